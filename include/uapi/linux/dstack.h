@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * dstack: run-time measurement, policy and evidence for confidential VMs
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * ioctls on /dev/dstack are what a process asks for itself: its identity is
+ * the container of the caller and of the opener of the file.  Generic netlink
+ * is the control plane: CAP_SYS_ADMIN in the initial namespaces, never from
+ * inside a container.  Documentation/userspace-api/dstack.rst explains both,
+ * errno by errno.
+ */
+#ifndef _UAPI_LINUX_DSTACK_H
+#define _UAPI_LINUX_DSTACK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DSTACK_ABI		1
+
+/* Sizes in bytes.  Names and ids include no NUL unless said otherwise. */
+#define DSTACK_REPORT_DATA_SIZE	64
+#define DSTACK_REGISTER_SIZE	48	/* SHA-384 */
+#define DSTACK_DIGEST_SIZE	32	/* SHA-256 */
+#define DSTACK_APP_ID_SIZE	20
+#define DSTACK_ID_SIZE		64	/* container id or section, with NUL */
+#define DSTACK_NAME_SIZE	64	/* event name, with NUL */
+#define DSTACK_QUOTE_MAX	131072
+#define DSTACK_USER_DATA_MAX	1024	/* payload of one user event */
+#define DSTACK_READ_LOG_MAX	1048576	/* buffer of one DSTACK_READ_LOG */
+#define DSTACK_TABLE_MAX	16777216 /* binary policy table */
+
+/* The id that every process outside a registered container has. */
+#define DSTACK_HOST_ID		"host"
+
+/**
+ * enum dstack_state - what the module does with an exec in a container
+ * @DSTACK_STATE_OFF: nothing; the only state in which the module unloads
+ * @DSTACK_STATE_MEASURE: record and extend, allow what policy would deny
+ * @DSTACK_STATE_ENFORCE: record and extend, deny what policy does not name
+ * @DSTACK_STATE_LOCKED: reserved: ENFORCE until reboot, the host included
+ */
+enum dstack_state {
+	DSTACK_STATE_OFF = 0,
+	DSTACK_STATE_MEASURE = 1,
+	DSTACK_STATE_ENFORCE = 2,
+	DSTACK_STATE_LOCKED = 3,
+	__DSTACK_STATE_MAX
+};
+
+/**
+ * enum dstack_backend - the root of trust behind the register
+ * @DSTACK_BACKEND_NONE: never reported
+ * @DSTACK_BACKEND_TDX: RTMR3 of an Intel TD
+ * @DSTACK_BACKEND_TPM: reserved: a PCR of a TPM
+ * @DSTACK_BACKEND_SIM: a variable in the kernel, for development only
+ */
+enum dstack_backend {
+	DSTACK_BACKEND_NONE = 0,
+	DSTACK_BACKEND_TDX = 1,
+	DSTACK_BACKEND_TPM = 2,
+	DSTACK_BACKEND_SIM = 3,
+	__DSTACK_BACKEND_MAX
+};
+
+/* Evidence of this backend proves nothing to anybody else. */
+#define DSTACK_BACKEND_F_INSECURE	(1U << 0)
+#define __DSTACK_BACKEND_F_ALL		DSTACK_BACKEND_F_INSECURE
+
+/**
+ * enum dstack_kind - in which role a file is about to run; a mask in rules
+ * @DSTACK_KIND_EXEC: a program or an interpreter; implies @DSTACK_KIND_MAP
+ * @DSTACK_KIND_MAP: a library or loader mapped executable
+ * @DSTACK_KIND_SCRIPT: a file that starts with #!
+ */
+enum dstack_kind {
+	DSTACK_KIND_EXEC = 1,
+	DSTACK_KIND_MAP = 2,
+	DSTACK_KIND_SCRIPT = 4,
+};
+
+#define __DSTACK_KIND_ALL \
+	(DSTACK_KIND_EXEC | DSTACK_KIND_MAP | DSTACK_KIND_SCRIPT)
+
+/**
+ * enum dstack_reason - why a verdict is what it is
+ * @DSTACK_REASON_APPROVED: the policy names this digest for this kind
+ * @DSTACK_REASON_HOST: the caller is in no container
+ * @DSTACK_REASON_OFF: the module is in DSTACK_STATE_OFF
+ * @DSTACK_REASON_NO_POLICY: no policy was loaded
+ * @DSTACK_REASON_NO_SECTION: the policy has no section for this container
+ * @DSTACK_REASON_UNKNOWN: the section does not name this digest
+ * @DSTACK_REASON_KIND: the section names this digest, but not for this kind
+ * @DSTACK_REASON_WRITER: the file is open for writing
+ * @DSTACK_REASON_STORAGE: a file system that may change what it returns
+ * @DSTACK_REASON_UNSEALED: a memfd that can still be written
+ * @DSTACK_REASON_LOG_FULL: nobody drains the log
+ * @DSTACK_REASON_REGISTER: the register could not be extended
+ * @DSTACK_REASON_DIVERGED: the register was extended by somebody else
+ * @DSTACK_REASON_INTERNAL: reading, hashing or allocating failed
+ */
+enum dstack_reason {
+	DSTACK_REASON_APPROVED = 0,
+	DSTACK_REASON_HOST = 1,
+	DSTACK_REASON_OFF = 2,
+	DSTACK_REASON_NO_POLICY = 3,
+	DSTACK_REASON_NO_SECTION = 4,
+	DSTACK_REASON_UNKNOWN = 5,
+	DSTACK_REASON_KIND = 6,
+	DSTACK_REASON_WRITER = 7,
+	DSTACK_REASON_STORAGE = 8,
+	DSTACK_REASON_UNSEALED = 9,
+	DSTACK_REASON_LOG_FULL = 10,
+	DSTACK_REASON_REGISTER = 11,
+	DSTACK_REASON_DIVERGED = 12,
+	DSTACK_REASON_INTERNAL = 13,
+	__DSTACK_REASON_MAX
+};
+
+/**
+ * enum dstack_storage - what the file's bytes rest on
+ * @DSTACK_STORAGE_DISK: a local file system, no authentication known
+ * @DSTACK_STORAGE_MEMORY: tmpfs, ramfs, hugetlbfs
+ * @DSTACK_STORAGE_MEMFD: a memfd sealed against every change
+ * @DSTACK_STORAGE_MEMFD_OPEN: a memfd that can still be written
+ * @DSTACK_STORAGE_UNTRUSTED: FUSE or a network; may answer differently twice
+ * @DSTACK_STORAGE_PSEUDO: proc, sysfs and their like
+ */
+enum dstack_storage {
+	DSTACK_STORAGE_DISK = 0,
+	DSTACK_STORAGE_MEMORY = 1,
+	DSTACK_STORAGE_MEMFD = 2,
+	DSTACK_STORAGE_MEMFD_OPEN = 3,
+	DSTACK_STORAGE_UNTRUSTED = 4,
+	DSTACK_STORAGE_PSEUDO = 5,
+	__DSTACK_STORAGE_MAX
+};
+
+/* Parts of the module that this build and this kernel have. */
+#define DSTACK_FEATURE_TDX	(1ULL << 0)
+#define DSTACK_FEATURE_SIM	(1ULL << 1)
+#define DSTACK_FEATURE_BPF_LSM	(1ULL << 2)
+
+/*
+ * ioctls
+ *
+ * Every structure starts with its size: an older kernel accepts a newer
+ * structure whose unknown tail is zero (else E2BIG), a newer kernel accepts an
+ * older one.  Flags and __reserved that the kernel does not know: EOPNOTSUPP.
+ */
+#define DSTACK_IOC_TYPE		0xDC
+#define DSTACK_INFO		_IO(DSTACK_IOC_TYPE, 0x00)
+#define DSTACK_GET_QUOTE	_IO(DSTACK_IOC_TYPE, 0x01)
+#define DSTACK_READ_LOG		_IO(DSTACK_IOC_TYPE, 0x02)
+#define DSTACK_EXTEND		_IO(DSTACK_IOC_TYPE, 0x03)
+#define DSTACK_WHY		_IO(DSTACK_IOC_TYPE, 0x04)
+
+/**
+ * struct dstack_info - DSTACK_INFO: what this kernel offers
+ * @size: sizeof(struct dstack_info)
+ * @out_abi: DSTACK_ABI of the module
+ * @out_features: DSTACK_FEATURE_* bits
+ * @out_errata: bits of fixed mistakes; none yet
+ * @out_backend: enum dstack_backend
+ * @out_backend_flags: DSTACK_BACKEND_F_*
+ * @out_state: enum dstack_state
+ * @__reserved: must be 0
+ * @out_id: the caller's container id, or "host", NUL-terminated
+ */
+struct dstack_info {
+	__u32 size;
+	__u32 out_abi;
+	__aligned_u64 out_features;
+	__aligned_u64 out_errata;
+	__u32 out_backend;
+	__u32 out_backend_flags;
+	__u32 out_state;
+	__u32 __reserved;
+	__u8 out_id[DSTACK_ID_SIZE];
+};
+
+/*
+ * Bind the quote to the caller: @report_data is taken as a nonce, and the
+ * quote's report data becomes DSTACK_BOUND_TAG followed by the SHA-384 of
+ * tag, nonce, container id, digest of the caller's program and policy epoch.
+ * The exact layout is in Documentation/userspace-api/dstack.rst.
+ */
+#define DSTACK_QUOTE_F_BOUND	(1U << 0)
+#define __DSTACK_QUOTE_F_ALL	DSTACK_QUOTE_F_BOUND
+#define DSTACK_BOUND_TAG	"dstack-bound-v1"	/* 16 bytes with NUL */
+#define DSTACK_BOUND_TAG_SIZE	16
+
+/**
+ * struct dstack_get_quote - DSTACK_GET_QUOTE: evidence for a relying party
+ * @size: sizeof(struct dstack_get_quote)
+ * @flags: DSTACK_QUOTE_F_*
+ * @report_data: in: the caller's data, or nonce; out: what the quote holds
+ * @quote: pointer to a buffer for the quote
+ * @quote_len: in: its size in bytes; out: the quote's, also with ENOSPC
+ * @__reserved: must be 0
+ * @out_log_count: the quote covers the events [0, @out_log_count)
+ * @out_register: the register in the quote; equals replay of these events
+ */
+struct dstack_get_quote {
+	__u32 size;
+	__u32 flags;
+	__u8 report_data[DSTACK_REPORT_DATA_SIZE];
+	__aligned_u64 quote;
+	__u32 quote_len;
+	__u32 __reserved;
+	__aligned_u64 out_log_count;
+	__u8 out_register[DSTACK_REGISTER_SIZE];
+};
+
+/* The daemon has stored this record: name and payload are no longer here. */
+#define DSTACK_RECORD_F_DRAINED	(1U << 0)
+
+/**
+ * struct dstack_log_record - one event as DSTACK_READ_LOG returns it
+ * @size: of this record in bytes, a multiple of 8
+ * @flags: DSTACK_RECORD_F_*
+ * @seq: position in the log, from 0
+ * @digest: what the register was extended with
+ * @name_len: bytes of name in @data
+ * @__reserved: 0
+ * @payload_len: bytes of payload in @data, after the name
+ * @data: name, payload, zeros up to @size
+ */
+struct dstack_log_record {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 seq;
+	__u8 digest[DSTACK_REGISTER_SIZE];
+	__u16 name_len;
+	__u16 __reserved;
+	__u32 payload_len;
+	__u8 data[];
+};
+
+/**
+ * struct dstack_read_log - DSTACK_READ_LOG: copy whole records
+ * @size: sizeof(struct dstack_read_log)
+ * @flags: must be 0
+ * @seq: first record wanted
+ * @buf: pointer to a buffer for struct dstack_log_record
+ * @buf_len: its size in bytes, at most DSTACK_READ_LOG_MAX
+ * @out_len: bytes written to @buf
+ * @out_next: the @seq to go on with; poll() reports records from here
+ * @out_count: events in the log
+ */
+struct dstack_read_log {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 seq;
+	__aligned_u64 buf;
+	__u32 buf_len;
+	__u32 out_len;
+	__aligned_u64 out_next;
+	__aligned_u64 out_count;
+};
+
+/**
+ * struct dstack_extend - DSTACK_EXTEND: put an event of the caller's own in
+ * @size: sizeof(struct dstack_extend)
+ * @flags: must be 0
+ * @name: NUL-terminated, [A-Za-z0-9._-]+
+ * @data: pointer to the event's data
+ * @data_len: its length in bytes, at most DSTACK_USER_DATA_MAX
+ * @__reserved: must be 0
+ * @out_seq: the event's position in the log
+ *
+ * The event is recorded as "dstack.user" with the caller's container id, so
+ * that no user event can pass for one of the kernel or of the boot.
+ */
+struct dstack_extend {
+	__u32 size;
+	__u32 flags;
+	__u8 name[DSTACK_NAME_SIZE];
+	__aligned_u64 data;
+	__u32 data_len;
+	__u32 __reserved;
+	__aligned_u64 out_seq;
+};
+
+/**
+ * struct dstack_why - DSTACK_WHY: the verdict on a file, without running it
+ * @size: sizeof(struct dstack_why)
+ * @flags: must be 0
+ * @fd: the file, open for reading
+ * @kind: one enum dstack_kind
+ * @id: container to ask for, NUL-terminated; empty: the caller's own
+ * @out_verdict: 0, or the negative errno that the exec or mmap would give
+ * @out_reason: enum dstack_reason; in DSTACK_STATE_MEASURE a reason other than
+ *	DSTACK_REASON_APPROVED with @out_verdict 0 is what ENFORCE would deny
+ * @out_storage: enum dstack_storage
+ * @out_kinds: kinds for which the policy names the digest
+ * @out_epoch: epoch of the policy asked
+ * @out_digest: SHA-256 of the file's content
+ */
+struct dstack_why {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 kind;
+	__u8 id[DSTACK_ID_SIZE];
+	__s32 out_verdict;
+	__u32 out_reason;
+	__u32 out_storage;
+	__u32 out_kinds;
+	__aligned_u64 out_epoch;
+	__u8 out_digest[DSTACK_DIGEST_SIZE];
+};
+
+/*
+ * Generic netlink: Documentation/netlink/specs/dstack.yaml
+ */
+#define DSTACK_GENL_NAME	"dstack"
+#define DSTACK_GENL_VERSION	1
+
+enum dstack_cmd {
+	DSTACK_CMD_STATUS_GET = 1,
+	DSTACK_CMD_STATE_SET = 2,
+	DSTACK_CMD_POLICY_BEGIN = 3,
+	DSTACK_CMD_POLICY_DATA = 4,
+	DSTACK_CMD_POLICY_COMMIT = 5,
+	DSTACK_CMD_CONTAINER_ADD = 6,
+	DSTACK_CMD_CONTAINER_REMOVE = 7,
+	DSTACK_CMD_CONTAINER_GET = 8,
+	DSTACK_CMD_EVENT_ADD = 9,
+	DSTACK_CMD_LOG_ACK = 10,
+	DSTACK_CMD_HOOKS_SET = 11,
+	__DSTACK_CMD_MAX
+};
+
+/* The hooks that HOOKS_SET takes links for; a mask in DSTACK_A_HOOKS. */
+#define DSTACK_HOOK_EXEC	(1U << 0)
+#define DSTACK_HOOK_MAP		(1U << 1)
+#define __DSTACK_HOOK_ALL	(DSTACK_HOOK_EXEC | DSTACK_HOOK_MAP)
+
+/**
+ * enum dstack_attr - attributes; every command says which it takes
+ * @DSTACK_A_UNSPEC: none
+ * @DSTACK_A_STATE: u32, enum dstack_state
+ * @DSTACK_A_BACKEND: u32, enum dstack_backend
+ * @DSTACK_A_BACKEND_FLAGS: u32, DSTACK_BACKEND_F_*
+ * @DSTACK_A_REGISTER: binary, the value that the log replays to
+ * @DSTACK_A_BASE: binary, the register when the module was loaded
+ * @DSTACK_A_DIVERGED: u32, 1 once the register was seen to differ from the log
+ * @DSTACK_A_LOG_COUNT: u64, events in the log
+ * @DSTACK_A_LOG_ACKED: u64, events that the daemon has stored
+ * @DSTACK_A_LOG_PENDING: u64, bytes that wait for the daemon
+ * @DSTACK_A_HOOKS: u32, DSTACK_HOOK_* whose links the module holds
+ * @DSTACK_A_HOOK_FDS: nested, DSTACK_A_LINK_FD entries in DSTACK_HOOK_* order
+ * @DSTACK_A_LINK_FD: u32, descriptor of a BPF link in the sender
+ * @DSTACK_A_POLICY_SIZE: u32, bytes of the table that follows
+ * @DSTACK_A_POLICY_CHUNK: binary, the next bytes of the table
+ * @DSTACK_A_POLICY_EPOCH: u64
+ * @DSTACK_A_POLICY_TABLE: binary, SHA-256 of the table
+ * @DSTACK_A_POLICY_DOCUMENT: binary, SHA-256 of the canonical JSON document
+ * @DSTACK_A_CONTAINERS: u32, registered containers
+ * @DSTACK_A_CONTAINER: nested, one container of a dump
+ * @DSTACK_A_ID: string, container id
+ * @DSTACK_A_SECTION: string, the policy section that applies
+ * @DSTACK_A_CGROUP_FD: u32, descriptor of the container's cgroup directory
+ * @DSTACK_A_CGROUP_ID: u64
+ * @DSTACK_A_APP_ID: binary, 20 bytes
+ * @DSTACK_A_IMAGE: binary, SHA-256 of the image manifest
+ * @DSTACK_A_EVENT_NAME: string
+ * @DSTACK_A_EVENT_PAYLOAD: binary
+ * @DSTACK_A_ALLOWED: u64, execs and mappings allowed
+ * @DSTACK_A_DENIED: u64, denied, or in MEASURE recorded as such
+ * @DSTACK_A_CACHE_HITS: u64, digests answered from the cache
+ * @DSTACK_A_CACHE_MISSES: u64, digests computed
+ * @DSTACK_A_PAD: padding of 64-bit attributes
+ */
+enum dstack_attr {
+	DSTACK_A_UNSPEC = 0,
+	DSTACK_A_STATE = 1,
+	DSTACK_A_BACKEND = 2,
+	DSTACK_A_BACKEND_FLAGS = 3,
+	DSTACK_A_REGISTER = 4,
+	DSTACK_A_BASE = 5,
+	DSTACK_A_DIVERGED = 6,
+	DSTACK_A_LOG_COUNT = 7,
+	DSTACK_A_LOG_ACKED = 8,
+	DSTACK_A_LOG_PENDING = 9,
+	DSTACK_A_HOOKS = 10,
+	DSTACK_A_HOOK_FDS = 11,
+	DSTACK_A_LINK_FD = 12,
+	DSTACK_A_POLICY_SIZE = 13,
+	DSTACK_A_POLICY_CHUNK = 14,
+	DSTACK_A_POLICY_EPOCH = 15,
+	DSTACK_A_POLICY_TABLE = 16,
+	DSTACK_A_POLICY_DOCUMENT = 17,
+	DSTACK_A_CONTAINERS = 18,
+	DSTACK_A_CONTAINER = 19,
+	DSTACK_A_ID = 20,
+	DSTACK_A_SECTION = 21,
+	DSTACK_A_CGROUP_FD = 22,
+	DSTACK_A_CGROUP_ID = 23,
+	DSTACK_A_APP_ID = 24,
+	DSTACK_A_IMAGE = 25,
+	DSTACK_A_EVENT_NAME = 26,
+	DSTACK_A_EVENT_PAYLOAD = 27,
+	DSTACK_A_ALLOWED = 28,
+	DSTACK_A_DENIED = 29,
+	DSTACK_A_CACHE_HITS = 30,
+	DSTACK_A_CACHE_MISSES = 31,
+	DSTACK_A_PAD = 32,
+	__DSTACK_A_MAX
+};
+
+#define DSTACK_A_MAX (__DSTACK_A_MAX - 1)
+
+#endif /* _UAPI_LINUX_DSTACK_H */

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Check a binary policy table, and look up in it
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "event.h"
+#include "table.h"
+
+static bool zero(const void *data, size_t len)
+{
+	const u8 *p = data;
+
+	while (len--)
+		if (*p++)
+			return false;
+	return true;
+}
+
+/**
+ * dstack_table_sections() - the sections of a table
+ * @table: a table whose header was checked
+ *
+ * Return: the first of header.sections.
+ */
+const struct dstack_table_section *dstack_table_sections(const void *table)
+{
+	const struct dstack_table_header *header = table;
+
+	return (const void *)(header + 1);
+}
+
+/**
+ * dstack_table_rules() - the rules of all sections
+ * @table: a table whose header was checked
+ *
+ * Return: the first of header.rules.
+ */
+const struct dstack_table_rule *dstack_table_rules(const void *table)
+{
+	const struct dstack_table_header *header = table;
+
+	return (const void *)(dstack_table_sections(table) +
+			      le32_to_cpu(header->sections));
+}
+
+static const char *check_header(const struct dstack_table_header *header,
+				size_t size)
+{
+	u64 want = sizeof(*header);
+
+	if (size < sizeof(*header) || size > DSTACK_TABLE_MAX)
+		return "size out of bounds";
+	if (memcmp(header->magic, DSTACK_TABLE_MAGIC, sizeof(header->magic)))
+		return "not a policy table, or of another version";
+	if (le32_to_cpu(header->sections) > DSTACK_TABLE_SECTIONS)
+		return "too many sections";
+	want += (u64)le32_to_cpu(header->sections) *
+		sizeof(struct dstack_table_section);
+	want += (u64)le32_to_cpu(header->rules) *
+		sizeof(struct dstack_table_rule);
+	if (want != size || le32_to_cpu(header->size) != size)
+		return "size differs from what the header says";
+	if (header->__reserved ||
+	    !zero(header->__reserved2, sizeof(header->__reserved2)))
+		return "reserved bytes of the header are not zero";
+	if (!header->epoch)
+		return "epoch is 0";
+	return NULL;
+}
+
+static const char *check_name(const struct dstack_table_section *section)
+{
+	size_t len = strnlen(section->name, sizeof(section->name));
+
+	if (len == sizeof(section->name) || !dstack_event_name_ok(section->name))
+		return "a section's name is malformed";
+	if (!zero(section->name + len, sizeof(section->name) - len))
+		return "a section's name is not padded with zeros";
+	return NULL;
+}
+
+static const char *check_rules(const struct dstack_table_rule *rule, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++, rule++) {
+		if (rule->alg != DSTACK_TABLE_SHA256)
+			return "a rule's digest algorithm is unknown";
+		if (!rule->kinds || rule->kinds & ~__DSTACK_KIND_ALL)
+			return "a rule's kinds are empty or unknown";
+		if (!zero(rule->__reserved, sizeof(rule->__reserved)))
+			return "reserved bytes of a rule are not zero";
+		if (i && memcmp(rule[-1].digest, rule->digest,
+				sizeof(rule->digest)) >= 0)
+			return "rules are not sorted, or one occurs twice";
+	}
+	return NULL;
+}
+
+static const char *check_sections(const void *table)
+{
+	const struct dstack_table_header *header = table;
+	const struct dstack_table_section *section =
+		dstack_table_sections(table);
+	const struct dstack_table_rule *rules = dstack_table_rules(table);
+	u32 nr_rules = le32_to_cpu(header->rules);
+	u32 i, next = 0;
+	const char *why;
+
+	for (i = 0; i < le32_to_cpu(header->sections); i++, section++) {
+		u32 count = le32_to_cpu(section->count);
+
+		why = check_name(section);
+		if (why)
+			return why;
+		if (i && strcmp(section[-1].name, section->name) >= 0)
+			return "sections are not sorted, or one occurs twice";
+		if (section->flags || section->__reserved)
+			return "a section has unknown flags";
+		if (le32_to_cpu(section->first) != next ||
+		    count > nr_rules - next)
+			return "a section's rules are out of bounds";
+		why = check_rules(rules + next, count);
+		if (why)
+			return why;
+		next += count;
+	}
+	return next == nr_rules ? NULL : "rules outside every section";
+}
+
+/**
+ * dstack_table_check() - is this a well-formed table
+ * @table: the bytes, aligned to 8
+ * @size: how many
+ * @why: what is wrong, for the person who must mend it
+ *
+ * Every other function here relies on it.
+ *
+ * Return: 0 or -EBADMSG.
+ */
+int dstack_table_check(const void *table, size_t size, const char **why)
+{
+	*why = check_header(table, size);
+	if (!*why)
+		*why = check_sections(table);
+	return *why ? -EBADMSG : 0;
+}
+
+/**
+ * dstack_table_find() - the section with this name
+ * @table: a checked table
+ * @name: NUL-terminated
+ *
+ * Return: the section or NULL.
+ */
+const struct dstack_table_section *
+dstack_table_find(const void *table, const char *name)
+{
+	const struct dstack_table_header *header = table;
+	const struct dstack_table_section *sections =
+		dstack_table_sections(table);
+	u32 lo = 0, hi = le32_to_cpu(header->sections);
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+		int order = strcmp(name, sections[mid].name);
+
+		if (!order)
+			return &sections[mid];
+		if (order < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+/**
+ * dstack_table_kinds() - the kinds for which a section names a digest
+ * @table: a checked table
+ * @section: one of its sections
+ * @digest: the file's digest
+ *
+ * What may be executed may be mapped: a program is mapped when it runs.
+ *
+ * Return: mask of enum dstack_kind, 0 if the digest is unknown.
+ */
+u32 dstack_table_kinds(const void *table,
+		       const struct dstack_table_section *section,
+		       const u8 digest[DSTACK_DIGEST_SIZE])
+{
+	const struct dstack_table_rule *rules = dstack_table_rules(table);
+	u32 lo = le32_to_cpu(section->first);
+	u32 hi = lo + le32_to_cpu(section->count);
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+		int order = memcmp(digest, rules[mid].digest,
+				   DSTACK_DIGEST_SIZE);
+
+		if (!order) {
+			u32 kinds = rules[mid].kinds;
+
+			if (kinds & DSTACK_KIND_EXEC)
+				kinds |= DSTACK_KIND_MAP;
+			return kinds;
+		}
+		if (order < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * The binary policy table: what the daemon compiles and the kernel looks up
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * A table is one block of little-endian bytes without a pointer in it:
+ *
+ *	struct dstack_table_header
+ *	struct dstack_table_section[header.sections]	sorted by name
+ *	struct dstack_table_rule[header.rules]		the sections' in turn,
+ *							each sorted by digest
+ *
+ * Everything is sorted and dense, so that equal policies are equal bytes and
+ * the SHA-256 of the table names the policy.
+ */
+#ifndef _DSTACK_TABLE_H
+#define _DSTACK_TABLE_H
+
+#include "pure.h"
+
+#define DSTACK_TABLE_MAGIC	"DSTKPOL1"
+#define DSTACK_TABLE_SECTIONS	4096	/* most sections of a table */
+
+/**
+ * struct dstack_table_header - start of a table
+ * @magic: DSTACK_TABLE_MAGIC without NUL; the last byte is the version
+ * @size: bytes of the whole table
+ * @sections: number of sections
+ * @rules: number of rules of all sections
+ * @__reserved: 0
+ * @epoch: rises with every policy of an application, from 1
+ * @app_id: the application
+ * @__reserved2: 0
+ */
+struct dstack_table_header {
+	u8 magic[8];
+	__le32 size;
+	__le32 sections;
+	__le32 rules;
+	__le32 __reserved;
+	__le64 epoch;
+	u8 app_id[DSTACK_APP_ID_SIZE];
+	u8 __reserved2[12];
+};
+
+/**
+ * struct dstack_table_section - what one kind of container may run
+ * @name: [A-Za-z0-9._-]+, padded with NULs, at least one
+ * @first: index of its first rule
+ * @count: number of its rules
+ * @flags: 0
+ * @__reserved: 0
+ */
+struct dstack_table_section {
+	char name[DSTACK_ID_SIZE];
+	__le32 first;
+	__le32 count;
+	__le32 flags;
+	__le32 __reserved;
+};
+
+#define DSTACK_TABLE_SHA256	1	/* SHA-256 of the content */
+
+/**
+ * struct dstack_table_rule - one file that may run
+ * @digest: of the file
+ * @alg: DSTACK_TABLE_SHA256
+ * @kinds: mask of enum dstack_kind
+ * @__reserved: 0
+ */
+struct dstack_table_rule {
+	u8 digest[DSTACK_DIGEST_SIZE];
+	u8 alg;
+	u8 kinds;
+	u8 __reserved[6];
+};
+
+int dstack_table_check(const void *table, size_t size, const char **why);
+const struct dstack_table_section *
+dstack_table_find(const void *table, const char *name);
+u32 dstack_table_kinds(const void *table,
+		       const struct dstack_table_section *section,
+		       const u8 digest[DSTACK_DIGEST_SIZE]);
+const struct dstack_table_section *dstack_table_sections(const void *table);
+const struct dstack_table_rule *dstack_table_rules(const void *table);
+
+#endif /* _DSTACK_TABLE_H */

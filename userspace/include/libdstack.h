@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libdstack: talk to dstack.ko, read its log, verify its evidence
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Functions return 0 or a count, or a negative errno.  They never print and
+ * never exit: what is wrong, in words, goes to the message callback.  Reading,
+ * replaying and verifying need neither the kernel module nor root.
+ */
+#ifndef LIBDSTACK_H
+#define LIBDSTACK_H
+
+#include <linux/dstack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Room for every error message, which names the next step where one helps. */
+#define LIBDSTACK_MESSAGE_MAX 1024
+
+typedef void (*libdstack_message_fn)(const char *message);
+
+/* Called with one line, without newline, for every error.  NULL: silence. */
+void libdstack_set_message_callback(libdstack_message_fn callback);
+
+/*
+ * device: what a process asks for itself (ioctls on /dev/dstack)
+ */
+
+struct libdstack_quote {
+	uint8_t *data;			/* free with libdstack_quote_free() */
+	size_t len;
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	uint64_t log_count;		/* events that the quote covers */
+	uint8_t register_value[DSTACK_REGISTER_SIZE];
+};
+
+/* Opens /dev/dstack (or $DSTACK_DEVICE).  Returns a descriptor or -errno. */
+int libdstack_device_open(void);
+int libdstack_info(int fd, struct dstack_info *info);
+int libdstack_get_quote(int fd, uint32_t flags,
+			const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+			struct libdstack_quote *quote);
+void libdstack_quote_free(struct libdstack_quote *quote);
+int libdstack_extend(int fd, const char *name, const void *data, size_t len,
+		     uint64_t *seq);
+int libdstack_why(int fd, int file, uint32_t kind, const char *id,
+		  struct dstack_why *why);
+
+typedef int (*libdstack_record_fn)(const struct dstack_log_record *record,
+				   void *arg);
+
+/*
+ * Calls @fn for each record from *seq on; *seq is then the next one.  Stops at
+ * the end of the log, or when @fn returns other than 0, which is returned.
+ */
+int libdstack_read_log(int fd, uint64_t *seq, libdstack_record_fn fn,
+		       void *arg);
+
+/*
+ * control: the daemon's and the operator's side (generic netlink, root only)
+ */
+
+struct libdstack_control;		/* one socket */
+
+struct libdstack_status {
+	uint32_t state, backend, backend_flags, diverged, hooks, containers;
+	uint8_t register_value[DSTACK_REGISTER_SIZE];
+	uint8_t base[DSTACK_REGISTER_SIZE];
+	uint64_t log_count, log_acked, log_pending;
+	uint64_t policy_epoch;		/* 0: no policy */
+	uint8_t policy_table[DSTACK_DIGEST_SIZE];
+	uint8_t policy_document[DSTACK_DIGEST_SIZE];
+	uint64_t allowed, denied, cache_hits, cache_misses;
+};
+
+struct libdstack_container {
+	char id[DSTACK_ID_SIZE];
+	char section[DSTACK_ID_SIZE];
+	uint8_t app_id[DSTACK_APP_ID_SIZE];
+	uint8_t image[DSTACK_DIGEST_SIZE];	/* zeros: not given */
+	uint64_t cgroup_id;
+	uint64_t allowed, denied;
+};
+
+int libdstack_control_open(struct libdstack_control **control);
+void libdstack_control_close(struct libdstack_control *control);
+int libdstack_status(struct libdstack_control *control,
+		     struct libdstack_status *status);
+int libdstack_set_state(struct libdstack_control *control, uint32_t state);
+int libdstack_load_table(struct libdstack_control *control,
+			 const void *table, size_t size,
+			 const uint8_t document[DSTACK_DIGEST_SIZE]);
+int libdstack_add_container(struct libdstack_control *control, int cgroup_fd,
+			    const struct libdstack_container *container);
+int libdstack_remove_container(struct libdstack_control *control,
+			       const char *id);
+int libdstack_list_containers(struct libdstack_control *control,
+			      int (*fn)(const struct libdstack_container *c,
+					void *arg), void *arg);
+int libdstack_add_event(struct libdstack_control *control, const char *name,
+			const void *payload, size_t len);
+int libdstack_ack_log(struct libdstack_control *control, uint64_t count);
+/* @links: descriptors of BPF links, exec then map; NULL: let go of them. */
+int libdstack_set_hooks(struct libdstack_control *control, const int *links,
+			size_t nr);
+
+/*
+ * log: the events as a file, one JSON object a line in the form of upstream's
+ * event log:
+ *   {"imr":3,"event_type":134217729,"digest":HEX,"event":NAME,
+ *    "event_payload":HEX}
+ * A reader also takes one JSON array of the same objects.
+ */
+
+struct libdstack_event {
+	uint32_t imr;
+	uint32_t event_type;
+	uint8_t digest[DSTACK_REGISTER_SIZE];
+	char *name;
+	uint8_t *payload;
+	size_t payload_len;
+};
+
+struct libdstack_log {
+	struct libdstack_event *events;
+	size_t count;
+};
+
+int libdstack_log_read(const char *path, struct libdstack_log **log);
+int libdstack_log_parse(const char *text, size_t len,
+			struct libdstack_log **log);
+void libdstack_log_free(struct libdstack_log *log);
+/* One line with its newline, for free(). */
+int libdstack_event_to_json(const char *name, size_t name_len,
+			    const void *payload, size_t len,
+			    const uint8_t digest[DSTACK_REGISTER_SIZE],
+			    char **line);
+/*
+ * Folds the first @count events into @value, which holds the start value
+ * (zeros after boot).  Each digest is computed from name and payload; one that
+ * differs from the recorded digest is -EBADMSG, *bad its index.
+ */
+int libdstack_log_replay(const struct libdstack_log *log, size_t count,
+			 uint8_t value[DSTACK_REGISTER_SIZE], size_t *bad);
+
+/*
+ * policy: the JSON document, and the table that the kernel takes
+ */
+
+struct libdstack_policy;
+
+int libdstack_policy_read(const char *path, struct libdstack_policy **policy);
+int libdstack_policy_parse(const char *text, size_t len,
+			   struct libdstack_policy **policy);
+int libdstack_policy_new(const uint8_t app_id[DSTACK_APP_ID_SIZE],
+			 uint64_t epoch, struct libdstack_policy **policy);
+void libdstack_policy_free(struct libdstack_policy *policy);
+int libdstack_policy_add_section(struct libdstack_policy *policy,
+				 const char *section);
+/* @path is kept for people only and may be NULL. */
+int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
+			 const uint8_t digest[DSTACK_DIGEST_SIZE],
+			 uint32_t kinds, const char *path);
+uint64_t libdstack_policy_epoch(const struct libdstack_policy *policy);
+/* Canonical JSON (RFC 8785) for free(), and its SHA-256. */
+int libdstack_policy_canonical(const struct libdstack_policy *policy,
+			       char **text, size_t *len);
+int libdstack_policy_digest(const struct libdstack_policy *policy,
+			    uint8_t digest[DSTACK_DIGEST_SIZE]);
+/* The binary table for free(); kmod/table.h. */
+int libdstack_policy_compile(const struct libdstack_policy *policy,
+			     void **table, size_t *size);
+/*
+ * Adds every ELF file and script of a root directory or an OCI image layout
+ * to a section.  *@image is the SHA-256 of the layout's manifest, or zeros.
+ */
+int libdstack_policy_scan(struct libdstack_policy *policy, const char *section,
+			  const char *path,
+			  uint8_t image[DSTACK_DIGEST_SIZE]);
+
+/*
+ * verify: a quote against collateral, a pinned root and a log
+ */
+
+#define LIBDSTACK_VERDICT_TEXT 256
+
+enum libdstack_tcb_status {
+	LIBDSTACK_TCB_UP_TO_DATE,
+	LIBDSTACK_TCB_SW_HARDENING_NEEDED,
+	LIBDSTACK_TCB_CONFIGURATION_NEEDED,
+	LIBDSTACK_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+	LIBDSTACK_TCB_OUT_OF_DATE,
+	LIBDSTACK_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+	LIBDSTACK_TCB_TD_RELAUNCH_ADVISED,
+	LIBDSTACK_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
+	LIBDSTACK_TCB_REVOKED,
+	LIBDSTACK_TCB_NOT_SUPPORTED,
+};
+
+/* What a TD report says; offsets are resolved, bytes as in the quote. */
+struct libdstack_td {
+	uint8_t tee_tcb_svn[16];
+	uint8_t mr_seam[48], mr_signer_seam[48], seam_attributes[8];
+	uint8_t attributes[8], xfam[8];
+	uint8_t mr_td[48], mr_config_id[48], mr_owner[48], mr_owner_config[48];
+	uint8_t rtmr[4][48];
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	uint8_t tee_tcb_svn2[16], mr_service_td[48];	/* zeros before 1.5 */
+};
+
+struct libdstack_verdict {
+	enum libdstack_tcb_status status;
+	uint16_t quote_version;
+	struct libdstack_td td;
+	uint8_t fmspc[6];
+	char step[64];			/* that failed; empty: none did */
+	char reason[LIBDSTACK_VERDICT_TEXT];
+	char advisories[LIBDSTACK_VERDICT_TEXT]; /* comma-separated */
+	char tcb_date[32];
+	uint32_t tcb_eval_number;
+	int64_t earliest_expiry;	/* of all collateral, Unix time */
+};
+
+struct libdstack_collateral;
+
+/* The JSON form described in tools/tdx-module/README.md. */
+int libdstack_collateral_read(const char *path,
+			      struct libdstack_collateral **collateral);
+void libdstack_collateral_free(struct libdstack_collateral *collateral);
+const char *libdstack_tcb_status_name(enum libdstack_tcb_status status);
+/*
+ * Every signature, chain and level.  @root: the only trusted root, DER or PEM.
+ * @now: the time to judge at.  0 when the quote is genuine, whatever its
+ * status, which the caller's policy must judge; -EBADMSG malformed,
+ * -EKEYREJECTED a signature, chain or identity does not hold, -EKEYEXPIRED
+ * collateral not valid at @now, -EKEYREVOKED a revoked certificate or level.
+ */
+int libdstack_quote_verify(const void *quote, size_t len,
+			   const struct libdstack_collateral *collateral,
+			   const void *root, size_t root_len, time_t now,
+			   struct libdstack_verdict *verdict);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBDSTACK_H */
