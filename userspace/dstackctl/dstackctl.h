@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the commands of dstackctl share
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef DSTACKCTL_H
+#define DSTACKCTL_H
+
+#include <libdstack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* EXIT_SUCCESS is 0, EXIT_FAILURE is 1. */
+#define EXIT_USAGE	2
+
+/* Where dstackd keeps the events that it took from the kernel. */
+#define DSTACK_LOG_FILE	"/var/lib/dstack/log.jsonl"
+
+/*
+ * One function a command, in cmd_<name>.c.  argv[0] is the command's name, so
+ * that getopt_long() works as in main(); the result is the exit status.
+ */
+int cmd_container(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_quote(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_state(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_why(int argc, char **argv);
+
+/*
+ * "dstackctl: <message>" on stderr; the second appends ": <strerror>", @err
+ * positive or negative.  Errors of libdstack_*() were printed already, through
+ * the message callback, when the function returns.
+ */
+void error_msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void error_msg_errno(int err, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* "See 'dstackctl <command> --help'" on stderr.  Returns EXIT_USAGE. */
+int usage_hint(const char *command);
+
+/* Lower case; @out takes 2 * len + 1 bytes.  Returns @out. */
+char *hex_encode(const void *data, size_t len, char *out);
+/* True if @text is exactly 2 * @len hex digits. */
+bool hex_decode(const char *text, void *out, size_t len);
+
+/*
+ * The whole file ("-": stdin), at most @max bytes, NUL-terminated behind its
+ * @len bytes, for free().  Returns 0 or -errno, after an error message.
+ */
+int read_file(const char *path, size_t max, void **buf, size_t *len);
+/* Creates or replaces @path ("-": stdout).  Returns 0 or -errno, as above. */
+int write_file(const char *path, const void *buf, size_t len);
+
+/* A decimal number.  Returns false for anything else, or if above @max. */
+bool parse_u64(const char *text, uint64_t max, uint64_t *value);
+
+/* Prints bytes of unknown origin so that no terminal obeys them. */
+void print_safe(FILE *out, const void *data, size_t len);
+
+#endif /* DSTACKCTL_H */
