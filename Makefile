@@ -50,15 +50,17 @@ endif
 .PHONY: $(LAB_GOALS) selftests
 
 all: module tdx-module stage
+	@:
 
 # The module, built from a copy of its sources: the kernel's build system
 # writes beside them, and two kernels must not meet there.
 MODULE_SRCS := $(shell find $(TOP)/Kbuild $(TOP)/kmod $(TOP)/include)
 module: $(KVER:%=$(BUILD)/kmod-%/dstack.ko)
+	@:
 
 $(BUILD)/kmod-%/dstack.ko: $(MODULE_SRCS) $(TOP)/scripts/build-module.sh
 	$(Q)echo "  MODULE  dstack.ko for kernel $*"
-	$(Q)$(TOP)/scripts/build-module.sh $*
+	+$(Q)$(TOP)/scripts/build-module.sh $*
 
 # The lab's kernels change when its recipe does.
 $(BUILD)/kmod-7/dstack.ko: $(wildcard /lab/kernel/7/release)

@@ -34,7 +34,8 @@ mirror() {
 }
 
 main() {
-	local kernel=${1-} name=${2-${1-}} headers out quiet=-s
+	local kernel=${1-} name=${2-${1-}} headers out
+	local options=(-s)
 	case $kernel in
 	'' | -*)
 		usage
@@ -52,11 +53,15 @@ main() {
 		die "no pahole: the module would have no BTF, install it"
 	test "$#" -lt 2 || shift
 	shift
-	test -z "${V-}" || quiet=V=1
+	test -z "${V-}" || options=(V=1)
+	case ${MAKEFLAGS-} in
+	*jobserver*) ;;
+	*) options+=("-j$(nproc)") ;;
+	esac
 
 	out=$top/build/kmod-$name
 	mirror "$out/src"
-	make "$quiet" -C "$headers" M="$out/src" -j"$(nproc)" "$@" modules
+	make "${options[@]}" -C "$headers" M="$out/src" "$@" modules
 	# Kbuild says so and succeeds when it could not make BTF.
 	objdump -h "$out/src/dstack.ko" | grep -q '\.BTF' ||
 		die "dstack.ko has no .BTF section"
