@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rooms of the library share
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef LIB_H
+#define LIB_H
+
+#include <libdstack.h>
+
+/* message.c */
+
+/* Hands one formatted line to the caller's message callback. */
+void dstack_message(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2)));
+
+/* hex.c */
+
+/* Lower case and a NUL; @out takes 2 * len + 1 bytes.  Returns @out. */
+char *dstack_hex_encode(const void *data, size_t len, char *out);
+/* True if @text is exactly 2 * @len hex digits of either case. */
+bool dstack_hex_decode(const char *text, size_t text_len, void *out,
+		       size_t len);
+
+/* file.c */
+
+/*
+ * The whole file, at most @max bytes, NUL-terminated behind its @len bytes,
+ * for free().  0 or -errno, after a message; -EFBIG if it is larger.
+ */
+int dstack_file_read(const char *path, size_t max, char **text, size_t *len);
+
+#endif /* LIB_H */
