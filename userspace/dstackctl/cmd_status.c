@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dstackctl status: what the kernel module is doing
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "dstackctl.h"
+#include "event.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <unistd.h>
+
+static const struct {
+	uint64_t bit;
+	const char *name;
+} features[] = {
+	{ DSTACK_FEATURE_TDX, "tdx" },
+	{ DSTACK_FEATURE_SIM, "sim" },
+	{ DSTACK_FEATURE_BPF_LSM, "bpf-lsm" },
+}, hooks[] = {
+	{ DSTACK_HOOK_EXEC, "exec" },
+	{ DSTACK_HOOK_MAP, "map" },
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: dstackctl status [--json]\n\n"
+	      "Shows state, register, event log, hooks, policy and counters of "
+	      "the module.\n", out);
+}
+
+static void print_hooks(const struct libdstack_status *s)
+{
+	size_t i;
+
+	fputs("hooks       ", stdout);
+	for (i = 0; i < ARRAY_SIZE(hooks); i++)
+		printf("%s%s %s", i ? ", " : "", hooks[i].name,
+		       s->hooks & hooks[i].bit ? "held" : "MISSING");
+	if (s->hooks != __DSTACK_HOOK_ALL)
+		fputs(": nothing sees these execs, start dstackd", stdout);
+	putchar('\n');
+}
+
+static void print_policy(const struct libdstack_status *s)
+{
+	char hex[2 * DSTACK_DIGEST_SIZE + 1];
+
+	if (!s->policy_epoch) {
+		puts("policy      none: load one with 'dstackctl policy load'");
+		return;
+	}
+	printf("policy      epoch %" PRIu64 "\n", s->policy_epoch);
+	printf("  document  sha256:%s\n",
+	       hex_encode(s->policy_document, sizeof(s->policy_document), hex));
+	printf("  table     sha256:%s\n",
+	       hex_encode(s->policy_table, sizeof(s->policy_table), hex));
+}
+
+static void print_features(const struct dstack_info *info)
+{
+	size_t i;
+
+	if (!info)
+		return;
+	printf("abi         %u, features", info->out_abi);
+	for (i = 0; i < ARRAY_SIZE(features); i++)
+		if (info->out_features & features[i].bit)
+			printf(" %s", features[i].name);
+	if (info->out_errata)
+		printf(", errata %#" PRIx64, (uint64_t)info->out_errata);
+	putchar('\n');
+}
+
+static void print_text(const struct libdstack_status *s,
+		       const struct dstack_info *info)
+{
+	char hex[2 * DSTACK_REGISTER_SIZE + 1];
+
+	printf("state       %s\n", dstack_state_name(s->state));
+	printf("backend     %s%s\n", dstack_backend_name(s->backend),
+	       s->backend_flags & DSTACK_BACKEND_F_INSECURE ?
+	       " (INSECURE: its evidence proves nothing to anybody)" : "");
+	printf("register    %s\n",
+	       hex_encode(s->register_value, sizeof(s->register_value), hex));
+	if (s->diverged)
+		puts("            DIVERGED: somebody else extended it; quotes no "
+		     "longer match the log until reboot");
+	printf("log         %" PRIu64 " events, %" PRIu64 " stored by the daemon, %"
+	       PRIu64 " bytes pending\n", s->log_count, s->log_acked,
+	       s->log_pending);
+	print_hooks(s);
+	print_policy(s);
+	printf("containers  %u\n", s->containers);
+	printf("verdicts    %" PRIu64 " allowed, %" PRIu64 " denied%s\n",
+	       s->allowed, s->denied, s->state == DSTACK_STATE_MEASURE ?
+	       " (measured only: they ran)" : "");
+	printf("digests     %" PRIu64 " from the cache, %" PRIu64 " computed\n",
+	       s->cache_hits, s->cache_misses);
+	print_features(info);
+}
+
+static json_t *json_hex(const void *data, size_t len)
+{
+	char hex[2 * DSTACK_REGISTER_SIZE + 1];
+
+	return json_string(hex_encode(data, len, hex));
+}
+
+/* Names of the bits that are set. */
+static json_t *json_bits(uint64_t bits, bool of_hooks)
+{
+	size_t nr = of_hooks ? ARRAY_SIZE(hooks) : ARRAY_SIZE(features);
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (bits & (of_hooks ? hooks : features)[i].bit)
+			json_array_append_new(array, json_string(
+				(of_hooks ? hooks : features)[i].name));
+	return array;
+}
+
+static json_t *json_policy(const struct libdstack_status *s)
+{
+	if (!s->policy_epoch)
+		return json_null();
+	return json_pack("{s:I, s:o, s:o}",
+			 "epoch", (json_int_t)s->policy_epoch,
+			 "document", json_hex(s->policy_document,
+					      sizeof(s->policy_document)),
+			 "table", json_hex(s->policy_table,
+					   sizeof(s->policy_table)));
+}
+
+static int print_json(const struct libdstack_status *s,
+		      const struct dstack_info *info)
+{
+	json_t *root;
+
+	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:o,"
+			 " s:o, s:I, s:I, s:I, s:I, s:I}",
+		"state", dstack_state_name(s->state),
+		"backend", dstack_backend_name(s->backend),
+		"insecure", !!(s->backend_flags & DSTACK_BACKEND_F_INSECURE),
+		"register", json_hex(s->register_value,
+				     sizeof(s->register_value)),
+		"base", json_hex(s->base, sizeof(s->base)),
+		"diverged", !!s->diverged,
+		"log_count", (json_int_t)s->log_count,
+		"log_acked", (json_int_t)s->log_acked,
+		"log_pending", (json_int_t)s->log_pending,
+		"hooks", json_bits(s->hooks, true),
+		"policy", json_policy(s),
+		"containers", (json_int_t)s->containers,
+		"allowed", (json_int_t)s->allowed,
+		"denied", (json_int_t)s->denied,
+		"cache_hits", (json_int_t)s->cache_hits,
+		"cache_misses", (json_int_t)s->cache_misses);
+	if (root && info) {
+		json_object_set_new(root, "abi", json_integer(info->out_abi));
+		json_object_set_new(root, "features",
+				    json_bits(info->out_features, false));
+	}
+	if (!root || json_dumpf(root, stdout, JSON_INDENT(2))) {
+		json_decref(root);
+		error_msg("out of memory");
+		return EXIT_FAILURE;
+	}
+	putchar('\n');
+	json_decref(root);
+	return EXIT_SUCCESS;
+}
+
+static int show(bool json)
+{
+	struct libdstack_control *control;
+	struct libdstack_status status;
+	struct dstack_info info;
+	bool have_info = false;
+	int fd, err;
+
+	err = libdstack_control_open(&control);
+	if (err)
+		return EXIT_FAILURE;
+	err = libdstack_status(control, &status);
+	libdstack_control_close(control);
+	if (err)
+		return EXIT_FAILURE;
+	fd = libdstack_device_open();
+	if (fd >= 0) {
+		have_info = !libdstack_info(fd, &info);
+		close(fd);
+	}
+	if (json)
+		return print_json(&status, have_info ? &info : NULL);
+	print_text(&status, have_info ? &info : NULL);
+	return EXIT_SUCCESS;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	bool json = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			return usage_hint("status");
+		}
+	}
+	if (optind != argc)
+		return usage_hint("status");
+	return show(json);
+}
