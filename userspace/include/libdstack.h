@@ -118,13 +118,18 @@ int libdstack_set_hooks(struct libdstack_control *control, const int *links,
  * event log:
  *   {"imr":3,"event_type":134217729,"digest":HEX,"event":NAME,
  *    "event_payload":HEX}
- * A reader also takes one JSON array of the same objects.
+ * A reader also takes one JSON array of the same objects.  Upstream leaves
+ * digests out of some logs (""): they are then computed.  Its logs also hold
+ * the boot's events of registers 0 to 2, which are counted and left out.
  */
 
+#define LIBDSTACK_LOG_FILE_MAX	268435456U	/* bytes of a log */
+#define LIBDSTACK_LOG_ENTRY_MAX	65536U		/* bytes of one event in it */
+
 struct libdstack_event {
-	uint32_t imr;
-	uint32_t event_type;
-	uint8_t digest[DSTACK_REGISTER_SIZE];
+	uint32_t imr;				/* 3 */
+	uint32_t event_type;			/* 0x08000001 */
+	uint8_t digest[DSTACK_REGISTER_SIZE];	/* as recorded */
 	char *name;
 	uint8_t *payload;
 	size_t payload_len;
@@ -133,13 +138,15 @@ struct libdstack_event {
 struct libdstack_log {
 	struct libdstack_event *events;
 	size_t count;
+	size_t others;			/* events of other registers */
 };
 
+/* -EBADMSG: not a log, and the message says which entry; -EFBIG: too large. */
 int libdstack_log_read(const char *path, struct libdstack_log **log);
 int libdstack_log_parse(const char *text, size_t len,
 			struct libdstack_log **log);
 void libdstack_log_free(struct libdstack_log *log);
-/* One line with its newline, for free(). */
+/* One line with its newline, for free().  -EINVAL: not an event's name. */
 int libdstack_event_to_json(const char *name, size_t name_len,
 			    const void *payload, size_t len,
 			    const uint8_t digest[DSTACK_REGISTER_SIZE],
@@ -151,37 +158,87 @@ int libdstack_event_to_json(const char *name, size_t name_len,
  */
 int libdstack_log_replay(const struct libdstack_log *log, size_t count,
 			 uint8_t value[DSTACK_REGISTER_SIZE], size_t *bad);
+/*
+ * The number of events after which @value, the start value, has become @want.
+ * -ENOENT: after none, @value is then that of the whole log; -EBADMSG as above.
+ */
+int libdstack_log_find(const struct libdstack_log *log,
+		       uint8_t value[DSTACK_REGISTER_SIZE],
+		       const uint8_t want[DSTACK_REGISTER_SIZE],
+		       size_t *count, size_t *bad);
 
 /*
  * policy: the JSON document, and the table that the kernel takes
+ * (Documentation/userspace-api/policy.rst)
  */
+
+#define LIBDSTACK_POLICY_FILE_MAX	67108864U	/* bytes of a document */
+#define LIBDSTACK_POLICY_PATH_MAX	4096		/* with NUL */
+#define LIBDSTACK_POLICY_EPOCH_MAX	9007199254740991ULL	/* 2^53 - 1 */
 
 struct libdstack_policy;
 
+/* One file that containers of a section may run. */
+struct libdstack_rule {
+	const char *section;
+	uint8_t digest[DSTACK_DIGEST_SIZE];
+	uint32_t kinds;			/* mask of enum dstack_kind */
+	const char *path;		/* for people only; NULL: not known */
+};
+
+/* Return other than 0 to stop; that is what the caller then gets. */
+typedef int (*libdstack_rule_fn)(const struct libdstack_rule *rule, void *arg);
+typedef int (*libdstack_section_fn)(const char *section, size_t rules,
+				    void *arg);
+
+/*
+ * -EBADMSG: not a policy, and the message says where and how to mend it;
+ * -E2BIG: more rules or sections than a table holds; -EFBIG: too long a text.
+ */
 int libdstack_policy_read(const char *path, struct libdstack_policy **policy);
 int libdstack_policy_parse(const char *text, size_t len,
 			   struct libdstack_policy **policy);
 int libdstack_policy_new(const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			 uint64_t epoch, struct libdstack_policy **policy);
 void libdstack_policy_free(struct libdstack_policy *policy);
+/* A section that exists stays as it is. */
 int libdstack_policy_add_section(struct libdstack_policy *policy,
 				 const char *section);
-/* @path is kept for people only and may be NULL. */
+/*
+ * Adds the section too if need be.  A digest that the section has gets the
+ * new kinds as well, and of two paths the one that sorts first is kept, so
+ * that the order of calls does not matter.
+ */
 int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 			 const uint8_t digest[DSTACK_DIGEST_SIZE],
 			 uint32_t kinds, const char *path);
 uint64_t libdstack_policy_epoch(const struct libdstack_policy *policy);
-/* Canonical JSON (RFC 8785) for free(), and its SHA-256. */
+const uint8_t *libdstack_policy_app_id(const struct libdstack_policy *policy);
+/* Sections by name; the rules of one section (NULL: of all) by digest. */
+int libdstack_policy_each_section(const struct libdstack_policy *policy,
+				  libdstack_section_fn fn, void *arg);
+int libdstack_policy_each_rule(const struct libdstack_policy *policy,
+			       const char *section, libdstack_rule_fn fn,
+			       void *arg);
+/*
+ * Canonical JSON (RFC 8785) for free(), and its SHA-256.  A policy that was
+ * read and not changed is written with its arrays in the author's order.
+ */
 int libdstack_policy_canonical(const struct libdstack_policy *policy,
 			       char **text, size_t *len);
 int libdstack_policy_digest(const struct libdstack_policy *policy,
 			    uint8_t digest[DSTACK_DIGEST_SIZE]);
-/* The binary table for free(); kmod/table.h. */
+/* The binary table (kmod/table.h) for free(), and its SHA-256. */
 int libdstack_policy_compile(const struct libdstack_policy *policy,
 			     void **table, size_t *size);
+int libdstack_policy_table_digest(const struct libdstack_policy *policy,
+				  uint8_t digest[DSTACK_DIGEST_SIZE]);
 /*
- * Adds every ELF file and script of a root directory or an OCI image layout
- * to a section.  *@image is the SHA-256 of the layout's manifest, or zeros.
+ * Adds every ELF file and script of a root directory, of an OCI image layout
+ * (linux/amd64), or one such file, to a section.  *@image is the SHA-256 of
+ * the layout's manifest, or zeros.  After an error the section may have a part
+ * of the files: throw the policy away.  What was left out, a mounted file
+ * system for instance, is said through the message callback.
  */
 int libdstack_policy_scan(struct libdstack_policy *policy, const char *section,
 			  const char *path,
