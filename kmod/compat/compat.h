@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Make older kernels look like the newest; included before every file
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef _DSTACK_COMPAT_H
+#define _DSTACK_COMPAT_H
+
+#ifdef __KERNEL__
+#include <linux/kconfig.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#error "dstack needs Linux 6.12 or later"
+#endif
+
+#undef pr_fmt
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#endif /* __KERNEL__ */
+#endif /* _DSTACK_COMPAT_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every bound of the module
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef _DSTACK_LIMITS_H
+#define _DSTACK_LIMITS_H
+
+#include <linux/sizes.h>
+
+/* Records that wait for the daemon; past it, container execs fail. */
+#define DSTACK_LOG_PENDING_MAX	SZ_16M
+
+/* Registered containers. */
+#define DSTACK_CONTAINERS_MAX	4096
+
+/* Files that one container remembers as measured (about 100 bytes each). */
+#define DSTACK_SEEN_MAX		65536
+
+/* The digest cache: sets of ways, never more, about 1.8 MiB. */
+#define DSTACK_CACHE_SETS	4096
+#define DSTACK_CACHE_WAYS	4
+
+/* Bytes of a file that are hashed between two looks at signals. */
+#define DSTACK_HASH_CHUNK	SZ_64K
+
+/* A register that is busy is asked again this often, 50 us to 100 us apart. */
+#define DSTACK_BUSY_RETRIES	2000
+
+/* The VMM has this long to answer a quote request. */
+#define DSTACK_QUOTE_TIMEOUT_MS	30000
+#define DSTACK_QUOTE_POLL_MS	5
+
+/* One netlink message of policy table. */
+#define DSTACK_CHUNK_MAX	SZ_32K
+
+#endif /* _DSTACK_LIMITS_H */
