@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a file's bytes rest on
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/fcntl.h>
+#include <linux/magic.h>
+#include <linux/shmem_fs.h>
+
+#include "storage.h"
+
+/* From the ZFS sources; its file systems need no block device. */
+#define ZFS_SUPER_MAGIC	0x2fc12fc1
+
+#define SEALS_WANTED	(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
+
+/**
+ * dstack_storage_inode() - the inode that really holds the data
+ * @file: an open file
+ *
+ * On overlayfs the inode of the file says nothing about who writes the data:
+ * deny-write and change cookie are those of the layer below.
+ *
+ * Return: the inode, valid as long as the file is open.
+ */
+struct inode *dstack_storage_inode(struct file *file)
+{
+	return d_real_inode(file_dentry(file));
+}
+
+/* A file on a mount of the kernel's own is a memfd, shm or shared memory. */
+static enum dstack_storage tmpfs_class(const struct super_block *sb,
+				       struct inode *inode)
+{
+	if (!(sb->s_flags & SB_KERNMOUNT))
+		return DSTACK_STORAGE_MEMORY;
+	if ((READ_ONCE(SHMEM_I(inode)->seals) & SEALS_WANTED) == SEALS_WANTED)
+		return DSTACK_STORAGE_MEMFD;
+	return DSTACK_STORAGE_MEMFD_OPEN;
+}
+
+/**
+ * dstack_storage_class() - classify by the file system below
+ * @file: an open file
+ *
+ * What is not known to be local and stable is untrusted.
+ *
+ * Return: the class.
+ */
+enum dstack_storage dstack_storage_class(struct file *file)
+{
+	struct inode *inode = dstack_storage_inode(file);
+	const struct super_block *sb = inode->i_sb;
+
+	switch (sb->s_magic) {
+	case TMPFS_MAGIC:
+		return tmpfs_class(sb, inode);
+	case RAMFS_MAGIC:
+		return DSTACK_STORAGE_MEMORY;
+	case HUGETLBFS_MAGIC:
+		/* Its seals are not visible here, so a memfd counts as open. */
+		return sb->s_flags & SB_KERNMOUNT ? DSTACK_STORAGE_MEMFD_OPEN :
+						    DSTACK_STORAGE_MEMORY;
+	case FUSE_SUPER_MAGIC:
+		/* fuseblk has a device, but a process still answers. */
+		return DSTACK_STORAGE_UNTRUSTED;
+	case ZFS_SUPER_MAGIC:
+		return DSTACK_STORAGE_DISK;
+	}
+	if (sb->s_type->fs_flags & FS_REQUIRES_DEV)
+		return DSTACK_STORAGE_DISK;
+	if (sb->s_iflags & SB_I_NOEXEC)
+		return DSTACK_STORAGE_PSEUDO;
+	return DSTACK_STORAGE_UNTRUSTED;
+}
