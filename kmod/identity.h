@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which container a process belongs to
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef _DSTACK_IDENTITY_H
+#define _DSTACK_IDENTITY_H
+
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/kref.h>
+#include <linux/types.h>
+#include <uapi/linux/dstack.h>
+
+#include "seen.h"
+
+struct cgroup;
+
+/**
+ * struct dstack_container - one registered container
+ * @ref: held by the registry and by every user
+ * @rcu: for freeing
+ * @cgroup: its root; pinned, so that the id cannot come back
+ * @cgroup_id: what processes are found by
+ * @id: unique, NUL-terminated
+ * @section: the policy section that applies, NUL-terminated
+ * @app_id: of the application
+ * @image: SHA-256 of the image manifest, zeros if not given
+ * @seen: what was already recorded
+ * @allowed: verdicts that let something run
+ * @denied: verdicts that did not, or in MEASURE would not
+ *
+ * Immutable once registered, but for @seen and the counters.
+ */
+struct dstack_container {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct cgroup *cgroup;
+	u64 cgroup_id;
+	char id[DSTACK_ID_SIZE];
+	char section[DSTACK_ID_SIZE];
+	u8 app_id[DSTACK_APP_ID_SIZE];
+	u8 image[DSTACK_DIGEST_SIZE];
+	struct dstack_seen seen;
+	atomic64_t allowed;
+	atomic64_t denied;
+};
+
+void dstack_identity_exit(void);
+
+struct dstack_container *dstack_identity_alloc(int cgroup_fd);
+int dstack_identity_reserve(const struct dstack_container *container);
+void dstack_identity_commit(struct dstack_container *container);
+void dstack_identity_cancel(const struct dstack_container *container);
+int dstack_identity_idle(const struct dstack_container *container);
+void dstack_identity_remove(struct dstack_container *container);
+
+struct dstack_container *dstack_identity_current(void);
+struct dstack_container *dstack_identity_find(const char *id);
+struct dstack_container *dstack_identity_next(unsigned long *cgroup_id);
+u32 dstack_identity_count(void);
+void dstack_identity_put(struct dstack_container *container);
+
+DEFINE_FREE(dstack_container, struct dstack_container *,
+	    if (!IS_ERR_OR_NULL(_T)) dstack_identity_put(_T))
+
+#endif /* _DSTACK_IDENTITY_H */
