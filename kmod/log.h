@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The event log: reserve, commit, drain, read
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef _DSTACK_LOG_H
+#define _DSTACK_LOG_H
+
+#include <linux/types.h>
+#include <uapi/linux/dstack.h>
+
+struct dstack_event;
+struct dstack_record;
+struct poll_table_struct;
+struct file;
+
+/**
+ * struct dstack_log_stats - where the log stands
+ * @value: what the events replay to
+ * @base: the register before the first event
+ * @count: events
+ * @acked: events that the daemon has stored
+ * @pending: bytes that wait for the daemon
+ */
+struct dstack_log_stats {
+	u8 value[DSTACK_REGISTER_SIZE];
+	u8 base[DSTACK_REGISTER_SIZE];
+	u64 count;
+	u64 acked;
+	u64 pending;
+};
+
+void dstack_log_init(const u8 start[DSTACK_REGISTER_SIZE]);
+void dstack_log_exit(void);
+
+struct dstack_record *dstack_log_reserve(const struct dstack_event *ev);
+const u8 *dstack_log_digest(const struct dstack_record *record);
+u64 dstack_log_commit(struct dstack_record *record);
+void dstack_log_cancel(struct dstack_record *record);
+void dstack_log_stats(struct dstack_log_stats *stats);
+int dstack_log_ack(u64 upto);
+
+size_t dstack_log_read(u64 *seq, void *buf, size_t cap);
+u64 dstack_log_count(void);
+void dstack_log_poll(struct file *file, struct poll_table_struct *wait);
+
+#endif /* _DSTACK_LOG_H */

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The one path into the log and the register
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Under one mutex: reserve a record, extend the register, publish.  So the
+ * order of the log is the order of the register, and at every moment outside
+ * the mutex the log replays to the register.  What the event announces (a new
+ * policy, a new state, a container) comes into force inside the same critical
+ * section: no exec runs under a policy that is not in the register yet.
+ *
+ * Lock order: measure lock, then the log's.
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "backend.h"
+#include "event.h"
+#include "log.h"
+#include "measure.h"
+#include "seen.h"
+
+static DEFINE_MUTEX(lock);
+static bool diverged;		/* one-way; written under lock, read anywhere */
+
+/**
+ * dstack_measure_init() - take over the register as it is
+ *
+ * Return: 0 or -errno of the backend.
+ */
+int __init dstack_measure_init(void)
+{
+	static const u8 no_data[DSTACK_REPORT_DATA_SIZE];
+	struct dstack_report *report __free(kfree) =
+		kmalloc(sizeof(*report), GFP_KERNEL);
+	int err;
+
+	if (!report)
+		return -ENOMEM;
+	err = dstack_backend()->report(no_data, report);
+	if (!err)
+		dstack_log_init(report->value);
+	return err;
+}
+
+/**
+ * dstack_measure_exit() - free the log
+ */
+void dstack_measure_exit(void)
+{
+	dstack_log_exit();
+}
+
+static int record(const struct dstack_event *ev, u64 *seq)
+{
+	struct dstack_record *record;
+	int err;
+
+	lockdep_assert_held(&lock);
+	err = dstack_event_end(ev);
+	if (WARN_ON_ONCE(err))
+		return err;
+	record = dstack_log_reserve(ev);
+	if (IS_ERR(record))
+		return PTR_ERR(record);
+	err = dstack_backend()->extend(dstack_log_digest(record));
+	if (err) {
+		dstack_log_cancel(record);
+		return err;
+	}
+	*seq = dstack_log_commit(record);
+	return 0;
+}
+
+/**
+ * dstack_measure() - put an event into the log and the register
+ * @ev: the event
+ * @seq: its position, may be NULL
+ *
+ * Context: sleeps; takes the measure lock.
+ * Return: 0; -ENOBUFS if the daemon does not drain, -ENOMEM, -EBUSY or -EIO of
+ * the register.  Then neither log nor register has the event.
+ */
+int dstack_measure(const struct dstack_event *ev, u64 *seq)
+{
+	u64 unused;
+
+	guard(mutex)(&lock);
+	return record(ev, seq ?: &unused);
+}
+
+/**
+ * dstack_measure_once() - the same, unless the container has it already
+ * @ev: the event
+ * @seen: what the container has
+ * @digest: the file
+ * @kind: enum dstack_kind
+ *
+ * Of several callers one records, and the others return when it has.
+ *
+ * Context: sleeps; takes the measure lock.
+ * Return: as dstack_measure().
+ */
+int dstack_measure_once(const struct dstack_event *ev,
+			struct dstack_seen *seen,
+			const u8 digest[DSTACK_DIGEST_SIZE], u32 kind)
+{
+	u64 seq;
+	int err;
+
+	guard(mutex)(&lock);
+	if (dstack_seen_measured(seen, digest, kind))
+		return 0;
+	err = record(ev, &seq);
+	if (!err)
+		dstack_seen_add(seen, digest, kind);
+	return err;
+}
+
+/**
+ * dstack_measure_publish() - put an event in, then do what it announces
+ * @ev: the event
+ * @publish: called under the measure lock; cannot fail
+ * @arg: its argument
+ *
+ * Context: sleeps; takes the measure lock.
+ * Return: as dstack_measure(); @publish was called only if it is 0.
+ */
+int dstack_measure_publish(const struct dstack_event *ev,
+			   void (*publish)(void *arg), void *arg)
+{
+	u64 seq;
+	int err;
+
+	guard(mutex)(&lock);
+	err = record(ev, &seq);
+	if (!err)
+		publish(arg);
+	return err;
+}
+
+/**
+ * dstack_measure_report() - a report whose register is the log's value
+ * @report_data: for the report
+ * @report: the report
+ * @count: events that it covers
+ *
+ * Context: sleeps; takes the measure lock.
+ * Return: 0; -ENOTRECOVERABLE if somebody else extended the register, now or
+ * earlier: no log explains it any more.  -EBUSY or -EIO of the backend.
+ */
+int dstack_measure_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
+			  struct dstack_report *report, u64 *count)
+{
+	struct dstack_log_stats stats;
+	int err;
+
+	guard(mutex)(&lock);
+	err = dstack_backend()->report(report_data, report);
+	if (err)
+		return err;
+	dstack_log_stats(&stats);
+	if (memcmp(report->value, stats.value, sizeof(stats.value))) {
+		if (!diverged)
+			pr_err("the register was extended by somebody else: no quote of this boot verifies any more\n");
+		WRITE_ONCE(diverged, true);
+	}
+	if (diverged)
+		return -ENOTRECOVERABLE;
+	*count = stats.count;
+	return 0;
+}
+
+/**
+ * dstack_measure_diverged() - was the register seen to differ from the log
+ *
+ * Return: true from the first such report on.
+ */
+bool dstack_measure_diverged(void)
+{
+	return READ_ONCE(diverged);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The active policy and the state: lookup only
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Both are changed by control.c under the measure lock, each change after its
+ * event is in the register, and read anywhere.
+ */
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "policy.h"
+#include "table.h"
+
+static const struct dstack_policy __rcu *active;
+static enum dstack_state current_state = DSTACK_STATE_OFF;
+
+/**
+ * dstack_policy_free() - free a policy that nobody can see
+ * @policy: may be NULL
+ */
+void dstack_policy_free(const struct dstack_policy *policy)
+{
+	if (!policy)
+		return;
+	kvfree(policy->table);
+	kfree(policy);
+}
+
+/**
+ * dstack_policy_exit() - free the active policy
+ */
+void dstack_policy_exit(void)
+{
+	dstack_policy_free(dstack_policy_swap(NULL));
+}
+
+/**
+ * dstack_policy_swap() - make a policy the active one
+ * @new: the policy; owned from here on
+ *
+ * Return: the former one, which readers may still see until
+ * synchronize_rcu(); NULL if there was none.
+ */
+const struct dstack_policy *dstack_policy_swap(const struct dstack_policy *new)
+{
+	return rcu_replace_pointer(active, new, true);
+}
+
+/**
+ * dstack_policy_facts() - what can be said of the active policy
+ * @facts: filled in; all zero if there is none
+ */
+void dstack_policy_facts(struct dstack_policy_facts *facts)
+{
+	const struct dstack_policy *policy;
+
+	memset(facts, 0, sizeof(*facts));
+	rcu_read_lock();
+	policy = rcu_dereference(active);
+	if (policy) {
+		facts->epoch = policy->epoch;
+		memcpy(facts->table_digest, policy->table_digest,
+		       sizeof(facts->table_digest));
+		memcpy(facts->document_digest, policy->document_digest,
+		       sizeof(facts->document_digest));
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * dstack_policy_lookup() - for which kinds is this digest approved
+ * @section: the container's section
+ * @digest: the file
+ * @epoch: of the policy asked, 0 if there is none
+ * @reason: if 0 is returned, why
+ *
+ * Return: mask of enum dstack_kind.
+ */
+u32 dstack_policy_lookup(const char *section,
+			 const u8 digest[DSTACK_DIGEST_SIZE], u64 *epoch,
+			 enum dstack_reason *reason)
+{
+	const struct dstack_table_section *found;
+	const struct dstack_policy *policy;
+	u32 kinds = 0;
+
+	*epoch = 0;
+	rcu_read_lock();
+	policy = rcu_dereference(active);
+	if (!policy) {
+		*reason = DSTACK_REASON_NO_POLICY;
+		goto out;
+	}
+	*epoch = policy->epoch;
+	found = dstack_table_find(policy->table, section);
+	if (!found) {
+		*reason = DSTACK_REASON_NO_SECTION;
+		goto out;
+	}
+	kinds = dstack_table_kinds(policy->table, found, digest);
+	*reason = kinds ? DSTACK_REASON_APPROVED : DSTACK_REASON_UNKNOWN;
+out:
+	rcu_read_unlock();
+	return kinds;
+}
+
+/**
+ * dstack_policy_state() - the state now
+ *
+ * Return: the state.
+ */
+enum dstack_state dstack_policy_state(void)
+{
+	return READ_ONCE(current_state);
+}
+
+/**
+ * dstack_policy_set_state() - change the state
+ * @state: the new one
+ */
+void dstack_policy_set_state(enum dstack_state state)
+{
+	WRITE_ONCE(current_state, state);
+}
