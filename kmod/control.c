@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changes by the operator: each is an event before it is in force
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "backend.h"
+#include "control.h"
+#include "event.h"
+#include "hash.h"
+#include "identity.h"
+#include "log.h"
+#include "measure.h"
+#include "policy.h"
+#include "table.h"
+
+/* One change at a time.  Outside the measure lock. */
+static DEFINE_MUTEX(lock);
+
+/*
+ * A BPF link lives as long as a reference to its file: holding these keeps the
+ * hooks attached whatever happens to the daemon and to pins.
+ */
+static struct file *hooks[DSTACK_HOOKS_NR];
+static bool hooks_held;
+
+/**
+ * dstack_control_init() - record that the module was loaded
+ *
+ * Return: 0 or as dstack_measure().
+ */
+int __init dstack_control_init(void)
+{
+	struct dstack_event *ev __free(kfree) = kmalloc(sizeof(*ev),
+							GFP_KERNEL);
+	struct dstack_log_stats stats;
+
+	if (!ev)
+		return -ENOMEM;
+	dstack_log_stats(&stats);
+	dstack_event_begin(ev, DSTACK_EVENT_START);
+	dstack_event_str(ev, "backend", dstack_backend()->name);
+	dstack_event_u64(ev, "abi", DSTACK_ABI);
+	dstack_event_hex(ev, "base", stats.base, sizeof(stats.base));
+	return dstack_measure(ev, NULL);
+}
+
+static void release_hooks(void)
+{
+	size_t i;
+
+	for (i = 0; i < DSTACK_HOOKS_NR && hooks_held; i++)
+		fput(hooks[i]);
+	WRITE_ONCE(hooks_held, false);
+}
+
+/**
+ * dstack_control_exit() - let go of everything
+ *
+ * While links are held the programs hold the module, so there are none now.
+ */
+void dstack_control_exit(void)
+{
+	release_hooks();
+	dstack_policy_exit();
+	dstack_identity_exit();
+}
+
+/**
+ * dstack_control_hooks() - keep these links attached
+ * @links: one for each hook; references taken over if 0 is returned
+ *
+ * Return: 0, or -EBUSY if links are held already.
+ */
+int dstack_control_hooks(struct file *links[DSTACK_HOOKS_NR])
+{
+	guard(mutex)(&lock);
+	if (hooks_held)
+		return -EBUSY;
+	memcpy(hooks, links, sizeof(hooks));
+	WRITE_ONCE(hooks_held, true);
+	return 0;
+}
+
+/**
+ * dstack_control_hooks_held() - whose links are held
+ *
+ * Return: mask of DSTACK_HOOK_*.
+ */
+u32 dstack_control_hooks_held(void)
+{
+	return READ_ONCE(hooks_held) ? __DSTACK_HOOK_ALL : 0;
+}
+
+static void publish_state(void *arg)
+{
+	dstack_policy_set_state(*(u32 *)arg);
+}
+
+/**
+ * dstack_control_state() - change the state
+ * @state: enum dstack_state
+ *
+ * OFF lets go of the links, so that the module can be unloaded.
+ *
+ * Return: 0; -EOPNOTSUPP for an unknown state or LOCKED, -ENOLINK if no links
+ * are held to see execs with, or as dstack_measure().
+ */
+int dstack_control_state(u32 state)
+{
+	struct dstack_event *ev __free(kfree) = NULL;
+	enum dstack_state old;
+	int err;
+
+	if (state > DSTACK_STATE_ENFORCE)
+		return -EOPNOTSUPP;
+	guard(mutex)(&lock);
+	old = dstack_policy_state();
+	if (state != DSTACK_STATE_OFF && !hooks_held)
+		return -ENOLINK;
+	if (state == old)
+		return 0;
+	ev = kmalloc(sizeof(*ev), GFP_KERNEL);
+	if (!ev)
+		return -ENOMEM;
+	dstack_event_begin(ev, DSTACK_EVENT_STATE);
+	dstack_event_str(ev, "from", dstack_state_name(old));
+	dstack_event_str(ev, "to", dstack_state_name(state));
+	err = dstack_measure_publish(ev, publish_state, &state);
+	if (!err && state == DSTACK_STATE_OFF)
+		release_hooks();
+	return err;
+}
+
+static struct dstack_policy *make_policy(const void *table, size_t size,
+					 const u8 *document, const char **why)
+{
+	struct dstack_policy *policy;
+	int err;
+
+	err = dstack_table_check(table, size, why);
+	if (err)
+		return ERR_PTR(err);
+	policy = kzalloc(sizeof(*policy), GFP_KERNEL);
+	if (!policy)
+		return ERR_PTR(-ENOMEM);
+	err = dstack_sha256(table, size, policy->table_digest);
+	if (err) {
+		kfree(policy);
+		return ERR_PTR(err);
+	}
+	policy->table = table;
+	policy->size = size;
+	policy->epoch = le64_to_cpu(((const struct dstack_table_header *)
+				     table)->epoch);
+	memcpy(policy->document_digest, document,
+	       sizeof(policy->document_digest));
+	return policy;
+}
+
+static void policy_event(struct dstack_event *ev,
+			 const struct dstack_policy *policy)
+{
+	const struct dstack_table_header *header = policy->table;
+
+	dstack_event_begin(ev, DSTACK_EVENT_POLICY);
+	dstack_event_u64(ev, "epoch", policy->epoch);
+	dstack_event_hex(ev, "app", header->app_id, sizeof(header->app_id));
+	dstack_event_sha256(ev, "table", policy->table_digest);
+	dstack_event_sha256(ev, "document", policy->document_digest);
+	dstack_event_u64(ev, "rules", le32_to_cpu(header->rules));
+}
+
+/* Swaps: the former policy comes back in the argument. */
+static void publish_policy(void *arg)
+{
+	const struct dstack_policy **policy = arg;
+
+	*policy = dstack_policy_swap(*policy);
+}
+
+static int activate(const struct dstack_policy **policy)
+{
+	struct dstack_event *ev __free(kfree) = kmalloc(sizeof(*ev),
+							GFP_KERNEL);
+	struct dstack_policy_facts facts;
+
+	lockdep_assert_held(&lock);
+	if (!ev)
+		return -ENOMEM;
+	dstack_policy_facts(&facts);
+	if ((*policy)->epoch <= facts.epoch)
+		return -ESTALE;
+	policy_event(ev, *policy);
+	return dstack_measure_publish(ev, publish_policy, policy);
+}
+
+/**
+ * dstack_control_policy() - make a table the active policy
+ * @table: from kvmalloc(), taken over if 0 is returned
+ * @size: its bytes
+ * @document: SHA-256 of the JSON document that it was compiled from
+ * @why: what is wrong with the table, if -EBADMSG
+ *
+ * Return: 0; -EBADMSG, -ESTALE if its epoch does not rise, -ENOMEM, or as
+ * dstack_measure().  Then the former policy stays.
+ */
+int dstack_control_policy(const void *table, size_t size,
+			  const u8 document[DSTACK_DIGEST_SIZE],
+			  const char **why)
+{
+	const struct dstack_policy *policy;
+	int err;
+
+	policy = make_policy(table, size, document, why);
+	if (IS_ERR(policy))
+		return PTR_ERR(policy);
+
+	mutex_lock(&lock);
+	err = activate(&policy);
+	mutex_unlock(&lock);
+	if (err) {
+		kfree(policy);		/* the table stays the caller's */
+		return err;
+	}
+	synchronize_rcu();
+	dstack_policy_free(policy);
+	return 0;
+}
+
+static void container_event(struct dstack_event *ev, const char *action,
+			    const struct dstack_container *container)
+{
+	dstack_event_begin(ev, DSTACK_EVENT_CONTAINER);
+	dstack_event_str(ev, "action", action);
+	dstack_event_str(ev, "id", container->id);
+	dstack_event_str(ev, "section", container->section);
+	dstack_event_hex(ev, "app", container->app_id,
+			 sizeof(container->app_id));
+	dstack_event_sha256(ev, "image", container->image);
+	dstack_event_u64(ev, "cgroup", container->cgroup_id);
+}
+
+static void publish_add(void *arg)
+{
+	dstack_identity_commit(arg);
+}
+
+static void publish_remove(void *arg)
+{
+	dstack_identity_remove(arg);
+}
+
+/**
+ * dstack_control_add() - register a container
+ * @container: filled in; taken over if 0 is returned
+ *
+ * Return: 0; -EINVAL for a malformed id or section or the id "host"; as
+ * dstack_identity_reserve(); as dstack_measure().
+ */
+int dstack_control_add(struct dstack_container *container)
+{
+	struct dstack_event *ev __free(kfree) = NULL;
+	int err;
+
+	if (!dstack_event_name_ok(container->id) ||
+	    !dstack_event_name_ok(container->section) ||
+	    !strcmp(container->id, DSTACK_HOST_ID))
+		return -EINVAL;
+	ev = kmalloc(sizeof(*ev), GFP_KERNEL);
+	if (!ev)
+		return -ENOMEM;
+	guard(mutex)(&lock);
+	err = dstack_identity_reserve(container);
+	if (err)
+		return err;
+	container_event(ev, "add", container);
+	err = dstack_measure_publish(ev, publish_add, container);
+	if (err)
+		dstack_identity_cancel(container);
+	return err;
+}
+
+/**
+ * dstack_control_remove() - forget a container
+ * @id: NUL-terminated
+ *
+ * Return: 0; -ENOENT, -EBUSY while a process is in it, or as
+ * dstack_measure().
+ */
+int dstack_control_remove(const char *id)
+{
+	struct dstack_container *container __free(dstack_container) = NULL;
+	struct dstack_event *ev __free(kfree) = kmalloc(sizeof(*ev),
+							GFP_KERNEL);
+	int err;
+
+	if (!ev)
+		return -ENOMEM;
+	guard(mutex)(&lock);
+	container = dstack_identity_find(id);
+	if (!container)
+		return -ENOENT;
+	err = dstack_identity_idle(container);
+	if (err)
+		return err;
+	container_event(ev, "remove", container);
+	return dstack_measure_publish(ev, publish_remove, container);
+}
+
+/**
+ * dstack_control_event() - record an event of the boot
+ * @name: not one of the kernel's
+ * @payload: its payload
+ * @len: bytes of it
+ *
+ * Return: 0; -EINVAL for a malformed or reserved name, -EMSGSIZE, or as
+ * dstack_measure().
+ */
+int dstack_control_event(const char *name, const void *payload, size_t len)
+{
+	struct dstack_event *ev __free(kfree) = kmalloc(sizeof(*ev),
+							GFP_KERNEL);
+	int err;
+
+	if (!ev)
+		return -ENOMEM;
+	err = dstack_event_foreign(ev, name, payload, len);
+	return err ?: dstack_measure(ev, NULL);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Changes by the operator: each is an event before it is in force
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef _DSTACK_CONTROL_H
+#define _DSTACK_CONTROL_H
+
+#include <linux/types.h>
+#include <uapi/linux/dstack.h>
+
+struct dstack_container;
+struct file;
+
+#define DSTACK_HOOKS_NR 2	/* bits of __DSTACK_HOOK_ALL */
+
+int dstack_control_init(void);
+void dstack_control_exit(void);
+
+int dstack_control_hooks(struct file *links[DSTACK_HOOKS_NR]);
+u32 dstack_control_hooks_held(void);
+int dstack_control_state(u32 state);
+int dstack_control_policy(const void *table, size_t size,
+			  const u8 document[DSTACK_DIGEST_SIZE],
+			  const char **why);
+int dstack_control_add(struct dstack_container *container);
+int dstack_control_remove(const char *id);
+int dstack_control_event(const char *name, const void *payload, size_t len);
+
+#endif /* _DSTACK_CONTROL_H */

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * May this file run, here and now: the only decision
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * identity -> storage -> writers -> digest -> policy -> measure -> verdict
+ *
+ * Only dstack_vet() changes anything.  What cannot be decided is denied in
+ * ENFORCE; what cannot be recorded is denied in every state but OFF, because
+ * a container that runs unrecorded is what this module must prevent.
+ */
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
+#include <linux/dcache.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "digest.h"
+#include "event.h"
+#include "identity.h"
+#include "measure.h"
+#include "policy.h"
+#include "seen.h"
+#include "storage.h"
+#include "vet.h"
+
+static atomic64_t allowed, denied;
+
+/* The file's digest, or why there is none. */
+static enum dstack_reason identify(struct file *file,
+				   struct dstack_verdict *verdict)
+{
+	int err;
+
+	verdict->storage = dstack_storage_class(file);
+	switch (verdict->storage) {
+	case DSTACK_STORAGE_UNTRUSTED:
+	case DSTACK_STORAGE_PSEUDO:
+		return DSTACK_REASON_STORAGE;
+	case DSTACK_STORAGE_MEMFD_OPEN:
+		return DSTACK_REASON_UNSEALED;
+	default:
+		break;
+	}
+	err = dstack_digest_file(file, verdict->digest);
+	if (err == -ETXTBSY)
+		return DSTACK_REASON_WRITER;
+	if (err) {
+		memset(verdict->digest, 0, sizeof(verdict->digest));
+		verdict->err = err;
+		return DSTACK_REASON_INTERNAL;
+	}
+	return DSTACK_REASON_APPROVED;
+}
+
+static enum dstack_reason judge(struct file *file, enum dstack_kind kind,
+				const struct dstack_container *container,
+				struct dstack_verdict *verdict)
+{
+	enum dstack_reason reason;
+
+	reason = identify(file, verdict);
+	if (reason != DSTACK_REASON_APPROVED)
+		return reason;
+	verdict->kinds = dstack_policy_lookup(container->section,
+					      verdict->digest, &verdict->epoch,
+					      &reason);
+	if (reason == DSTACK_REASON_APPROVED && !(verdict->kinds & kind))
+		reason = DSTACK_REASON_KIND;
+	if (reason == DSTACK_REASON_APPROVED && dstack_measure_diverged())
+		reason = DSTACK_REASON_DIVERGED;
+	return reason;
+}
+
+/**
+ * dstack_vet_ask() - the decision, without recording it
+ * @file: open for reading
+ * @kind: the role in which it would run
+ * @container: where, NULL for the host
+ * @verdict: filled in
+ *
+ * Context: sleeps.
+ */
+void dstack_vet_ask(struct file *file, enum dstack_kind kind,
+		    const struct dstack_container *container,
+		    struct dstack_verdict *verdict)
+{
+	enum dstack_state state = dstack_policy_state();
+
+	memset(verdict, 0, sizeof(*verdict));
+	if (state == DSTACK_STATE_OFF) {
+		verdict->reason = DSTACK_REASON_OFF;
+		return;
+	}
+	if (!container) {
+		verdict->reason = DSTACK_REASON_HOST;
+		return;
+	}
+	verdict->reason = judge(file, kind, container, verdict);
+	if (verdict->reason == DSTACK_REASON_APPROVED ||
+	    state == DSTACK_STATE_MEASURE)
+		verdict->err = 0;
+	else if (!verdict->err)
+		verdict->err = -EACCES;
+}
+
+static enum dstack_event_id event_of(enum dstack_kind kind)
+{
+	switch (kind) {
+	case DSTACK_KIND_EXEC:
+		return DSTACK_EVENT_EXEC;
+	case DSTACK_KIND_SCRIPT:
+		return DSTACK_EVENT_SCRIPT;
+	case DSTACK_KIND_MAP:
+		return DSTACK_EVENT_MAP;
+	}
+	return DSTACK_EVENT_EXEC;
+}
+
+/* The fields that every event about a file ends with. */
+static int put_file(struct dstack_event *ev, struct file *file,
+		    const struct dstack_verdict *verdict)
+{
+	char *buf __free(kfree) = kmalloc(PATH_MAX, GFP_KERNEL);
+	const char *path;
+
+	if (!buf)
+		return -ENOMEM;
+	path = file_path(file, buf, PATH_MAX);
+	if (IS_ERR(path))
+		path = "?";
+	dstack_event_u64(ev, "epoch", verdict->epoch);
+	dstack_event_str(ev, "storage", dstack_storage_name(verdict->storage));
+	dstack_event_path(ev, "path", path);
+	return 0;
+}
+
+static int record_run(struct file *file, enum dstack_kind kind,
+		      struct dstack_container *container,
+		      const struct dstack_verdict *verdict)
+{
+	struct dstack_event *ev __free(kfree) = kmalloc(sizeof(*ev),
+							GFP_KERNEL);
+	int err;
+
+	if (!ev)
+		return -ENOMEM;
+	dstack_event_begin(ev, event_of(kind));
+	dstack_event_str(ev, "id", container->id);
+	dstack_event_sha256(ev, "digest", verdict->digest);
+	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
+	err = put_file(ev, file, verdict);
+	if (err)
+		return err;
+	if (kind != DSTACK_KIND_EXEC)
+		return dstack_measure_once(ev, &container->seen,
+					   verdict->digest, kind);
+	err = dstack_measure(ev, NULL);
+	/* The program's own mapping, which comes next, says nothing new. */
+	if (!err)
+		dstack_seen_add(&container->seen, verdict->digest,
+				DSTACK_KIND_MAP);
+	return err;
+}
+
+static void record_denial(struct file *file, enum dstack_kind kind,
+			  struct dstack_container *container,
+			  const struct dstack_verdict *verdict)
+{
+	u64 count = dstack_seen_denied(&container->seen, verdict->digest, kind);
+	struct dstack_event *ev __free(kfree) = NULL;
+
+	/* At 1, 2, 4, 8, ...: many denials make few records. */
+	if (!is_power_of_2(count))
+		return;
+	ev = kmalloc(sizeof(*ev), GFP_KERNEL);
+	if (!ev)
+		return;
+	dstack_event_begin(ev, DSTACK_EVENT_DENY);
+	dstack_event_str(ev, "id", container->id);
+	dstack_event_str(ev, "kind", dstack_kind_name(kind));
+	dstack_event_sha256(ev, "digest", verdict->digest);
+	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
+	dstack_event_u64(ev, "count", count);
+	if (!put_file(ev, file, verdict))
+		dstack_measure(ev, NULL);	/* it is denied either way */
+}
+
+static int refuse(enum dstack_kind kind, const char *id, int err)
+{
+	pr_err_ratelimited("%s in container %s denied: it could not be recorded (%d)\n",
+			   dstack_kind_name(kind), id, err);
+	return err;
+}
+
+static int vet_in(struct file *file, enum dstack_kind kind,
+		  struct dstack_container *container)
+{
+	struct dstack_verdict verdict;
+	bool known;
+	int err = 0;
+
+	dstack_vet_ask(file, kind, container, &verdict);
+	if (verdict.reason == DSTACK_REASON_OFF)
+		return 0;
+	if (verdict.reason != DSTACK_REASON_APPROVED) {
+		atomic64_inc(&denied);
+		atomic64_inc(&container->denied);
+	}
+	if (verdict.err) {
+		record_denial(file, kind, container, &verdict);
+		return verdict.err;
+	}
+	known = kind != DSTACK_KIND_EXEC &&
+		dstack_seen_measured(&container->seen, verdict.digest, kind);
+	if (!known)
+		err = record_run(file, kind, container, &verdict);
+	if (err)
+		return refuse(kind, container->id, err);
+	if (verdict.reason == DSTACK_REASON_APPROVED) {
+		atomic64_inc(&allowed);
+		atomic64_inc(&container->allowed);
+	}
+	return 0;
+}
+
+/**
+ * dstack_vet() - decide, record, and let run or not
+ * @file: open for reading
+ * @kind: the role in which it is about to run
+ *
+ * Context: sleeps; called by the hooks with no lock of the module held.
+ * Return: 0 to let it run; -EACCES by policy; -ENOBUFS if the daemon does not
+ * drain the log; -EBUSY or -EIO if the register could not be extended; -EINTR,
+ * -ENOMEM or a read error if the file could not be hashed.
+ */
+int dstack_vet(struct file *file, enum dstack_kind kind)
+{
+	struct dstack_container *container __free(dstack_container) = NULL;
+
+	if (dstack_policy_state() == DSTACK_STATE_OFF)
+		return 0;
+	container = dstack_identity_current();
+	if (!container)
+		return 0;
+	return vet_in(file, kind, container);
+}
+
+/**
+ * dstack_vet_stats() - verdicts since the module was loaded
+ * @allowed_out: approved
+ * @denied_out: not approved, whether or not they were let run
+ */
+void dstack_vet_stats(u64 *allowed_out, u64 *denied_out)
+{
+	*allowed_out = atomic64_read(&allowed);
+	*denied_out = atomic64_read(&denied);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * May this file run, here and now
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef _DSTACK_VET_H
+#define _DSTACK_VET_H
+
+#include <linux/types.h>
+#include <uapi/linux/dstack.h>
+
+struct dstack_container;
+struct file;
+
+/**
+ * struct dstack_verdict - what is decided about a file, and why
+ * @err: 0, or what the exec or mmap gives
+ * @reason: why
+ * @storage: what the file rests on
+ * @kinds: kinds that the policy names the digest for
+ * @epoch: of the policy asked, 0 if none was
+ * @digest: the file's, zeros if it was not read
+ */
+struct dstack_verdict {
+	int err;
+	enum dstack_reason reason;
+	enum dstack_storage storage;
+	u32 kinds;
+	u64 epoch;
+	u8 digest[DSTACK_DIGEST_SIZE];
+};
+
+int dstack_vet(struct file *file, enum dstack_kind kind);
+void dstack_vet_ask(struct file *file, enum dstack_kind kind,
+		    const struct dstack_container *container,
+		    struct dstack_verdict *verdict);
+void dstack_vet_stats(u64 *allowed_out, u64 *denied_out);
+
+#endif /* _DSTACK_VET_H */
