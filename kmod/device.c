@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/dstack: what a process asks for itself
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The only file that touches user memory.  A caller is the container of the
+ * calling process, which must be the one that opened the file: a descriptor
+ * that was passed on is of no use to its new owner.
+ */
+#include <linux/capability.h>
+#include <linux/cleanup.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "backend.h"
+#include "device.h"
+#include "event.h"
+#include "identity.h"
+#include "log.h"
+#include "measure.h"
+#include "policy.h"
+#include "quote.h"
+#include "vet.h"
+
+/**
+ * struct opener - one open file
+ * @container: who opened it, NULL for the host
+ * @next: where the last DSTACK_READ_LOG ended; poll() waits for more
+ */
+struct opener {
+	struct dstack_container *container;
+	u64 next;
+};
+
+/**
+ * struct caller - one ioctl call
+ * @opener: the file
+ * @container: of the calling process; NULL for the host
+ */
+struct caller {
+	struct opener *opener;
+	struct dstack_container *container;
+};
+
+static const char *id_of(const struct caller *caller)
+{
+	return caller->container ? caller->container->id : DSTACK_HOST_ID;
+}
+
+static bool terminated(const u8 *text, size_t size)
+{
+	return strnlen((const char *)text, size) < size;
+}
+
+static int do_info(struct caller *caller, void *arg)
+{
+	struct dstack_info *info = arg;
+
+	if (info->__reserved)
+		return -EOPNOTSUPP;
+	info->out_abi = DSTACK_ABI;
+	info->out_features = dstack_backend_features() |
+			     DSTACK_FEATURE_BPF_LSM;
+	info->out_errata = 0;
+	info->out_backend = dstack_backend()->id;
+	info->out_backend_flags = dstack_backend()->flags;
+	info->out_state = dstack_policy_state();
+	memset(info->out_id, 0, sizeof(info->out_id));
+	memcpy(info->out_id, id_of(caller), strlen(id_of(caller)));
+	return 0;
+}
+
+static int do_get_quote(struct caller *caller, void *arg)
+{
+	struct dstack_get_quote *get = arg;
+	struct dstack_quote quote = {};
+	u32 cap = get->quote_len;
+	int err;
+
+	if (get->flags & ~__DSTACK_QUOTE_F_ALL || get->__reserved)
+		return -EOPNOTSUPP;
+	err = dstack_quote_get(caller->container, get->report_data,
+			       get->flags & DSTACK_QUOTE_F_BOUND, &quote);
+	if (err)
+		return err;
+	memcpy(get->report_data, quote.report_data, sizeof(get->report_data));
+	memcpy(get->out_register, quote.value, sizeof(get->out_register));
+	get->out_log_count = quote.count;
+	get->quote_len = quote.len;
+	if (cap < quote.len)
+		err = -ENOSPC;
+	else if (copy_to_user(u64_to_user_ptr(get->quote), quote.data,
+			      quote.len))
+		err = -EFAULT;
+	kvfree(quote.data);
+	return err;
+}
+
+static int do_read_log(struct caller *caller, void *arg)
+{
+	struct dstack_read_log *get = arg;
+	void *buf __free(kvfree) = NULL;
+	u64 seq = get->seq;
+	size_t used;
+
+	if (get->flags)
+		return -EOPNOTSUPP;
+	if (get->buf_len > DSTACK_READ_LOG_MAX)
+		return -EINVAL;
+	if (seq > dstack_log_count())
+		return -ERANGE;
+	buf = kvmalloc(get->buf_len, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	used = dstack_log_read(&seq, buf, get->buf_len);
+	get->out_count = dstack_log_count();
+	if (!used && seq < get->out_count)
+		return -ENOSPC;
+	if (copy_to_user(u64_to_user_ptr(get->buf), buf, used))
+		return -EFAULT;
+	get->out_len = used;
+	get->out_next = seq;
+	WRITE_ONCE(caller->opener->next, seq);
+	return 0;
+}
+
+static int do_extend(struct caller *caller, void *arg)
+{
+	struct dstack_event *ev __free(kfree) = NULL;
+	struct dstack_extend *extend = arg;
+	void *data __free(kfree) = NULL;
+
+	if (extend->flags || extend->__reserved)
+		return -EOPNOTSUPP;
+	if (!terminated(extend->name, sizeof(extend->name)) ||
+	    !dstack_event_name_ok(extend->name) ||
+	    extend->data_len > DSTACK_USER_DATA_MAX)
+		return -EINVAL;
+	if (!caller->container && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	data = memdup_user(u64_to_user_ptr(extend->data), extend->data_len);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	ev = kmalloc(sizeof(*ev), GFP_KERNEL);
+	if (!ev)
+		return -ENOMEM;
+	dstack_event_begin(ev, DSTACK_EVENT_USER);
+	dstack_event_str(ev, "id", id_of(caller));
+	dstack_event_str(ev, "name", extend->name);
+	dstack_event_hex(ev, "data", data, extend->data_len);
+	return dstack_measure(ev, &extend->out_seq);
+}
+
+/* Whose verdict is asked for.  Others' are the host's root's business. */
+static int why_whom(const struct caller *caller, const char *id,
+		    struct dstack_container **container)
+{
+	if (!*id || !strcmp(id, id_of(caller))) {
+		*container = caller->container;
+		if (*container)
+			kref_get(&(*container)->ref);
+		return 0;
+	}
+	if (caller->container || !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	*container = dstack_identity_find(id);
+	return *container ? 0 : -ENOENT;
+}
+
+static int do_why(struct caller *caller, void *arg)
+{
+	struct dstack_container *container __free(dstack_container) = NULL;
+	struct dstack_why *why = arg;
+	struct dstack_verdict verdict;
+	struct file *file;
+	int err;
+
+	if (why->flags)
+		return -EOPNOTSUPP;
+	if (!terminated(why->id, sizeof(why->id)) ||
+	    (why->kind != DSTACK_KIND_EXEC && why->kind != DSTACK_KIND_MAP &&
+	     why->kind != DSTACK_KIND_SCRIPT))
+		return -EINVAL;
+	err = why_whom(caller, why->id, &container);
+	if (err)
+		return err;
+	file = fget(why->fd);
+	if (!file)
+		return -EBADF;
+	dstack_vet_ask(file, why->kind, container, &verdict);
+	fput(file);
+	why->out_verdict = verdict.err;
+	why->out_reason = verdict.reason;
+	why->out_storage = verdict.storage;
+	why->out_kinds = verdict.kinds;
+	why->out_epoch = verdict.epoch;
+	memcpy(why->out_digest, verdict.digest, sizeof(why->out_digest));
+	return 0;
+}
+
+/**
+ * struct op - one ioctl
+ * @size: of its structure in this kernel
+ * @min_size: of its structure in ABI 1; smaller is EINVAL
+ * @fn: the work; may change the structure, which goes back on success, and on
+ *	ENOSPC, so that the caller learns the size
+ */
+struct op {
+	size_t size;
+	size_t min_size;
+	int (*fn)(struct caller *caller, void *arg);
+};
+
+#define OP(_nr, _fn, _struct, _last) \
+	[_IOC_NR(_nr)] = { \
+		.size = sizeof(struct _struct), \
+		.min_size = offsetofend(struct _struct, _last), \
+		.fn = _fn, \
+	}
+
+static const struct op ops[] = {
+	OP(DSTACK_INFO, do_info, dstack_info, out_id),
+	OP(DSTACK_GET_QUOTE, do_get_quote, dstack_get_quote, out_register),
+	OP(DSTACK_READ_LOG, do_read_log, dstack_read_log, out_count),
+	OP(DSTACK_EXTEND, do_extend, dstack_extend, out_seq),
+	OP(DSTACK_WHY, do_why, dstack_why, out_digest),
+};
+
+union any {
+	struct dstack_info info;
+	struct dstack_get_quote get_quote;
+	struct dstack_read_log read_log;
+	struct dstack_extend extend;
+	struct dstack_why why;
+};
+
+/* Userspace compiles the same layout, whatever its word size. */
+static_assert(sizeof(struct dstack_info) == 104);
+static_assert(sizeof(struct dstack_get_quote) == 144);
+static_assert(sizeof(struct dstack_read_log) == 48);
+static_assert(sizeof(struct dstack_extend) == 96);
+static_assert(sizeof(struct dstack_why) == 136);
+static_assert(sizeof(struct dstack_log_record) == 72);
+
+static int call(struct caller *caller, const struct op *op, void __user *uptr)
+{
+	union any arg;
+	u32 size;
+	int err;
+
+	if (get_user(size, (u32 __user *)uptr))
+		return -EFAULT;
+	if (size < op->min_size)
+		return -EINVAL;
+	memset(&arg, 0, sizeof(arg));
+	err = copy_struct_from_user(&arg, op->size, uptr, size);
+	if (err)
+		return err;
+	err = op->fn(caller, &arg);
+	if (err && err != -ENOSPC)
+		return err;
+	if (copy_to_user(uptr, &arg, min_t(size_t, size, op->size)))
+		return -EFAULT;
+	return err;
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd,
+			 unsigned long arg)
+{
+	struct dstack_container *container __free(dstack_container) = NULL;
+	struct caller caller = { .opener = file->private_data };
+	unsigned int nr = _IOC_NR(cmd);
+
+	if (_IOC_TYPE(cmd) != DSTACK_IOC_TYPE || nr >= ARRAY_SIZE(ops) ||
+	    cmd != _IO(DSTACK_IOC_TYPE, nr))
+		return -ENOTTY;
+	nr = array_index_nospec(nr, ARRAY_SIZE(ops));
+	container = dstack_identity_current();
+	if (container != caller.opener->container)
+		return -EACCES;
+	caller.container = container;
+	return call(&caller, &ops[nr], (void __user *)arg);
+}
+
+static __poll_t device_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct opener *opener = file->private_data;
+
+	dstack_log_poll(file, wait);
+	if (READ_ONCE(opener->next) < dstack_log_count())
+		return EPOLLIN | EPOLLRDNORM;
+	return 0;
+}
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	struct opener *opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
+
+	if (!opener)
+		return -ENOMEM;
+	opener->container = dstack_identity_current();
+	file->private_data = opener;
+	return nonseekable_open(inode, file);
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	struct opener *opener = file->private_data;
+
+	dstack_identity_put(opener->container);
+	kfree(opener);
+	return 0;
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = device_poll,
+};
+
+/* A container's runtime makes its own node, with the mode that it wants. */
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "dstack",
+	.fops = &device_fops,
+	.mode = 0600,
+};
+
+/**
+ * dstack_device_init() - open for business
+ *
+ * Return: 0 or -errno of misc_register().
+ */
+int __init dstack_device_init(void)
+{
+	return misc_register(&device);
+}
+
+/**
+ * dstack_device_exit() - close
+ */
+void dstack_device_exit(void)
+{
+	misc_deregister(&device);
+}

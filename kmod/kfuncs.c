@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the BPF LSM programs call
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <linux/binfmts.h>
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/kernel.h>
+#include <linux/mman.h>
+#include <linux/module.h>
+
+#include "kfuncs.h"
+#include "vet.h"
+
+__bpf_kfunc_start_defs();
+
+/**
+ * bpf_dstack_vet_exec() - a program, script or interpreter is about to run
+ * @bprm: of bprm_check_security, which is called once for each of them
+ *
+ * Return: 0 or -errno, as dstack_vet().
+ */
+__bpf_kfunc int bpf_dstack_vet_exec(struct linux_binprm *bprm)
+{
+	bool script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
+
+	return dstack_vet(bprm->file, script ? DSTACK_KIND_SCRIPT :
+					       DSTACK_KIND_EXEC);
+}
+
+/**
+ * bpf_dstack_vet_map() - a file is about to be mapped executable
+ * @file__nullable: of mmap_file; NULL for anonymous memory, whatever the
+ *	program checked: on 6.12 the verifier takes the argument for non-NULL
+ *	and deletes the program's own check
+ * @prot: what the mapping will have
+ *
+ * Return: 0 or -errno, as dstack_vet().
+ */
+__bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable,
+				   unsigned long prot)
+{
+	if (!file__nullable || !(prot & PROT_EXEC))
+		return 0;
+	return dstack_vet(file__nullable, DSTACK_KIND_MAP);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(dstack_kfunc_ids)
+BTF_ID_FLAGS(func, bpf_dstack_vet_exec, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_vet_map, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_KFUNCS_END(dstack_kfunc_ids)
+
+/* Tracing programs share the registration, and have no business here. */
+static int lsm_only(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	if (btf_id_set8_contains(&dstack_kfunc_ids, kfunc_id) &&
+	    prog->type != BPF_PROG_TYPE_LSM)
+		return -EACCES;
+	return 0;
+}
+
+static const struct btf_kfunc_id_set dstack_kfunc_set = {
+	.owner = THIS_MODULE,
+	.set = &dstack_kfunc_ids,
+	.filter = lsm_only,
+};
+
+/**
+ * dstack_kfuncs_init() - register them
+ *
+ * Without BTF of this module the registration warns and returns 0: nothing
+ * would be enforced, and nobody told.  So look first.
+ *
+ * Return: 0, -ENOEXEC without module BTF, or as the registration.
+ */
+int __init dstack_kfuncs_init(void)
+{
+	if (!THIS_MODULE->btf_data_size) {
+		pr_err("this module has no BTF: build it where vmlinux and pahole are\n");
+		return -ENOEXEC;
+	}
+	return register_btf_kfunc_id_set(BPF_PROG_TYPE_LSM, &dstack_kfunc_set);
+}

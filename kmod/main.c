@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * dstack: run-time measurement, policy and evidence for confidential VMs
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The order of the rooms.  Surfaces come last: nobody calls in before what
+ * answers is ready.
+ */
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+
+#include "backend.h"
+#include "control.h"
+#include "device.h"
+#include "digest.h"
+#include "hash.h"
+#include "kfuncs.h"
+#include "measure.h"
+#include "netlink.h"
+
+static int __init dstack_mod_init(void)
+{
+	int err;
+
+	err = dstack_hash_init();
+	if (err)
+		return err;
+	err = dstack_backend_init();
+	if (err)
+		goto err_hash;
+	err = dstack_digest_init();
+	if (err)
+		goto err_backend;
+	err = dstack_measure_init();
+	if (err)
+		goto err_digest;
+	err = dstack_kfuncs_init();
+	if (err)
+		goto err_measure;
+	err = dstack_control_init();
+	if (err)
+		goto err_measure;
+	err = dstack_netlink_init();
+	if (err)
+		goto err_control;
+	err = dstack_device_init();
+	if (err)
+		goto err_netlink;
+	pr_info("ABI %u, backend %s, state off\n", DSTACK_ABI,
+		dstack_backend()->name);
+	return 0;
+
+err_netlink:
+	dstack_netlink_exit();
+err_control:
+	dstack_control_exit();
+err_measure:
+	dstack_measure_exit();
+err_digest:
+	dstack_digest_exit();
+err_backend:
+	dstack_backend_exit();
+err_hash:
+	dstack_hash_exit();
+	return err;
+}
+
+static void __exit dstack_mod_exit(void)
+{
+	dstack_device_exit();
+	dstack_netlink_exit();
+	dstack_control_exit();
+	dstack_measure_exit();
+	dstack_digest_exit();
+	dstack_backend_exit();
+	dstack_hash_exit();
+}
+
+module_init(dstack_mod_init);
+module_exit(dstack_mod_exit);
+
+MODULE_AUTHOR("The dstack for Linux authors");
+MODULE_DESCRIPTION("Run-time measurement, policy and evidence for confidential VMs");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control plane: generic netlink family "dstack"
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Only parses and answers; what a command does is in control.c.  Commands are
+ * for CAP_SYS_ADMIN in the initial namespaces, and never for a container,
+ * however privileged.  Documentation/netlink/specs/dstack.yaml.
+ */
+#include <linux/capability.h>
+#include <linux/cleanup.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/netlink.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
+
+#include "backend.h"
+#include "control.h"
+#include "digest.h"
+#include "event.h"
+#include "identity.h"
+#include "limits.h"
+#include "log.h"
+#include "measure.h"
+#include "netlink.h"
+#include "policy.h"
+#include "vet.h"
+
+/**
+ * struct upload - a policy table on its way in
+ * @owner: port of the socket that sends it, 0 if none does
+ * @table: room for all of it
+ * @size: bytes of it
+ * @used: bytes that have come
+ * @document: SHA-256 of the document
+ *
+ * One at a time: another BEGIN, or the end of the socket, drops it.
+ */
+static struct upload {
+	u32 owner;
+	u8 *table;
+	u32 size;
+	u32 used;
+	u8 document[DSTACK_DIGEST_SIZE];
+} upload;
+
+static DEFINE_MUTEX(upload_lock);
+
+static struct genl_family family;
+
+static void drop_upload(void)
+{
+	lockdep_assert_held(&upload_lock);
+	kvfree(upload.table);
+	memset(&upload, 0, sizeof(upload));
+}
+
+static int need(struct genl_info *info, enum dstack_attr attr)
+{
+	if (GENL_REQ_ATTR_CHECK(info, attr))
+		return -EINVAL;
+	return 0;
+}
+
+static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
+		    struct genl_info *info)
+{
+	struct dstack_container *container __free(dstack_container) = NULL;
+
+	if (!netlink_capable(skb, CAP_SYS_ADMIN)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "CAP_SYS_ADMIN in the initial user namespace is needed");
+		return -EPERM;
+	}
+	container = dstack_identity_current();
+	if (container) {
+		NL_SET_ERR_MSG(info->extack,
+			       "a container has no part in the control plane");
+		return -EACCES;
+	}
+	return 0;
+}
+
+static int put_log(struct sk_buff *msg)
+{
+	struct dstack_log_stats stats;
+
+	dstack_log_stats(&stats);
+	if (nla_put(msg, DSTACK_A_REGISTER, sizeof(stats.value),
+		    stats.value) ||
+	    nla_put(msg, DSTACK_A_BASE, sizeof(stats.base), stats.base) ||
+	    nla_put_u32(msg, DSTACK_A_DIVERGED, dstack_measure_diverged()) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_COUNT, stats.count,
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_ACKED, stats.acked,
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_PENDING, stats.pending,
+			      DSTACK_A_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_policy(struct sk_buff *msg)
+{
+	struct dstack_policy_facts facts;
+
+	dstack_policy_facts(&facts);
+	if (nla_put_u64_64bit(msg, DSTACK_A_POLICY_EPOCH, facts.epoch,
+			      DSTACK_A_PAD) ||
+	    nla_put(msg, DSTACK_A_POLICY_TABLE, sizeof(facts.table_digest),
+		    facts.table_digest) ||
+	    nla_put(msg, DSTACK_A_POLICY_DOCUMENT,
+		    sizeof(facts.document_digest), facts.document_digest))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_counters(struct sk_buff *msg)
+{
+	u64 allowed, denied, hits, misses;
+
+	dstack_vet_stats(&allowed, &denied);
+	dstack_digest_stats(&hits, &misses);
+	if (nla_put_u32(msg, DSTACK_A_CONTAINERS, dstack_identity_count()) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_ALLOWED, allowed, DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_DENIED, denied, DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_CACHE_HITS, hits, DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_CACHE_MISSES, misses,
+			      DSTACK_A_PAD))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_status(struct sk_buff *msg)
+{
+	if (nla_put_u32(msg, DSTACK_A_STATE, dstack_policy_state()) ||
+	    nla_put_u32(msg, DSTACK_A_BACKEND, dstack_backend()->id) ||
+	    nla_put_u32(msg, DSTACK_A_BACKEND_FLAGS,
+			dstack_backend()->flags) ||
+	    nla_put_u32(msg, DSTACK_A_HOOKS, dstack_control_hooks_held()))
+		return -EMSGSIZE;
+	return put_log(msg) ?: put_policy(msg) ?: put_counters(msg);
+}
+
+static int do_status(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *msg;
+	void *hdr;
+	int err = -EMSGSIZE;
+
+	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (!msg)
+		return -ENOMEM;
+	hdr = genlmsg_iput(msg, info);
+	if (hdr)
+		err = put_status(msg);
+	if (err) {
+		nlmsg_free(msg);
+		return err;
+	}
+	genlmsg_end(msg, hdr);
+	return genlmsg_reply(msg, info);
+}
+
+static int do_state(struct sk_buff *skb, struct genl_info *info)
+{
+	int err;
+
+	if (need(info, DSTACK_A_STATE))
+		return -EINVAL;
+	err = dstack_control_state(nla_get_u32(info->attrs[DSTACK_A_STATE]));
+	if (err == -ENOLINK)
+		NL_SET_ERR_MSG(info->extack,
+			       "no hooks are held: start dstackd first");
+	if (err == -EOPNOTSUPP)
+		NL_SET_ERR_MSG(info->extack, "this module has no such state");
+	return err;
+}
+
+static int do_policy_begin(struct sk_buff *skb, struct genl_info *info)
+{
+	u32 size;
+
+	if (need(info, DSTACK_A_POLICY_SIZE) ||
+	    need(info, DSTACK_A_POLICY_DOCUMENT))
+		return -EINVAL;
+	size = nla_get_u32(info->attrs[DSTACK_A_POLICY_SIZE]);
+	if (!size || size > DSTACK_TABLE_MAX) {
+		NL_SET_ERR_MSG(info->extack, "table size out of bounds");
+		return -EFBIG;
+	}
+	guard(mutex)(&upload_lock);
+	drop_upload();
+	upload.table = kvmalloc(size, GFP_KERNEL);
+	if (!upload.table)
+		return -ENOMEM;
+	upload.owner = info->snd_portid;
+	upload.size = size;
+	nla_memcpy(upload.document, info->attrs[DSTACK_A_POLICY_DOCUMENT],
+		   sizeof(upload.document));
+	return 0;
+}
+
+static int do_policy_data(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *chunk = info->attrs[DSTACK_A_POLICY_CHUNK];
+
+	if (need(info, DSTACK_A_POLICY_CHUNK))
+		return -EINVAL;
+	guard(mutex)(&upload_lock);
+	if (!upload.table || upload.owner != info->snd_portid) {
+		NL_SET_ERR_MSG(info->extack, "no upload was begun on this socket");
+		return -ENOENT;
+	}
+	if (nla_len(chunk) > upload.size - upload.used) {
+		NL_SET_ERR_MSG(info->extack, "more data than was announced");
+		return -EOVERFLOW;
+	}
+	memcpy(upload.table + upload.used, nla_data(chunk), nla_len(chunk));
+	upload.used += nla_len(chunk);
+	return 0;
+}
+
+static int do_policy_commit(struct sk_buff *skb, struct genl_info *info)
+{
+	const char *why = NULL;
+	int err;
+
+	guard(mutex)(&upload_lock);
+	if (!upload.table || upload.owner != info->snd_portid) {
+		NL_SET_ERR_MSG(info->extack, "no upload was begun on this socket");
+		return -ENOENT;
+	}
+	if (upload.used != upload.size) {
+		NL_SET_ERR_MSG(info->extack, "less data than was announced");
+		return -ENODATA;
+	}
+	err = dstack_control_policy(upload.table, upload.size,
+				    upload.document, &why);
+	if (!err)
+		upload.table = NULL;	/* it is the active policy now */
+	if (err == -EBADMSG)
+		NL_SET_ERR_MSG_FMT(info->extack, "%s", why);
+	if (err == -ESTALE)
+		NL_SET_ERR_MSG(info->extack,
+			       "the epoch must be higher than the active policy's");
+	drop_upload();
+	return err;
+}
+
+static void copy_text(char *to, const struct nlattr *attr)
+{
+	nla_strscpy(to, attr, DSTACK_ID_SIZE);
+}
+
+static void fill_container(struct dstack_container *container,
+			   struct nlattr **attrs)
+{
+	copy_text(container->id, attrs[DSTACK_A_ID]);
+	copy_text(container->section,
+		  attrs[DSTACK_A_SECTION] ?: attrs[DSTACK_A_ID]);
+	nla_memcpy(container->app_id, attrs[DSTACK_A_APP_ID],
+		   sizeof(container->app_id));
+	if (attrs[DSTACK_A_IMAGE])
+		nla_memcpy(container->image, attrs[DSTACK_A_IMAGE],
+			   sizeof(container->image));
+}
+
+static void say_add(struct netlink_ext_ack *extack, int err)
+{
+	switch (err) {
+	case -EINVAL:
+		NL_SET_ERR_MSG(extack,
+			       "id and section are 1 to 63 of [A-Za-z0-9._-], and not \"host\"");
+		break;
+	case -EEXIST:
+		NL_SET_ERR_MSG(extack,
+			       "this id or cgroup is registered already");
+		break;
+	case -ELOOP:
+		NL_SET_ERR_MSG(extack,
+			       "the caller itself is in this cgroup: give the container one of its own");
+		break;
+	case -ENOSPC:
+		NL_SET_ERR_MSG(extack, "too many containers");
+		break;
+	}
+}
+
+static int do_container_add(struct sk_buff *skb, struct genl_info *info)
+{
+	struct dstack_container *container;
+	int err;
+
+	if (need(info, DSTACK_A_ID) || need(info, DSTACK_A_CGROUP_FD) ||
+	    need(info, DSTACK_A_APP_ID))
+		return -EINVAL;
+	container = dstack_identity_alloc(
+		nla_get_u32(info->attrs[DSTACK_A_CGROUP_FD]));
+	if (IS_ERR(container)) {
+		if (container == ERR_PTR(-EBADF))
+			NL_SET_ERR_MSG(info->extack,
+				       "not a directory of the cgroup v2 hierarchy");
+		return PTR_ERR(container);
+	}
+	fill_container(container, info->attrs);
+	err = dstack_control_add(container);
+	if (err) {
+		say_add(info->extack, err);
+		dstack_identity_put(container);
+	}
+	return err;
+}
+
+static int do_container_remove(struct sk_buff *skb, struct genl_info *info)
+{
+	char id[DSTACK_ID_SIZE];
+	int err;
+
+	if (need(info, DSTACK_A_ID))
+		return -EINVAL;
+	copy_text(id, info->attrs[DSTACK_A_ID]);
+	err = dstack_control_remove(id);
+	if (err == -ENOENT)
+		NL_SET_ERR_MSG(info->extack, "no container has this id");
+	if (err == -EBUSY)
+		NL_SET_ERR_MSG(info->extack, "processes are left in its cgroup");
+	return err;
+}
+
+static int put_container(struct sk_buff *msg,
+			 const struct dstack_container *container)
+{
+	struct nlattr *nest = nla_nest_start(msg, DSTACK_A_CONTAINER);
+
+	if (!nest ||
+	    nla_put_string(msg, DSTACK_A_ID, container->id) ||
+	    nla_put_string(msg, DSTACK_A_SECTION, container->section) ||
+	    nla_put(msg, DSTACK_A_APP_ID, sizeof(container->app_id),
+		    container->app_id) ||
+	    nla_put(msg, DSTACK_A_IMAGE, sizeof(container->image),
+		    container->image) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_CGROUP_ID, container->cgroup_id,
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_ALLOWED,
+			      atomic64_read(&container->allowed),
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_DENIED,
+			      atomic64_read(&container->denied),
+			      DSTACK_A_PAD))
+		return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
+static int dump_one(struct sk_buff *msg, struct netlink_callback *cb,
+		    const struct dstack_container *container)
+{
+	void *hdr = genlmsg_put(msg, NETLINK_CB(cb->skb).portid,
+				cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
+				DSTACK_CMD_CONTAINER_GET);
+	int err;
+
+	if (!hdr)
+		return -EMSGSIZE;
+	err = put_container(msg, container);
+	if (err)
+		genlmsg_cancel(msg, hdr);
+	else
+		genlmsg_end(msg, hdr);
+	return err;
+}
+
+static int dump_containers(struct sk_buff *msg, struct netlink_callback *cb)
+{
+	struct dstack_container *container;
+	unsigned long next = cb->args[0];
+	int err = 0;
+
+	/* pre_doit is not called for dumps. */
+	container = dstack_identity_current();
+	dstack_identity_put(container);
+	if (container || !netlink_capable(cb->skb, CAP_SYS_ADMIN))
+		return -EPERM;
+	while (!err && (container = dstack_identity_next(&next))) {
+		err = dump_one(msg, cb, container);
+		if (!err)
+			cb->args[0] = next;
+		dstack_identity_put(container);
+	}
+	return msg->len;
+}
+
+static int do_event(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *payload = info->attrs[DSTACK_A_EVENT_PAYLOAD];
+	char name[DSTACK_NAME_SIZE];
+	int err;
+
+	if (need(info, DSTACK_A_EVENT_NAME) ||
+	    need(info, DSTACK_A_EVENT_PAYLOAD))
+		return -EINVAL;
+	copy_text(name, info->attrs[DSTACK_A_EVENT_NAME]);
+	err = dstack_control_event(name, nla_data(payload), nla_len(payload));
+	if (err == -EINVAL)
+		NL_SET_ERR_MSG(info->extack,
+			       "a name is 1 to 63 of [A-Za-z0-9._-] and does not start with \"dstack.\"");
+	return err;
+}
+
+static int do_ack(struct sk_buff *skb, struct genl_info *info)
+{
+	int err;
+
+	if (need(info, DSTACK_A_LOG_ACKED))
+		return -EINVAL;
+	err = dstack_log_ack(nla_get_u64(info->attrs[DSTACK_A_LOG_ACKED]));
+	if (err)
+		NL_SET_ERR_MSG(info->extack,
+			       "the log has no such range to acknowledge");
+	return err;
+}
+
+static bool is_bpf_link(const struct file *file)
+{
+	return !strcmp(file->f_path.dentry->d_name.name, "bpf_link");
+}
+
+static void put_links(struct file *links[DSTACK_HOOKS_NR], int nr)
+{
+	while (nr--)
+		fput(links[nr]);
+}
+
+/* Take the links in the order of the hooks.  Returns how many, or -errno. */
+static int get_links(const struct nlattr *fds,
+		     struct file *links[DSTACK_HOOKS_NR])
+{
+	const struct nlattr *attr;
+	int rem, nr = 0;
+
+	nla_for_each_nested(attr, fds, rem) {
+		if (nla_type(attr) != DSTACK_A_LINK_FD ||
+		    nla_len(attr) != sizeof(u32) || nr == DSTACK_HOOKS_NR)
+			goto err_put;
+		links[nr] = fget(nla_get_u32(attr));
+		if (!links[nr])
+			goto err_put;
+		if (!is_bpf_link(links[nr++]))
+			goto err_put;
+	}
+	if (nr == DSTACK_HOOKS_NR)
+		return 0;
+err_put:
+	put_links(links, nr);
+	return -EINVAL;
+}
+
+static int do_hooks(struct sk_buff *skb, struct genl_info *info)
+{
+	struct file *links[DSTACK_HOOKS_NR];
+	int err;
+
+	if (need(info, DSTACK_A_HOOKS) || need(info, DSTACK_A_HOOK_FDS))
+		return -EINVAL;
+	if (nla_get_u32(info->attrs[DSTACK_A_HOOKS]) != __DSTACK_HOOK_ALL) {
+		NL_SET_ERR_MSG(info->extack, "all hooks are needed, and no other");
+		return -EINVAL;
+	}
+	err = get_links(info->attrs[DSTACK_A_HOOK_FDS], links);
+	if (err) {
+		NL_SET_ERR_MSG(info->extack,
+			       "one BPF link is needed for each hook");
+		return err;
+	}
+	err = dstack_control_hooks(links);
+	if (err) {
+		put_links(links, DSTACK_HOOKS_NR);
+		NL_SET_ERR_MSG(info->extack,
+			       "hooks are held already; state off lets go of them");
+	}
+	return err;
+}
+
+static const struct nla_policy state_policy[] = {
+	[DSTACK_A_STATE] = { .type = NLA_U32 },
+};
+
+static const struct nla_policy begin_policy[] = {
+	[DSTACK_A_POLICY_SIZE] = { .type = NLA_U32 },
+	[DSTACK_A_POLICY_DOCUMENT] = NLA_POLICY_EXACT_LEN(DSTACK_DIGEST_SIZE),
+};
+
+static const struct nla_policy data_policy[] = {
+	[DSTACK_A_POLICY_CHUNK] = { .type = NLA_BINARY,
+				    .len = DSTACK_CHUNK_MAX },
+};
+
+static const struct nla_policy add_policy[] = {
+	[DSTACK_A_ID] = { .type = NLA_NUL_STRING, .len = DSTACK_ID_SIZE - 1 },
+	[DSTACK_A_SECTION] = { .type = NLA_NUL_STRING,
+			       .len = DSTACK_ID_SIZE - 1 },
+	[DSTACK_A_CGROUP_FD] = { .type = NLA_U32 },
+	[DSTACK_A_APP_ID] = NLA_POLICY_EXACT_LEN(DSTACK_APP_ID_SIZE),
+	[DSTACK_A_IMAGE] = NLA_POLICY_EXACT_LEN(DSTACK_DIGEST_SIZE),
+};
+
+static const struct nla_policy remove_policy[] = {
+	[DSTACK_A_ID] = { .type = NLA_NUL_STRING, .len = DSTACK_ID_SIZE - 1 },
+};
+
+static const struct nla_policy event_policy[] = {
+	[DSTACK_A_EVENT_NAME] = { .type = NLA_NUL_STRING,
+				  .len = DSTACK_NAME_SIZE - 1 },
+	[DSTACK_A_EVENT_PAYLOAD] = { .type = NLA_BINARY,
+				     .len = DSTACK_PAYLOAD_MAX },
+};
+
+static const struct nla_policy ack_policy[] = {
+	[DSTACK_A_LOG_ACKED] = { .type = NLA_U64 },
+};
+
+static const struct nla_policy hooks_policy[] = {
+	[DSTACK_A_HOOKS] = { .type = NLA_U32 },
+	[DSTACK_A_HOOK_FDS] = { .type = NLA_NESTED },
+};
+
+#define DO(_cmd, _fn, _policy) { \
+		.cmd = _cmd, \
+		.doit = _fn, \
+		.policy = _policy, \
+		.maxattr = ARRAY_SIZE(_policy) - 1, \
+	}
+
+static const struct genl_ops ops[] = {
+	{ .cmd = DSTACK_CMD_STATUS_GET, .doit = do_status },
+	DO(DSTACK_CMD_STATE_SET, do_state, state_policy),
+	DO(DSTACK_CMD_POLICY_BEGIN, do_policy_begin, begin_policy),
+	DO(DSTACK_CMD_POLICY_DATA, do_policy_data, data_policy),
+	{ .cmd = DSTACK_CMD_POLICY_COMMIT, .doit = do_policy_commit },
+	DO(DSTACK_CMD_CONTAINER_ADD, do_container_add, add_policy),
+	DO(DSTACK_CMD_CONTAINER_REMOVE, do_container_remove, remove_policy),
+	{ .cmd = DSTACK_CMD_CONTAINER_GET, .dumpit = dump_containers },
+	DO(DSTACK_CMD_EVENT_ADD, do_event, event_policy),
+	DO(DSTACK_CMD_LOG_ACK, do_ack, ack_policy),
+	DO(DSTACK_CMD_HOOKS_SET, do_hooks, hooks_policy),
+};
+
+static struct genl_family family __ro_after_init = {
+	.name = DSTACK_GENL_NAME,
+	.version = DSTACK_GENL_VERSION,
+	.module = THIS_MODULE,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.pre_doit = pre_doit,
+};
+
+/* A sender that goes away takes its half of a policy with it. */
+static int socket_gone(struct notifier_block *nb, unsigned long event,
+		       void *data)
+{
+	const struct netlink_notify *notify = data;
+
+	if (event != NETLINK_URELEASE || notify->protocol != NETLINK_GENERIC)
+		return NOTIFY_DONE;
+	mutex_lock(&upload_lock);
+	if (upload.table && upload.owner == notify->portid &&
+	    net_eq(notify->net, &init_net))
+		drop_upload();
+	mutex_unlock(&upload_lock);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block notifier = { .notifier_call = socket_gone };
+
+/**
+ * dstack_netlink_init() - register the family
+ *
+ * Return: 0 or -errno of the registration.
+ */
+int __init dstack_netlink_init(void)
+{
+	int err;
+
+	err = netlink_register_notifier(&notifier);
+	if (err)
+		return err;
+	err = genl_register_family(&family);
+	if (err)
+		netlink_unregister_notifier(&notifier);
+	return err;
+}
+
+/**
+ * dstack_netlink_exit() - unregister it
+ */
+void dstack_netlink_exit(void)
+{
+	genl_unregister_family(&family);
+	netlink_unregister_notifier(&notifier);
+	mutex_lock(&upload_lock);
+	drop_upload();
+	mutex_unlock(&upload_lock);
+}
