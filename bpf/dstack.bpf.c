@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where the module sees execs and executable mappings: hook, kfunc, return
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The programs carry no policy and no state.  One object serves every kernel:
+ * the types are opaque here, and libbpf finds the kfuncs by name.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+struct linux_binprm {} __attribute__((preserve_access_index));
+struct file {} __attribute__((preserve_access_index));
+
+extern int bpf_dstack_vet_exec(struct linux_binprm *bprm) __ksym;
+extern int bpf_dstack_vet_map(struct file *file__nullable,
+			      unsigned long prot) __ksym;
+
+/* Programs, scripts, and the interpreters of both. */
+SEC("lsm.s/bprm_check_security")
+int BPF_PROG(dstack_exec, struct linux_binprm *bprm, int ret)
+{
+	if (ret)
+		return ret;
+	return bpf_dstack_vet_exec(bprm);
+}
+
+/*
+ * Libraries and loaders.  Anonymous memory has no file: 7.x demands the check,
+ * 6.12 deletes it and passes NULL on, so the kfunc checks again.
+ */
+SEC("lsm.s/mmap_file")
+int BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
+	     unsigned long prot, unsigned long flags, int ret)
+{
+	if (ret)
+		return ret;
+	if (!file)
+		return 0;
+	return bpf_dstack_vet_map(file, prot);
+}
+
+char LICENSE[] SEC("license") = "GPL";
