@@ -108,6 +108,17 @@ static void print_lost(uint64_t seq, const uint8_t *digest, const char *why)
 	       hex_encode(digest, DSTACK_REGISTER_SIZE, hex));
 }
 
+/* dstackd keeps the place of an event whose content was lost. */
+static bool is_intact(const struct libdstack_event *event)
+{
+	uint8_t digest[DSTACK_REGISTER_SIZE];
+
+	return !dstack_event_digest(event->name, strlen(event->name),
+				    event->payload, event->payload_len,
+				    digest) &&
+		!memcmp(digest, event->digest, sizeof(digest));
+}
+
 static int print_log(const struct libdstack_log *log, uint64_t seq,
 		     const struct options *opt)
 {
@@ -119,8 +130,9 @@ static int print_log(const struct libdstack_log *log, uint64_t seq,
 
 		if (seq < opt->from)
 			continue;
-		if (!opt->json && !*event->name) {
-			print_lost(seq, event->digest, "content lost");
+		if (!opt->json && !is_intact(event)) {
+			print_lost(seq, event->digest,
+				   "the content is lost or was changed");
 		} else if (!opt->json) {
 			print_event(seq, event->name, event->payload,
 				    event->payload_len);

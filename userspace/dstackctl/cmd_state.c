@@ -47,8 +47,6 @@ static int set_state(uint32_t state)
 	if (err)
 		return EXIT_FAILURE;
 	printf("state %s\n", dstack_state_name(status.state));
-	if (state != DSTACK_STATE_OFF && status.hooks != __DSTACK_HOOK_ALL)
-		error_msg("warning: hooks are missing, so not every exec is seen: start dstackd");
 	if (state == DSTACK_STATE_ENFORCE && !status.policy_epoch)
 		error_msg("warning: no policy is loaded, so nothing runs in a container: use 'dstackctl policy load'");
 	return EXIT_SUCCESS;

@@ -37,7 +37,7 @@ static void usage(FILE *out)
 	      "explains all.\n", out);
 }
 
-static void library_message(const char *message)
+void library_message(const char *message)
 {
 	error_msg("%s", message);
 }

@@ -44,6 +44,9 @@ void error_msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void error_msg_errno(int err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* What dstackctl sets as the library's message callback. */
+void library_message(const char *message);
+
 /* "See 'dstackctl <command> --help'" on stderr.  Returns EXIT_USAGE. */
 int usage_hint(const char *command);
 

@@ -99,6 +99,11 @@ int libdstack_set_state(struct libdstack_control *control, uint32_t state);
 int libdstack_load_table(struct libdstack_control *control,
 			 const void *table, size_t size,
 			 const uint8_t document[DSTACK_DIGEST_SIZE]);
+struct libdstack_policy;
+/* Loads @policy unless it is the active one.  @app_id: the policy's. */
+int libdstack_ensure_policy(struct libdstack_control *control,
+			    const struct libdstack_policy *policy,
+			    uint8_t app_id[DSTACK_APP_ID_SIZE]);
 int libdstack_add_container(struct libdstack_control *control, int cgroup_fd,
 			    const struct libdstack_container *container);
 int libdstack_remove_container(struct libdstack_control *control,
@@ -109,7 +114,7 @@ int libdstack_list_containers(struct libdstack_control *control,
 int libdstack_add_event(struct libdstack_control *control, const char *name,
 			const void *payload, size_t len);
 int libdstack_ack_log(struct libdstack_control *control, uint64_t count);
-/* @links: descriptors of BPF links, exec then map; NULL: let go of them. */
+/* @links: descriptors of BPF links, in the order of DSTACK_HOOK_* bits. */
 int libdstack_set_hooks(struct libdstack_control *control, const int *links,
 			size_t nr);
 
@@ -248,7 +253,9 @@ int libdstack_policy_scan(struct libdstack_policy *policy, const char *section,
  * verify: a quote against collateral, a pinned root and a log
  */
 
-#define LIBDSTACK_VERDICT_TEXT 256
+#define LIBDSTACK_COLLATERAL_MAX	1048576U	/* bytes of its file */
+#define LIBDSTACK_VERDICT_TEXT		256
+#define LIBDSTACK_ADVISORIES_MAX	1024
 
 enum libdstack_tcb_status {
 	LIBDSTACK_TCB_UP_TO_DATE,
@@ -260,7 +267,9 @@ enum libdstack_tcb_status {
 	LIBDSTACK_TCB_TD_RELAUNCH_ADVISED,
 	LIBDSTACK_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
 	LIBDSTACK_TCB_REVOKED,
-	LIBDSTACK_TCB_NOT_SUPPORTED,
+	LIBDSTACK_TCB_NOT_SUPPORTED,	/* below every level */
+	LIBDSTACK_TCB_NONE,		/* not judged */
+	__LIBDSTACK_TCB_MAX
 };
 
 /* What a TD report says; offsets are resolved, bytes as in the quote. */
@@ -275,13 +284,14 @@ struct libdstack_td {
 };
 
 struct libdstack_verdict {
-	enum libdstack_tcb_status status;
+	enum libdstack_tcb_status status;	/* of platform, module and QE */
+	enum libdstack_tcb_status qe_status, module_status;
 	uint16_t quote_version;
-	struct libdstack_td td;
+	struct libdstack_td td;		/* proven only if no step failed */
 	uint8_t fmspc[6];
 	char step[64];			/* that failed; empty: none did */
 	char reason[LIBDSTACK_VERDICT_TEXT];
-	char advisories[LIBDSTACK_VERDICT_TEXT]; /* comma-separated */
+	char advisories[LIBDSTACK_ADVISORIES_MAX]; /* sorted, "," between */
 	char tcb_date[32];
 	uint32_t tcb_eval_number;
 	int64_t earliest_expiry;	/* of all collateral, Unix time */
@@ -292,19 +302,35 @@ struct libdstack_collateral;
 /* The JSON form described in tools/tdx-module/README.md. */
 int libdstack_collateral_read(const char *path,
 			      struct libdstack_collateral **collateral);
+int libdstack_collateral_parse(const char *text, size_t len,
+			       struct libdstack_collateral **collateral);
 void libdstack_collateral_free(struct libdstack_collateral *collateral);
+/* As Intel writes it: "UpToDate", ...  The second: __LIBDSTACK_TCB_MAX: none. */
 const char *libdstack_tcb_status_name(enum libdstack_tcb_status status);
+enum libdstack_tcb_status libdstack_tcb_status_from_name(const char *name);
 /*
- * Every signature, chain and level.  @root: the only trusted root, DER or PEM.
- * @now: the time to judge at.  0 when the quote is genuine, whatever its
- * status, which the caller's policy must judge; -EBADMSG malformed,
- * -EKEYREJECTED a signature, chain or identity does not hold, -EKEYEXPIRED
- * collateral not valid at @now, -EKEYREVOKED a revoked certificate or level.
+ * Every signature, chain and level.  @root: the only trusted root, DER or PEM;
+ * NULL: Intel's, known by its key.  @now: the time to judge at.  0 when the
+ * quote is genuine, whatever its status and attributes, which the caller's
+ * policy must judge; -EBADMSG malformed, -EKEYREJECTED a signature, chain,
+ * identity or level does not hold, -EKEYEXPIRED collateral not valid at @now,
+ * -EKEYREVOKED a revoked certificate or level.  What is wrong is said in
+ * @verdict, not by a message.
  */
 int libdstack_quote_verify(const void *quote, size_t len,
 			   const struct libdstack_collateral *collateral,
 			   const void *root, size_t root_len, time_t now,
 			   struct libdstack_verdict *verdict);
+
+/* What the sim backend answers instead of a quote: it proves nothing. */
+struct libdstack_sim_quote {
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	uint8_t register_value[DSTACK_REGISTER_SIZE];
+};
+
+/* -ENODATA: not of the sim backend; -EBADMSG: malformed. */
+int libdstack_sim_quote_parse(const void *quote, size_t len,
+			      struct libdstack_sim_quote *sim);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
  */
 #include "lib.h"
 #include "netlink.h"
+#include "table.h"
 
 #include <errno.h>
 #include <netlink/attr.h>
@@ -156,6 +157,30 @@ int libdstack_load_table(struct libdstack_control *control,
 	return dstack_request(control, msg, "make the policy active", NULL, NULL);
 }
 
+int libdstack_ensure_policy(struct libdstack_control *control,
+			    const struct libdstack_policy *policy,
+			    uint8_t app_id[DSTACK_APP_ID_SIZE])
+{
+	uint8_t document[DSTACK_DIGEST_SIZE];
+	struct libdstack_status status;
+	void *table = NULL;
+	size_t size;
+	int err;
+
+	err = libdstack_policy_digest(policy, document) ?:
+		libdstack_policy_compile(policy, &table, &size) ?:
+		libdstack_status(control, &status);
+	if (!err)
+		memcpy(app_id, ((struct dstack_table_header *)table)->app_id,
+		       DSTACK_APP_ID_SIZE);
+	if (!err && (!status.policy_epoch ||
+		     memcmp(status.policy_document, document,
+			    sizeof(document))))
+		err = libdstack_load_table(control, table, size, document);
+	free(table);
+	return err;
+}
+
 static bool all_zero(const uint8_t *data, size_t len)
 {
 	while (len--)
@@ -298,23 +323,21 @@ int libdstack_set_hooks(struct libdstack_control *control, const int *links,
 	size_t i;
 	int err;
 
-	if (links && (!nr || nr > 32))
+	if (!nr || nr > 31)
 		return -EINVAL;
 	msg = dstack_request_new(control, DSTACK_CMD_HOOKS_SET, 0, 512);
 	if (!msg)
 		return -ENOMEM;
-	for (i = 0; links && i < nr; i++)
+	for (i = 0; i < nr; i++)
 		mask |= 1U << i;
 	err = nla_put_u32(msg, DSTACK_A_HOOKS, mask);
-	if (links && !err) {
-		nest = nla_nest_start(msg, DSTACK_A_HOOK_FDS | NLA_F_NESTED);
-		err = nest ? 0 : -ENOMEM;
-		for (i = 0; !err && i < nr; i++)
-			err = nla_put_u32(msg, DSTACK_A_LINK_FD, links[i]);
-		if (!err)
-			nla_nest_end(msg, nest);
-	}
+	nest = nla_nest_start(msg, DSTACK_A_HOOK_FDS | NLA_F_NESTED);
+	if (!nest)
+		err = -ENOMEM;
+	for (i = 0; !err && i < nr; i++)
+		err = nla_put_u32(msg, DSTACK_A_LINK_FD, links[i]);
+	if (!err)
+		nla_nest_end(msg, nest);
 	return request_checked(control, msg, err,
-			       links ? "hand the hooks to the module" :
-			       "release the hooks");
+			       "hand the hooks to the module");
 }
