@@ -12,9 +12,6 @@
 #include "backend.h"
 
 /* In the order of preference.  sim proves nothing: only ever by name. */
-extern const struct dstack_backend_ops dstack_backend_tdx;
-extern const struct dstack_backend_ops dstack_backend_sim;
-
 static const struct dstack_backend_ops * const backends[] = {
 	&dstack_backend_tdx,
 	&dstack_backend_sim,

@@ -56,4 +56,8 @@ struct dstack_backend_ops {
 		     size_t *len);
 };
 
+/* Only backend.c uses these names. */
+extern const struct dstack_backend_ops dstack_backend_tdx;
+extern const struct dstack_backend_ops dstack_backend_sim;
+
 #endif /* _DSTACK_BACKEND_OPS_H */

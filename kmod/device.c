@@ -108,7 +108,7 @@ static int do_get_quote(struct caller *caller, void *arg)
 static int do_read_log(struct caller *caller, void *arg)
 {
 	struct dstack_read_log *get = arg;
-	void *buf __free(kvfree) = NULL;
+	u8 *buf __free(kvfree) = NULL;
 	u64 seq = get->seq;
 	size_t used;
 
@@ -135,8 +135,8 @@ static int do_read_log(struct caller *caller, void *arg)
 
 static int do_extend(struct caller *caller, void *arg)
 {
-	struct dstack_event *ev __free(kfree) = NULL;
 	struct dstack_extend *extend = arg;
+	struct dstack_event *ev __free(kfree) = NULL;
 	void *data __free(kfree) = NULL;
 
 	if (extend->flags || extend->__reserved)
@@ -150,7 +150,7 @@ static int do_extend(struct caller *caller, void *arg)
 	data = memdup_user(u64_to_user_ptr(extend->data), extend->data_len);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
-	ev = kmalloc(sizeof(*ev), GFP_KERNEL);
+	ev = kmalloc_obj(*ev);
 	if (!ev)
 		return -ENOMEM;
 	dstack_event_begin(ev, DSTACK_EVENT_USER);
@@ -209,30 +209,33 @@ static int do_why(struct caller *caller, void *arg)
 
 /**
  * struct op - one ioctl
- * @size: of its structure in this kernel
- * @min_size: of its structure in ABI 1; smaller is EINVAL
  * @fn: the work; may change the structure, which goes back on success, and on
  *	ENOSPC, so that the caller learns the size
+ * @size: of its structure in this kernel
+ * @min_size: of its structure in ABI 1; smaller is EINVAL
  */
 struct op {
+	int (*fn)(struct caller *caller, void *arg);
 	size_t size;
 	size_t min_size;
-	int (*fn)(struct caller *caller, void *arg);
 };
 
-#define OP(_nr, _fn, _struct, _last) \
-	[_IOC_NR(_nr)] = { \
-		.size = sizeof(struct _struct), \
-		.min_size = offsetofend(struct _struct, _last), \
-		.fn = _fn, \
-	}
-
 static const struct op ops[] = {
-	OP(DSTACK_INFO, do_info, dstack_info, out_id),
-	OP(DSTACK_GET_QUOTE, do_get_quote, dstack_get_quote, out_register),
-	OP(DSTACK_READ_LOG, do_read_log, dstack_read_log, out_count),
-	OP(DSTACK_EXTEND, do_extend, dstack_extend, out_seq),
-	OP(DSTACK_WHY, do_why, dstack_why, out_digest),
+	[_IOC_NR(DSTACK_INFO)] = {
+		do_info, sizeof(struct dstack_info),
+		DSTACK_INFO_SIZE_VER0 },
+	[_IOC_NR(DSTACK_GET_QUOTE)] = {
+		do_get_quote, sizeof(struct dstack_get_quote),
+		DSTACK_GET_QUOTE_SIZE_VER0 },
+	[_IOC_NR(DSTACK_READ_LOG)] = {
+		do_read_log, sizeof(struct dstack_read_log),
+		DSTACK_READ_LOG_SIZE_VER0 },
+	[_IOC_NR(DSTACK_EXTEND)] = {
+		do_extend, sizeof(struct dstack_extend),
+		DSTACK_EXTEND_SIZE_VER0 },
+	[_IOC_NR(DSTACK_WHY)] = {
+		do_why, sizeof(struct dstack_why),
+		DSTACK_WHY_SIZE_VER0 },
 };
 
 union any {
@@ -244,11 +247,11 @@ union any {
 };
 
 /* Userspace compiles the same layout, whatever its word size. */
-static_assert(sizeof(struct dstack_info) == 104);
-static_assert(sizeof(struct dstack_get_quote) == 144);
-static_assert(sizeof(struct dstack_read_log) == 48);
-static_assert(sizeof(struct dstack_extend) == 96);
-static_assert(sizeof(struct dstack_why) == 136);
+static_assert(sizeof(struct dstack_info) == DSTACK_INFO_SIZE_VER0);
+static_assert(sizeof(struct dstack_get_quote) == DSTACK_GET_QUOTE_SIZE_VER0);
+static_assert(sizeof(struct dstack_read_log) == DSTACK_READ_LOG_SIZE_VER0);
+static_assert(sizeof(struct dstack_extend) == DSTACK_EXTEND_SIZE_VER0);
+static_assert(sizeof(struct dstack_why) == DSTACK_WHY_SIZE_VER0);
 static_assert(sizeof(struct dstack_log_record) == 72);
 
 static int call(struct caller *caller, const struct op *op, void __user *uptr)
@@ -303,7 +306,7 @@ static __poll_t device_poll(struct file *file, struct poll_table_struct *wait)
 
 static int device_open(struct inode *inode, struct file *file)
 {
-	struct opener *opener = kzalloc(sizeof(*opener), GFP_KERNEL_ACCOUNT);
+	struct opener *opener = kzalloc_obj(*opener, GFP_KERNEL_ACCOUNT);
 
 	if (!opener)
 		return -ENOMEM;

@@ -55,7 +55,7 @@ struct way {
  * @ways: the files
  */
 struct set {
-	spinlock_t lock;
+	spinlock_t lock;	/* guards next and ways */
 	unsigned int next;
 	struct way ways[DSTACK_CACHE_WAYS];
 };

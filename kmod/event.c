@@ -483,8 +483,10 @@ int dstack_event_fold(u8 value[DSTACK_REGISTER_SIZE],
 	return dstack_sha384(parts, ARRAY_SIZE(parts), value);
 }
 
-#define NAME_OF(names, i) \
-	((i) < ARRAY_SIZE(names) && names[i] ? names[i] : "unknown")
+static const char *name_of(const char * const *names, size_t nr, u32 i)
+{
+	return i < nr && names[i] ? names[i] : "unknown";
+}
 
 const char *dstack_state_name(u32 state)
 {
@@ -494,7 +496,7 @@ const char *dstack_state_name(u32 state)
 		[DSTACK_STATE_LOCKED] = "locked",
 	};
 
-	return NAME_OF(names, state);
+	return name_of(names, ARRAY_SIZE(names), state);
 }
 
 const char *dstack_kind_name(u32 kind)
@@ -504,7 +506,7 @@ const char *dstack_kind_name(u32 kind)
 		[DSTACK_KIND_SCRIPT] = "script",
 	};
 
-	return NAME_OF(names, kind);
+	return name_of(names, ARRAY_SIZE(names), kind);
 }
 
 const char *dstack_reason_name(u32 reason)
@@ -526,7 +528,7 @@ const char *dstack_reason_name(u32 reason)
 		[DSTACK_REASON_INTERNAL] = "internal-error",
 	};
 
-	return NAME_OF(names, reason);
+	return name_of(names, ARRAY_SIZE(names), reason);
 }
 
 const char *dstack_storage_name(u32 storage)
@@ -540,7 +542,7 @@ const char *dstack_storage_name(u32 storage)
 		[DSTACK_STORAGE_PSEUDO] = "pseudo",
 	};
 
-	return NAME_OF(names, storage);
+	return name_of(names, ARRAY_SIZE(names), storage);
 }
 
 const char *dstack_backend_name(u32 backend)
@@ -550,5 +552,5 @@ const char *dstack_backend_name(u32 backend)
 		[DSTACK_BACKEND_TPM] = "tpm", [DSTACK_BACKEND_SIM] = "sim",
 	};
 
-	return NAME_OF(names, backend);
+	return name_of(names, ARRAY_SIZE(names), backend);
 }

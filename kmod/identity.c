@@ -82,7 +82,7 @@ struct dstack_container *dstack_identity_alloc(int cgroup_fd)
 	cgroup = cgroup_get_from_fd(cgroup_fd);
 	if (IS_ERR(cgroup))
 		return ERR_PTR(-EBADF);
-	container = kzalloc(sizeof(*container), GFP_KERNEL_ACCOUNT);
+	container = kzalloc_obj(*container, GFP_KERNEL_ACCOUNT);
 	if (!container) {
 		err = -ENOMEM;
 		goto err_put_cgroup;

@@ -9,7 +9,6 @@
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
-#include <linux/err.h>
 #include <linux/kref.h>
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
@@ -64,6 +63,6 @@ u32 dstack_identity_count(void);
 void dstack_identity_put(struct dstack_container *container);
 
 DEFINE_FREE(dstack_container, struct dstack_container *,
-	    if (!IS_ERR_OR_NULL(_T)) dstack_identity_put(_T))
+	    dstack_identity_put(_T))
 
 #endif /* _DSTACK_IDENTITY_H */

@@ -236,19 +236,19 @@ void dstack_log_stats(struct dstack_log_stats *stats)
 
 /**
  * dstack_log_ack() - the daemon has stored the first events
- * @upto: how many in all
+ * @stored: how many in all
  *
- * Return: 0, -ERANGE if @upto goes back or past the end.
+ * Return: 0, -ERANGE if @stored goes back or past the end.
  */
-int dstack_log_ack(u64 upto)
+int dstack_log_ack(u64 stored)
 {
 	struct dstack_record *record;
 	int err = 0;
 
 	mutex_lock(&lock);
-	if (upto < acked || upto > count)
+	if (stored < acked || stored > count)
 		err = -ERANGE;
-	while (!err && acked < upto) {
+	while (!err && acked < stored) {
 		record = xa_erase(&records, acked++);
 		pending -= footprint(record);
 		kfree_rcu(record, rcu);

@@ -39,7 +39,7 @@ const u8 *dstack_log_digest(const struct dstack_record *record);
 u64 dstack_log_commit(struct dstack_record *record);
 void dstack_log_cancel(struct dstack_record *record);
 void dstack_log_stats(struct dstack_log_stats *stats);
-int dstack_log_ack(u64 upto);
+int dstack_log_ack(u64 stored);
 
 size_t dstack_log_read(u64 *seq, void *buf, size_t cap);
 u64 dstack_log_count(void);

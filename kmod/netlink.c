@@ -299,13 +299,14 @@ static void say_add(struct netlink_ext_ack *extack, int err)
 static int do_container_add(struct sk_buff *skb, struct genl_info *info)
 {
 	struct dstack_container *container;
+	u32 fd;
 	int err;
 
 	if (need(info, DSTACK_A_ID) || need(info, DSTACK_A_CGROUP_FD) ||
 	    need(info, DSTACK_A_APP_ID))
 		return -EINVAL;
-	container = dstack_identity_alloc(
-		nla_get_u32(info->attrs[DSTACK_A_CGROUP_FD]));
+	fd = nla_get_u32(info->attrs[DSTACK_A_CGROUP_FD]);
+	container = dstack_identity_alloc(fd);
 	if (IS_ERR(container)) {
 		if (container == ERR_PTR(-EBADF))
 			NL_SET_ERR_MSG(info->extack,
@@ -534,25 +535,26 @@ static const struct nla_policy hooks_policy[] = {
 	[DSTACK_A_HOOK_FDS] = { .type = NLA_NESTED },
 };
 
-#define DO(_cmd, _fn, _policy) { \
-		.cmd = _cmd, \
-		.doit = _fn, \
-		.policy = _policy, \
-		.maxattr = ARRAY_SIZE(_policy) - 1, \
-	}
-
 static const struct genl_ops ops[] = {
 	{ .cmd = DSTACK_CMD_STATUS_GET, .doit = do_status },
-	DO(DSTACK_CMD_STATE_SET, do_state, state_policy),
-	DO(DSTACK_CMD_POLICY_BEGIN, do_policy_begin, begin_policy),
-	DO(DSTACK_CMD_POLICY_DATA, do_policy_data, data_policy),
+	{ .cmd = DSTACK_CMD_STATE_SET, .doit = do_state,
+	  .policy = state_policy, .maxattr = ARRAY_SIZE(state_policy) - 1 },
+	{ .cmd = DSTACK_CMD_POLICY_BEGIN, .doit = do_policy_begin,
+	  .policy = begin_policy, .maxattr = ARRAY_SIZE(begin_policy) - 1 },
+	{ .cmd = DSTACK_CMD_POLICY_DATA, .doit = do_policy_data,
+	  .policy = data_policy, .maxattr = ARRAY_SIZE(data_policy) - 1 },
 	{ .cmd = DSTACK_CMD_POLICY_COMMIT, .doit = do_policy_commit },
-	DO(DSTACK_CMD_CONTAINER_ADD, do_container_add, add_policy),
-	DO(DSTACK_CMD_CONTAINER_REMOVE, do_container_remove, remove_policy),
+	{ .cmd = DSTACK_CMD_CONTAINER_ADD, .doit = do_container_add,
+	  .policy = add_policy, .maxattr = ARRAY_SIZE(add_policy) - 1 },
+	{ .cmd = DSTACK_CMD_CONTAINER_REMOVE, .doit = do_container_remove,
+	  .policy = remove_policy, .maxattr = ARRAY_SIZE(remove_policy) - 1 },
 	{ .cmd = DSTACK_CMD_CONTAINER_GET, .dumpit = dump_containers },
-	DO(DSTACK_CMD_EVENT_ADD, do_event, event_policy),
-	DO(DSTACK_CMD_LOG_ACK, do_ack, ack_policy),
-	DO(DSTACK_CMD_HOOKS_SET, do_hooks, hooks_policy),
+	{ .cmd = DSTACK_CMD_EVENT_ADD, .doit = do_event,
+	  .policy = event_policy, .maxattr = ARRAY_SIZE(event_policy) - 1 },
+	{ .cmd = DSTACK_CMD_LOG_ACK, .doit = do_ack,
+	  .policy = ack_policy, .maxattr = ARRAY_SIZE(ack_policy) - 1 },
+	{ .cmd = DSTACK_CMD_HOOKS_SET, .doit = do_hooks,
+	  .policy = hooks_policy, .maxattr = ARRAY_SIZE(hooks_policy) - 1 },
 };
 
 static struct genl_family family __ro_after_init = {

@@ -97,7 +97,7 @@ static struct seen_file *find_or_add(struct dstack_seen *seen,
 	rcu_read_unlock();
 	if (old || atomic_read(&seen->files.nelems) >= DSTACK_SEEN_MAX)
 		return old;
-	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	file = kzalloc_obj(*file, GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return NULL;
 	file->key = *key;

@@ -69,7 +69,6 @@ static int sim_quote(const struct dstack_report *report, void **quote,
 	return 0;
 }
 
-extern const struct dstack_backend_ops dstack_backend_sim;
 const struct dstack_backend_ops dstack_backend_sim = {
 	.name = "sim",
 	.id = DSTACK_BACKEND_SIM,

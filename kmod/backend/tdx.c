@@ -96,12 +96,19 @@ static int tdx_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 	return 0;
 }
 
+static bool vmm_owns_buffer(void)
+{
+	u64 status = READ_ONCE(quote_buf->status);
+
+	return status == QUOTE_IN_FLIGHT;
+}
+
 /* Wait until the VMM gives the buffer back. */
 static int wait_for_vmm(void)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(DSTACK_QUOTE_TIMEOUT_MS);
 
-	while (READ_ONCE(quote_buf->status) == QUOTE_IN_FLIGHT) {
+	while (vmm_owns_buffer()) {
 		if (time_after(jiffies, end))
 			return -ETIMEDOUT;
 		if (msleep_interruptible(DSTACK_QUOTE_POLL_MS))
@@ -132,8 +139,7 @@ static int quote_locked(const struct dstack_report *report, void **quote,
 	int err;
 
 	lockdep_assert_held(&quote_lock);
-	if (quote_in_flight &&
-	    READ_ONCE(quote_buf->status) == QUOTE_IN_FLIGHT)
+	if (quote_in_flight && vmm_owns_buffer())
 		return -EBUSY;
 	quote_in_flight = false;
 
@@ -167,8 +173,7 @@ static int tdx_quote(const struct dstack_report *report, void **quote,
 /* A page that may still be shared is never given back to the allocator. */
 static void free_quote_buf(void)
 {
-	if (quote_in_flight &&
-	    READ_ONCE(quote_buf->status) == QUOTE_IN_FLIGHT)
+	if (quote_in_flight && vmm_owns_buffer())
 		return;
 	if (set_memory_encrypted((unsigned long)quote_buf,
 				 QUOTE_BUF_SIZE / PAGE_SIZE))
@@ -223,7 +228,6 @@ static void tdx_remove(void)
 	kfree(extend_buf);
 }
 
-extern const struct dstack_backend_ops dstack_backend_tdx;
 const struct dstack_backend_ops dstack_backend_tdx = {
 	.name = "tdx",
 	.id = DSTACK_BACKEND_TDX,

@@ -18,5 +18,14 @@
 #undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+/* Sized allocation by object, from 7.0.  Drop when minimum >= 7.0. */
+#ifdef COMPAT_NEEDS_KMALLOC_OBJ
+#define compat_gfp(flags, ...) flags
+#define kmalloc_obj(obj, ...) \
+	kmalloc(sizeof(obj), compat_gfp(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL))
+#define kzalloc_obj(obj, ...) \
+	kzalloc(sizeof(obj), compat_gfp(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL))
+#endif
+
 #endif /* __KERNEL__ */
 #endif /* _DSTACK_COMPAT_H */

@@ -16,7 +16,6 @@ static int tdx_absent_probe(void)
 	return -EOPNOTSUPP;
 }
 
-extern const struct dstack_backend_ops dstack_backend_tdx;
 const struct dstack_backend_ops dstack_backend_tdx = {
 	.name = "tdx",
 	.id = DSTACK_BACKEND_TDX,

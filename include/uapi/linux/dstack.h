@@ -13,6 +13,7 @@
 #ifndef _UAPI_LINUX_DSTACK_H
 #define _UAPI_LINUX_DSTACK_H
 
+#include <linux/const.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -64,7 +65,7 @@ enum dstack_backend {
 };
 
 /* Evidence of this backend proves nothing to anybody else. */
-#define DSTACK_BACKEND_F_INSECURE	(1U << 0)
+#define DSTACK_BACKEND_F_INSECURE	_BITUL(0)
 #define __DSTACK_BACKEND_F_ALL		DSTACK_BACKEND_F_INSECURE
 
 /**
@@ -137,9 +138,9 @@ enum dstack_storage {
 };
 
 /* Parts of the module that this build and this kernel have. */
-#define DSTACK_FEATURE_TDX	(1ULL << 0)
-#define DSTACK_FEATURE_SIM	(1ULL << 1)
-#define DSTACK_FEATURE_BPF_LSM	(1ULL << 2)
+#define DSTACK_FEATURE_TDX	_BITULL(0)
+#define DSTACK_FEATURE_SIM	_BITULL(1)
+#define DSTACK_FEATURE_BPF_LSM	_BITULL(2)
 
 /*
  * ioctls
@@ -179,13 +180,15 @@ struct dstack_info {
 	__u8 out_id[DSTACK_ID_SIZE];
 };
 
+#define DSTACK_INFO_SIZE_VER0	104
+
 /*
  * Bind the quote to the caller: @report_data is taken as a nonce, and the
  * quote's report data becomes DSTACK_BOUND_TAG followed by the SHA-384 of
  * tag, nonce, container id, digest of the caller's program and policy epoch.
  * The exact layout is in Documentation/userspace-api/dstack.rst.
  */
-#define DSTACK_QUOTE_F_BOUND	(1U << 0)
+#define DSTACK_QUOTE_F_BOUND	_BITUL(0)
 #define __DSTACK_QUOTE_F_ALL	DSTACK_QUOTE_F_BOUND
 #define DSTACK_BOUND_TAG	"dstack-bound-v1"	/* 16 bytes with NUL */
 #define DSTACK_BOUND_TAG_SIZE	16
@@ -212,8 +215,10 @@ struct dstack_get_quote {
 	__u8 out_register[DSTACK_REGISTER_SIZE];
 };
 
+#define DSTACK_GET_QUOTE_SIZE_VER0	144
+
 /* The daemon has stored this record: name and payload are no longer here. */
-#define DSTACK_RECORD_F_DRAINED	(1U << 0)
+#define DSTACK_RECORD_F_DRAINED	_BITUL(0)
 
 /**
  * struct dstack_log_record - one event as DSTACK_READ_LOG returns it
@@ -259,6 +264,8 @@ struct dstack_read_log {
 	__aligned_u64 out_count;
 };
 
+#define DSTACK_READ_LOG_SIZE_VER0	48
+
 /**
  * struct dstack_extend - DSTACK_EXTEND: put an event of the caller's own in
  * @size: sizeof(struct dstack_extend)
@@ -281,6 +288,8 @@ struct dstack_extend {
 	__u32 __reserved;
 	__aligned_u64 out_seq;
 };
+
+#define DSTACK_EXTEND_SIZE_VER0	96
 
 /**
  * struct dstack_why - DSTACK_WHY: the verdict on a file, without running it
@@ -311,6 +320,8 @@ struct dstack_why {
 	__u8 out_digest[DSTACK_DIGEST_SIZE];
 };
 
+#define DSTACK_WHY_SIZE_VER0	136
+
 /*
  * Generic netlink: Documentation/netlink/specs/dstack.yaml
  */
@@ -333,8 +344,8 @@ enum dstack_cmd {
 };
 
 /* The hooks that HOOKS_SET takes links for; a mask in DSTACK_A_HOOKS. */
-#define DSTACK_HOOK_EXEC	(1U << 0)
-#define DSTACK_HOOK_MAP		(1U << 1)
+#define DSTACK_HOOK_EXEC	_BITUL(0)
+#define DSTACK_HOOK_MAP		_BITUL(1)
 #define __DSTACK_HOOK_ALL	(DSTACK_HOOK_EXEC | DSTACK_HOOK_MAP)
 
 /**
