@@ -26,6 +26,7 @@ struct options {
 	uint64_t epoch;
 	const char *section, *output;
 	enum form form;
+	bool help;
 	struct source *sources;
 	size_t nr_sources;
 };
@@ -61,7 +62,7 @@ static json_t *kinds_json(uint32_t kinds)
 	json_t *array = json_array();
 	uint32_t kind;
 
-	for (kind = 1; kind < __DSTACK_KIND_ALL; kind <<= 1)
+	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1)
 		if (kinds & kind)
 			json_array_append_new(array,
 					      json_string(dstack_kind_name(kind)));
@@ -121,7 +122,7 @@ static int print_rule(const struct libdstack_rule *rule, void *arg)
 	char kinds[32] = "";
 	uint32_t kind;
 
-	for (kind = 1; kind < __DSTACK_KIND_ALL; kind <<= 1) {
+	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1) {
 		if (!(rule->kinds & kind))
 			continue;
 		if (*kinds)
@@ -201,17 +202,33 @@ out:
 	return status;
 }
 
-static int add_source(struct options *opt, const char *path)
+static void add_source(struct options *opt, const char *path)
 {
-	struct source *source = &opt->sources[opt->nr_sources++];
+	opt->sources[opt->nr_sources].section = opt->section;
+	opt->sources[opt->nr_sources++].path = path;
+}
 
-	if (!opt->section && opt->form < FORM_LIST) {
-		error_msg("which section are the files of '%s' for? say it with --name before the path",
-			  path);
+/* Only when all options are known. */
+static int check_sources(struct options *opt)
+{
+	size_t i;
+
+	if (!opt->nr_sources) {
+		error_msg("policy scan needs a root directory, an OCI image layout or a file");
 		return EXIT_USAGE;
 	}
-	source->section = opt->section ? opt->section : UNNAMED;
-	source->path = path;
+	for (i = 0; i < opt->nr_sources; i++) {
+		struct source *source = &opt->sources[i];
+
+		if (source->section)
+			continue;
+		source->section = UNNAMED;
+		if (opt->form == FORM_LIST || opt->form == FORM_JSON)
+			continue;
+		error_msg("which section are the files of '%s' for? say it with --name before the path",
+			  source->path);
+		return EXIT_USAGE;
+	}
 	return 0;
 }
 
@@ -219,7 +236,8 @@ static int take_option(struct options *opt, int c)
 {
 	switch (c) {
 	case 1:
-		return add_source(opt, optarg);
+		add_source(opt, optarg);
+		return 0;
 	case 'n':
 		opt->section = optarg;
 		if (dstack_event_name_ok(optarg))
@@ -274,19 +292,15 @@ static int take_options(struct options *opt, int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "-", options, NULL)) != -1) {
 		if (c == 'h') {
-			usage(stdout);
-			exit(EXIT_SUCCESS);
+			opt->help = true;
+			return 0;
 		}
 		if (take_option(opt, c))
 			return EXIT_USAGE;
 	}
 	for (; optind < argc; optind++)
-		if (add_source(opt, argv[optind]))
-			return EXIT_USAGE;
-	if (opt->nr_sources)
-		return 0;
-	error_msg("policy scan needs a root directory, an OCI image layout or a file");
-	return EXIT_USAGE;
+		add_source(opt, argv[optind]);
+	return check_sources(opt);
 }
 
 int policy_scan(int argc, char **argv)
@@ -302,6 +316,8 @@ int policy_scan(int argc, char **argv)
 	status = take_options(&opt, argc, argv);
 	if (status)
 		usage_hint("policy scan");
+	else if (opt.help)
+		usage(stdout);
 	else
 		status = scan(&opt);
 	free(opt.sources);

@@ -14,12 +14,6 @@
 #include "event.h"
 #include "policy.h"
 
-const struct policy_kind policy_kinds[POLICY_KINDS] = {
-	{ DSTACK_KIND_EXEC, "exec" },
-	{ DSTACK_KIND_MAP, "map" },
-	{ DSTACK_KIND_SCRIPT, "script" },
-};
-
 static int compare_names(const void *a, const void *b)
 {
 	const struct policy_section *left = a, *right = b;

@@ -49,13 +49,8 @@ struct libdstack_policy {
 };
 
 /* In the order in which a document names them. */
-struct policy_kind {
-	uint32_t kind;
-	const char *name;
-};
-
-#define POLICY_KINDS	3
-extern const struct policy_kind policy_kinds[POLICY_KINDS];
+#define policy_for_each_kind(kind) \
+	for ((kind) = 1; (kind) & __DSTACK_KIND_ALL; (kind) <<= 1)
 
 /* Can this be shown and written as JSON without an escape but \" and \\? */
 bool policy_text_ok(const char *text);

@@ -96,27 +96,36 @@ static bool decode_hex(const char *text, uint8_t *out, size_t len)
 		dstack_hex_decode(text, strlen(text), out, len);
 }
 
+static uint32_t kind_of(const char *name)
+{
+	uint32_t kind;
+
+	if (!name)
+		return 0;
+	policy_for_each_kind(kind)
+		if (!strcmp(name, dstack_kind_name(kind)))
+			return kind;
+	return 0;
+}
+
 static int parse_kinds(json_t *array, const char *where, uint32_t *kinds)
 {
-	size_t i, k;
+	uint32_t kind;
 	json_t *value;
+	size_t i;
 
 	*kinds = 0;
 	if (!json_is_array(array) || !json_array_size(array))
 		return refuse(where, "want an array of \"exec\", \"map\", \"script\", one at least");
 	json_array_foreach(array, i, value) {
-		const char *name = json_string_value(value);
-
-		for (k = 0; name && k < POLICY_KINDS; k++)
-			if (!strcmp(name, policy_kinds[k].name))
-				break;
-		if (!name || k == POLICY_KINDS)
+		kind = kind_of(json_string_value(value));
+		if (!kind)
 			return refuse(where, "[%zu]: want \"exec\", \"map\" or \"script\"",
 				      i);
-		if (*kinds & policy_kinds[k].kind)
+		if (*kinds & kind)
 			return refuse(where, "\"%s\" occurs twice; remove one",
-				      name);
-		*kinds |= policy_kinds[k].kind;
+				      dstack_kind_name(kind));
+		*kinds |= kind;
 	}
 	return 0;
 }

@@ -11,21 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "event.h"
 #include "policy.h"
 
 static json_t *kinds_to_json(uint32_t kinds)
 {
 	json_t *array = json_array();
-	size_t i;
+	uint32_t kind;
 
-	for (i = 0; array && i < POLICY_KINDS; i++) {
-		if (!(kinds & policy_kinds[i].kind))
+	policy_for_each_kind(kind) {
+		if (!(kinds & kind) ||
+		    !json_array_append_new(array,
+					   json_string(dstack_kind_name(kind))))
 			continue;
-		if (json_array_append_new(array,
-					  json_string(policy_kinds[i].name))) {
-			json_decref(array);
-			return NULL;
-		}
+		json_decref(array);
+		return NULL;
 	}
 	return array;
 }
