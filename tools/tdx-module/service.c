@@ -8,7 +8,7 @@
 #include "td.h"
 
 #include <endian.h>
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -105,7 +105,8 @@ void service_deliver_late(struct td *td)
 		late = &td->late[i];
 		if (!late->size || service_clock_ms() < late->due_ms)
 			continue;
-		if (td_shared_range(td, late->gpa, DATA_OFFSET + late->size))
+		if (!td->shares ||
+		    td_shared_range(td, late->gpa, DATA_OFFSET + late->size))
 			put_quote(late->gpa, late->data, late->size);
 		free(late->data);
 		memset(late, 0, sizeof(*late));
@@ -167,6 +168,23 @@ static void handle_request(struct td *td, uint64_t gpa, uint64_t size)
 	answer(td, gpa, size, &report);
 }
 
+/*
+ * Linux shares memory only if it takes the CPU for an Intel one. A guest that
+ * does not is still served, for the sake of a first try, and its user told.
+ */
+static bool shared_or_excused(struct td *td, uint64_t gpa, uint64_t size)
+{
+	if (td->shares)
+		return (gpa & td_shared_bit(td)) &&
+		       td_shared_range(td, gpa & ~td_shared_bit(td), size);
+	if (!td->warned)
+		fputs("tdx-module: the guest shares no memory with its host, "
+		      "unlike a real TD: start QEMU with "
+		      "-cpu max,vendor=GenuineIntel\n", stderr);
+	td->warned = true;
+	return true;
+}
+
 /**
  * service_get_quote() - TDG.VP.VMCALL<GetQuote>
  * @td: the trust domain
@@ -178,13 +196,10 @@ static void handle_request(struct td *td, uint64_t gpa, uint64_t size)
  */
 uint64_t service_get_quote(struct td *td, uint64_t gpa, uint64_t size)
 {
-	if (!(gpa & td_shared_bit(td)))
-		return TDVMCALL_INVALID_OPERAND;
-	gpa &= ~td_shared_bit(td);
-	if (gpa % TDX_PAGE || size % TDX_PAGE)
+	if (gpa % TDX_PAGE || !size || size % TDX_PAGE)
 		return TDVMCALL_ALIGN_ERROR;
-	if (!td_shared_range(td, gpa, size))
+	if (!shared_or_excused(td, gpa, size))
 		return TDVMCALL_INVALID_OPERAND;
-	handle_request(td, gpa, size);
+	handle_request(td, gpa & ~td_shared_bit(td), size);
 	return TDVMCALL_SUCCESS;
 }

@@ -103,6 +103,7 @@ uint64_t td_map_gpa(struct td *td, uint64_t gpa, uint64_t size)
 		return TDVMCALL_ALIGN_ERROR;
 	if (!page_range(gpa, size))
 		return TDVMCALL_INVALID_OPERAND;
+	td->shares = true;
 	last = (gpa + size) / TDX_PAGE;
 	for (page = gpa / TDX_PAGE; page < last; page++) {
 		if (!share && bit_test(td->shared, page))

@@ -96,6 +96,8 @@ struct late_quote {
  * @notify_enables: TDCS.NOTIFY_ENABLES
  * @shared: one bit per page the guest shared by MapGPA
  * @pending: one bit per page taken back but not yet accepted
+ * @shares: the guest has called MapGPA
+ * @warned: the user was told that it should have
  * @quoter: signs quotes; NULL when no PKI was given
  * @late: quotes the guest waits for
  *
@@ -109,6 +111,8 @@ struct td {
 	uint64_t notify_enables;
 	uint8_t *shared;
 	uint8_t *pending;
+	bool shares;
+	bool warned;
 	struct quoter *quoter;
 	struct late_quote late[TD_LATE_QUOTES];
 };
