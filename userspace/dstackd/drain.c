@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From the module's memory to the disk
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Store, sync, acknowledge: in this order, an event is always in the module or
+ * on the disk, and whoever comes next can tell which from the digests.
+ */
+#include "dstackd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BATCH_BYTES	1048576	/* one sync for so much */
+
+static int take_digest(const struct dstack_log_record *record, void *arg)
+{
+	struct kernel_log *kernel = arg;
+
+	if (kernel->count == kernel->cap) {
+		uint64_t cap = kernel->cap ? 2 * kernel->cap : 1024;
+		void *digests = reallocarray(kernel->digests, cap,
+					     DSTACK_REGISTER_SIZE);
+
+		if (!digests)
+			return -ENOMEM;
+		kernel->digests = digests;
+		kernel->cap = cap;
+	}
+	memcpy(kernel->digests[kernel->count++], record->digest,
+	       DSTACK_REGISTER_SIZE);
+	return 0;
+}
+
+static int read_kernel(struct drain *drain, struct kernel_log *kernel)
+{
+	struct libdstack_status status;
+	uint64_t seq = 0;
+	int err;
+
+	memset(kernel, 0, sizeof(*kernel));
+	err = libdstack_status(drain->control, &status);
+	if (err)
+		return err;
+	memcpy(kernel->base, status.base, sizeof(kernel->base));
+	kernel->acked = status.log_acked;
+	return libdstack_read_log(drain->device, &seq, take_digest, kernel);
+}
+
+int drain_open(struct drain *drain, struct libdstack_control *control,
+	       const char *path)
+{
+	struct kernel_log kernel;
+	int err;
+
+	memset(drain, 0, sizeof(*drain));
+	drain->control = control;
+	drain->store.fd = -1;
+	drain->device = libdstack_device_open();
+	if (drain->device < 0)
+		return drain->device;
+	err = read_kernel(drain, &kernel);
+	if (!err)
+		err = store_open(&drain->store, path);
+	if (!err)
+		err = store_recover(&drain->store, &kernel, &drain->next);
+	drain->acked = kernel.acked;
+	free(kernel.digests);
+	return err;
+}
+
+static int take_record(const struct dstack_log_record *record, void *arg)
+{
+	struct drain *drain = arg;
+
+	if (drain->store.len >= BATCH_BYTES)
+		return 1;
+	if (record->flags & DSTACK_RECORD_F_DRAINED) {
+		msg("event %" PRIu64 " was taken by somebody else: is another program acknowledging the log?",
+		    (uint64_t)record->seq);
+		return -EBUSY;
+	}
+	return store_add(&drain->store, (const char *)record->data,
+			 record->name_len, record->data + record->name_len,
+			 record->payload_len, record->digest);
+}
+
+static int acknowledge(struct drain *drain)
+{
+	int err;
+
+	if (drain->acked == drain->next)
+		return 0;
+	err = libdstack_ack_log(drain->control, drain->next);
+	if (!err)
+		drain->acked = drain->next;
+	return err;
+}
+
+static int store_failed(struct drain *drain, int err)
+{
+	if (!drain->failing)
+		msg("can't store events in '%s': %s; trying again until it works, until then the kernel keeps them",
+		    drain->store.path, strerror(-err));
+	drain->failing = true;
+	return err;
+}
+
+int drain_run(struct drain *drain)
+{
+	uint64_t seq;
+	int more, err;
+
+	/* Also what the last dstackd stored, but had no time to say so. */
+	err = acknowledge(drain);
+	while (!err) {
+		seq = drain->next;
+		drain->store.len = 0;
+		more = libdstack_read_log(drain->device, &seq, take_record,
+					  drain);
+		if (more < 0)
+			return more;
+		err = store_commit(&drain->store);
+		if (err)
+			return store_failed(drain, err);
+		if (drain->failing)
+			msg("events are stored in '%s' again",
+			    drain->store.path);
+		drain->failing = false;
+		if (seq == drain->next)
+			return 0;
+		drain->next = seq;
+		err = acknowledge(drain);
+	}
+	return err;
+}
+
+void drain_close(struct drain *drain)
+{
+	store_close(&drain->store);
+	if (drain->device >= 0)
+		close(drain->device);
+	drain->device = -1;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dstackd: arms the module, keeps its event log
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * No exec ever waits for this program.  When it dies, hooks and verdicts stay
+ * with the module; events wait there until the next one comes.
+ */
+#include "dstackd.h"
+#include "event.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_LOG	"/var/lib/dstack/log.jsonl"
+#define RUN_DIR		"/run/dstack"
+#define PID_FILE	RUN_DIR "/dstackd.pid"
+#define BACKOFF_MIN_MS	100
+#define BACKOFF_MAX_MS	10000
+#define EXIT_USAGE	2
+
+struct options {
+	const char *log, *policy;
+	int state;		/* -1: measure, if the module is off */
+	bool daemonize;
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: dstackd [OPTION]...\n\n"
+	      "Attaches the hooks of the dstack module, sets its state, and "
+	      "stores its event log.\n\n"
+	      "  --log FILE     where to (default: " DEFAULT_LOG ")\n"
+	      "  --state STATE  measure, enforce or off (default: measure, if "
+	      "the module is off)\n"
+	      "  --policy FILE  load this policy first, unless it is active "
+	      "already\n"
+	      "  --daemonize    go to the background once all is up, or fail\n"
+	      "  --foreground   stay in the foreground (default)\n", out);
+}
+
+static void library_message(const char *message)
+{
+	msg("%s", message);
+}
+
+/* Two daemons would store every event twice.  The lock ends with us. */
+static int lock_instance(void)
+{
+	char text[32] = "";
+	int fd, err;
+
+	if (mkdir(RUN_DIR, 0755) && errno != EEXIST)
+		goto fail;
+	fd = open(PID_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		goto fail;
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			goto fail;
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			*text = '\0';
+		msg("dstackd is running already, as process %.*s",
+		    (int)strcspn(text, "\n"), text);
+		return -EBUSY;
+	}
+	snprintf(text, sizeof(text), "%d\n", getpid());
+	if (ftruncate(fd, 0) || write(fd, text, strlen(text)) < 0)
+		goto fail;
+	return fd;
+fail:
+	err = -errno;
+	msg("can't lock '%s': %s", PID_FILE, strerror(-err));
+	return err;
+}
+
+static int load_policy(struct libdstack_control *control, const char *path)
+{
+	uint8_t app_id[DSTACK_APP_ID_SIZE];
+	struct libdstack_policy *policy;
+	int err;
+
+	err = libdstack_policy_read(path, &policy);
+	if (err)
+		return err;
+	err = libdstack_ensure_policy(control, policy, app_id);
+	libdstack_policy_free(policy);
+	return err;
+}
+
+static int set_state(struct libdstack_control *control, int wanted)
+{
+	struct libdstack_status status;
+	int err;
+
+	err = libdstack_status(control, &status);
+	if (err)
+		return err;
+	if (wanted < 0 && status.state == DSTACK_STATE_OFF)
+		wanted = DSTACK_STATE_MEASURE;
+	if (wanted < 0 || status.state == (uint32_t)wanted)
+		return 0;
+	return libdstack_set_state(control, wanted);
+}
+
+/* Hooks before policy and state, so that no state is set that sees nothing. */
+static int start(const struct options *opt, struct libdstack_control *control,
+		 struct drain *drain)
+{
+	int err;
+
+	err = hooks_ensure(control);
+	if (!err && opt->policy)
+		err = load_policy(control, opt->policy);
+	if (!err)
+		err = set_state(control, opt->state);
+	if (!err)
+		err = drain_open(drain, control, opt->log);
+	if (err)
+		return err;
+	err = drain_run(drain);
+	return err && !drain->failing ? err : 0;
+}
+
+/* Until SIGTERM; only an error of the disk is worth trying again. */
+static int serve(struct drain *drain, int signals)
+{
+	int backoff = BACKOFF_MIN_MS, err;
+
+	for (;;) {
+		struct pollfd fds[2] = {
+			{ .fd = signals, .events = POLLIN },
+			/* Readable all the time while nothing can be stored. */
+			{ .fd = drain->failing ? -1 : drain->device,
+			  .events = POLLIN },
+		};
+		int n = poll(fds, 2, drain->failing ? backoff : -1);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && fds[0].revents)
+			return 0;
+		err = drain_run(drain);
+		if (err && !drain->failing)
+			return err;
+		backoff = !err ? BACKOFF_MIN_MS :
+			2 * backoff < BACKOFF_MAX_MS ? 2 * backoff :
+			BACKOFF_MAX_MS;
+	}
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Tell the waiting parent that all is up, and let go of its terminal. */
+static void detach(int ready)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	msg_use_syslog();
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+	if (write(ready, "", 1) < 0)
+		msg("nobody waits for dstackd to start");
+	close(ready);
+}
+
+static int run(const struct options *opt, int ready)
+{
+	struct libdstack_control *control = NULL;
+	struct drain drain = { .device = -1, .store.fd = -1 };
+	int signals, lock, err;
+
+	lock = lock_instance();
+	if (lock < 0)
+		return lock;
+	signals = open_signals();
+	err = signals < 0 ? -errno : libdstack_control_open(&control);
+	if (!err)
+		err = start(opt, control, &drain);
+	if (!err) {
+		notify_manager("READY=1");
+		if (ready >= 0)
+			detach(ready);
+		err = serve(&drain, signals);
+		notify_manager("STOPPING=1");
+		/* What comes after this waits in the module. */
+		if (!err)
+			err = drain_run(&drain);
+	}
+	drain_close(&drain);
+	libdstack_control_close(control);
+	close(lock);
+	return err;
+}
+
+/* In the parent: wait for the child's word.  In the child: the pipe to it. */
+static int fork_daemon(int *ready)
+{
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC)) {
+		msg("can't make a pipe: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	pid = fork();
+	if (pid < 0) {
+		msg("can't fork: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	if (!pid) {
+		close(fds[0]);
+		*ready = fds[1];
+		setsid();
+		return -1;
+	}
+	close(fds[1]);
+	return read(fds[0], &byte, 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int parse_state(const char *text)
+{
+	int i;
+
+	for (i = DSTACK_STATE_OFF; i <= DSTACK_STATE_ENFORCE; i++)
+		if (!strcmp(text, dstack_state_name(i)))
+			return i;
+	msg("the state must be 'measure', 'enforce' or 'off', not '%s'", text);
+	return -1;
+}
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_options(int argc, char **argv, struct options *opt)
+{
+	static const struct option options[] = {
+		{ "log", required_argument, NULL, 'l' },
+		{ "state", required_argument, NULL, 's' },
+		{ "policy", required_argument, NULL, 'p' },
+		{ "daemonize", no_argument, NULL, 'd' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'l':
+			opt->log = optarg;
+			break;
+		case 's':
+			opt->state = parse_state(optarg);
+			if (opt->state < 0)
+				return EXIT_USAGE;
+			break;
+		case 'p':
+			opt->policy = optarg;
+			break;
+		case 'd':
+			opt->daemonize = true;
+			break;
+		case 'f':
+			opt->daemonize = false;
+			break;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			usage(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind != argc || *opt->log != '/') {
+		if (optind == argc)
+			msg("--log needs an absolute path");
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = { .log = DEFAULT_LOG, .state = -1 };
+	int status, ready = -1;
+
+	umask(077);
+	libdstack_set_message_callback(library_message);
+	status = parse_options(argc, argv, &opt);
+	if (status < 0 && opt.daemonize)
+		status = fork_daemon(&ready);
+	if (status >= 0)
+		return status;
+	return run(&opt, ready) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The BPF programs that show the module every exec
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "dstackd.h"
+
+#include <bpf/libbpf.h>
+#include <dstack.skel.h>
+#include <errno.h>
+#include <linux/lsm.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LSMS_MAX 64
+
+static int libbpf_message(enum libbpf_print_level level, const char *fmt,
+			  va_list args) __attribute__((format(printf, 2, 0)));
+
+static int libbpf_message(enum libbpf_print_level level, const char *fmt,
+			  va_list args)
+{
+	char text[1024];
+	size_t len;
+
+	if (level == LIBBPF_DEBUG || level == LIBBPF_INFO)
+		return 0;
+	vsnprintf(text, sizeof(text), fmt, args);
+	len = strlen(text);
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	msg("%s", text);
+	return 0;
+}
+
+/*
+ * Without the BPF LSM the programs load and attach, and nobody calls them:
+ * the one failure that must not pass for success.
+ */
+static int check_lsm(void)
+{
+	uint64_t ids[LSMS_MAX];
+	uint32_t size = sizeof(ids);
+	long i, nr;
+
+	nr = syscall(SYS_lsm_list_modules, ids, &size, 0);
+	if (nr < 0) {
+		msg("can't list the security modules: %s", strerror(errno));
+		return -ENOTSUP;
+	}
+	for (i = 0; i < nr; i++)
+		if (ids[i] == LSM_ID_BPF)
+			return 0;
+	msg("the BPF LSM is off: boot with it in the kernel's command line, such as lsm=landlock,lockdown,yama,integrity,apparmor,bpf");
+	return -ENOTSUP;
+}
+
+static int attach(struct bpf_program *prog, struct bpf_link **link)
+{
+	int err;
+
+	*link = bpf_program__attach_lsm(prog);
+	if (*link)
+		return 0;
+	err = -errno;
+	msg("can't attach BPF program '%s': %s", bpf_program__name(prog),
+	    strerror(-err));
+	return err;
+}
+
+static int attach_all(struct libdstack_control *control,
+		      struct dstack_bpf *skel)
+{
+	struct bpf_link *exec = NULL, *map = NULL;
+	int links[2], err;
+
+	err = attach(skel->progs.dstack_exec, &exec) ?:
+		attach(skel->progs.dstack_map, &map);
+	if (!err) {
+		links[0] = bpf_link__fd(exec);
+		links[1] = bpf_link__fd(map);
+		err = libdstack_set_hooks(control, links, 2);
+	}
+	/* Closes our descriptors; the module has its own reference now. */
+	bpf_link__destroy(exec);
+	bpf_link__destroy(map);
+	return err;
+}
+
+int hooks_ensure(struct libdstack_control *control)
+{
+	struct libdstack_status status;
+	struct dstack_bpf *skel;
+	int err;
+
+	err = libdstack_status(control, &status);
+	if (err)
+		return err;
+	/* A second set would vet, and record, every exec twice. */
+	if (status.hooks == __DSTACK_HOOK_ALL)
+		return 0;
+	err = check_lsm();
+	if (err)
+		return err;
+	libbpf_set_print(libbpf_message);
+	skel = dstack_bpf__open_and_load();
+	if (!skel) {
+		err = -errno;
+		msg("can't load the BPF programs: %s: they need a kernel with BTF, and the module's (was it built with pahole?)",
+		    strerror(-err));
+		return err;
+	}
+	err = attach_all(control, skel);
+	dstack_bpf__destroy(skel);
+	return err;
+}
