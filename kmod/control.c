@@ -41,7 +41,7 @@ static bool hooks_held;
  */
 int __init dstack_control_init(void)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev);
+	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
 	struct dstack_log_stats stats;
 
 	if (!ev)
@@ -129,7 +129,7 @@ int dstack_control_state(u32 state)
 		return -ENOLINK;
 	if (state == old)
 		return 0;
-	ev = kmalloc_obj(*ev);
+	ev = kmalloc_obj(*ev, GFP_KERNEL);
 	if (!ev)
 		return -ENOMEM;
 	dstack_event_begin(ev, DSTACK_EVENT_STATE);
@@ -150,7 +150,7 @@ static struct dstack_policy *make_policy(const void *table, size_t size,
 	err = dstack_table_check(table, size, why);
 	if (err)
 		return ERR_PTR(err);
-	policy = kzalloc_obj(*policy);
+	policy = kzalloc_obj(*policy, GFP_KERNEL);
 	if (!policy)
 		return ERR_PTR(-ENOMEM);
 	err = dstack_sha256(table, size, policy->table_digest);
@@ -190,7 +190,7 @@ static void publish_policy(void *arg)
 
 static int activate(const struct dstack_policy **policy)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev);
+	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
 	struct dstack_policy_facts facts;
 
 	lockdep_assert_held(&lock);
@@ -275,7 +275,7 @@ int dstack_control_add(struct dstack_container *container)
 	    !dstack_event_name_ok(container->section) ||
 	    !strcmp(container->id, DSTACK_HOST_ID))
 		return -EINVAL;
-	ev = kmalloc_obj(*ev);
+	ev = kmalloc_obj(*ev, GFP_KERNEL);
 	if (!ev)
 		return -ENOMEM;
 	guard(mutex)(&lock);
@@ -299,7 +299,7 @@ int dstack_control_add(struct dstack_container *container)
 int dstack_control_remove(const char *id)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev);
+	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
 	int err;
 
 	if (!ev)
@@ -326,7 +326,7 @@ int dstack_control_remove(const char *id)
  */
 int dstack_control_event(const char *name, const void *payload, size_t len)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev);
+	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
 	int err;
 
 	if (!ev)

@@ -105,23 +105,11 @@ static int do_get_quote(struct caller *caller, void *arg)
 	return err;
 }
 
-static int do_read_log(struct caller *caller, void *arg)
+static int read_records(struct dstack_read_log *get, void *buf)
 {
-	struct dstack_read_log *get = arg;
-	u8 *buf __free(kvfree) = NULL;
 	u64 seq = get->seq;
-	size_t used;
+	size_t used = dstack_log_read(&seq, buf, get->buf_len);
 
-	if (get->flags)
-		return -EOPNOTSUPP;
-	if (get->buf_len > DSTACK_READ_LOG_MAX)
-		return -EINVAL;
-	if (seq > dstack_log_count())
-		return -ERANGE;
-	buf = kvmalloc(get->buf_len, GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return -ENOMEM;
-	used = dstack_log_read(&seq, buf, get->buf_len);
 	get->out_count = dstack_log_count();
 	if (!used && seq < get->out_count)
 		return -ENOSPC;
@@ -129,8 +117,29 @@ static int do_read_log(struct caller *caller, void *arg)
 		return -EFAULT;
 	get->out_len = used;
 	get->out_next = seq;
-	WRITE_ONCE(caller->opener->next, seq);
 	return 0;
+}
+
+static int do_read_log(struct caller *caller, void *arg)
+{
+	struct dstack_read_log *get = arg;
+	void *buf;
+	int err;
+
+	if (get->flags)
+		return -EOPNOTSUPP;
+	if (get->buf_len > DSTACK_READ_LOG_MAX)
+		return -EINVAL;
+	if (get->seq > dstack_log_count())
+		return -ERANGE;
+	buf = kvmalloc(get->buf_len, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return -ENOMEM;
+	err = read_records(get, buf);
+	kvfree(buf);
+	if (!err)
+		WRITE_ONCE(caller->opener->next, get->out_next);
+	return err;
 }
 
 static int do_extend(struct caller *caller, void *arg)
@@ -150,7 +159,7 @@ static int do_extend(struct caller *caller, void *arg)
 	data = memdup_user(u64_to_user_ptr(extend->data), extend->data_len);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
-	ev = kmalloc_obj(*ev);
+	ev = kmalloc_obj(*ev, GFP_KERNEL);
 	if (!ev)
 		return -ENOMEM;
 	dstack_event_begin(ev, DSTACK_EVENT_USER);

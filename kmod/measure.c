@@ -37,7 +37,7 @@ int __init dstack_measure_init(void)
 {
 	static const u8 no_data[DSTACK_REPORT_DATA_SIZE];
 	struct dstack_report *report __free(kfree) =
-		kmalloc_obj(*report);
+		kmalloc_obj(*report, GFP_KERNEL);
 	int err;
 
 	if (!report)

@@ -115,7 +115,7 @@ int dstack_quote_get(const struct dstack_container *container,
 				 quote->report_data);
 	if (err)
 		return err;
-	report = kzalloc_obj(*report);
+	report = kzalloc_obj(*report, GFP_KERNEL);
 	if (!report)
 		return -ENOMEM;
 	err = dstack_measure_report(quote->report_data, report, &quote->count);

@@ -71,7 +71,8 @@ void dstack_seen_exit(struct dstack_seen *seen)
 	rhashtable_free_and_destroy(&seen->files, free_file, NULL);
 }
 
-static struct seen_file *find(struct dstack_seen *seen, const struct seen_key *key)
+static struct seen_file *find(struct dstack_seen *seen,
+			      const struct seen_key *key)
 {
 	return rhashtable_lookup(&seen->files, key, params);
 }

@@ -145,7 +145,7 @@ static int record_run(struct file *file, enum dstack_kind kind,
 		      struct dstack_container *container,
 		      const struct dstack_verdict *verdict)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev);
+	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
 	int err;
 
 	if (!ev)
@@ -178,7 +178,7 @@ static void record_denial(struct file *file, enum dstack_kind kind,
 	/* At 1, 2, 4, 8, ...: many denials make few records. */
 	if (!is_power_of_2(count))
 		return;
-	ev = kmalloc_obj(*ev);
+	ev = kmalloc_obj(*ev, GFP_KERNEL);
 	if (!ev)
 		return;
 	dstack_event_begin(ev, DSTACK_EVENT_DENY);

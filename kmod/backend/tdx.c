@@ -80,7 +80,7 @@ static int tdx_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 	int tries = DSTACK_BUSY_RETRIES;
 	int err;
 
-	BUILD_BUG_ON(REPORT_SIZE > sizeof(report->data));
+	BUILD_BUG_ON(sizeof(report->data) < REPORT_SIZE);
 	memcpy(report_data_buf, report_data, DSTACK_REPORT_DATA_SIZE);
 	for (;;) {
 		err = tdx_mcall_get_report0(report_data_buf, report_buf);

@@ -20,11 +20,8 @@
 
 /* Sized allocation by object, from 7.0.  Drop when minimum >= 7.0. */
 #ifdef COMPAT_NEEDS_KMALLOC_OBJ
-#define compat_gfp(flags, ...) flags
-#define kmalloc_obj(obj, ...) \
-	kmalloc(sizeof(obj), compat_gfp(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL))
-#define kzalloc_obj(obj, ...) \
-	kzalloc(sizeof(obj), compat_gfp(__VA_ARGS__ __VA_OPT__(,) GFP_KERNEL))
+#define kmalloc_obj(obj, gfp) kmalloc(sizeof(obj), gfp)
+#define kzalloc_obj(obj, gfp) kzalloc(sizeof(obj), gfp)
 #endif
 
 #endif /* __KERNEL__ */
