@@ -8,8 +8,11 @@
  * the types are opaque here, and libbpf finds the kfuncs by name.
  */
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+
+#define MAX_ERRNO 4095
 
 struct linux_binprm {} __attribute__((preserve_access_index));
 struct file {} __attribute__((preserve_access_index));
@@ -18,13 +21,26 @@ extern int bpf_dstack_vet_exec(struct linux_binprm *bprm) __ksym;
 extern int bpf_dstack_vet_map(struct file *file__nullable,
 			      unsigned long prot) __ksym;
 
+/*
+ * The verifier wants to see, in all 64 bits, that a hook returns 0 or an errno.
+ * Anything else would be a bug of ours, and is a denial.
+ */
+static __always_inline long verdict(int err)
+{
+	long ret = err;
+
+	/* Else the compiler would compare, and so bound, the lower half. */
+	barrier_var(ret);
+	return ret > 0 || ret < -MAX_ERRNO ? -EACCES : ret;
+}
+
 /* Programs, scripts, and the interpreters of both. */
 SEC("lsm.s/bprm_check_security")
-int BPF_PROG(dstack_exec, struct linux_binprm *bprm, int ret)
+long BPF_PROG(dstack_exec, struct linux_binprm *bprm, long ret)
 {
 	if (ret)
 		return ret;
-	return bpf_dstack_vet_exec(bprm);
+	return verdict(bpf_dstack_vet_exec(bprm));
 }
 
 /*
@@ -32,14 +48,14 @@ int BPF_PROG(dstack_exec, struct linux_binprm *bprm, int ret)
  * 6.12 deletes it and passes NULL on, so the kfunc checks again.
  */
 SEC("lsm.s/mmap_file")
-int BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
-	     unsigned long prot, unsigned long flags, int ret)
+long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
+	     unsigned long prot, unsigned long flags, long ret)
 {
 	if (ret)
 		return ret;
 	if (!file)
 		return 0;
-	return bpf_dstack_vet_map(file, prot);
+	return verdict(bpf_dstack_vet_map(file, prot));
 }
 
 char LICENSE[] SEC("license") = "GPL";
