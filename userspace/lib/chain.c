@@ -186,7 +186,7 @@ static int check_links(struct dcap *d, STACK_OF(X509) *chain,
 	const unsigned long flags = X509_V_FLAG_CRL_CHECK |
 		X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_CHECK_SS_SIGNATURE;
 	X509_VERIFY_PARAM *param;
-	int code;
+	int code, err;
 
 	if (!ctx || !X509_STORE_CTX_init(ctx, d->store, sk_X509_value(chain, 0),
 					 chain))
@@ -196,9 +196,13 @@ static int check_links(struct dcap *d, STACK_OF(X509) *chain,
 	X509_VERIFY_PARAM_set_flags(param, flags);
 	if (X509_verify_cert(ctx) <= 0) {
 		code = X509_STORE_CTX_get_error(ctx);
-		return dcap_fail(d, chain_errno(code), "certificate %d: %s",
+		err = chain_errno(code);
+		return dcap_fail(d, err, "certificate %d: %s%s",
 				 X509_STORE_CTX_get_error_depth(ctx),
-				 X509_verify_cert_error_string(code));
+				 X509_verify_cert_error_string(code),
+				 err == -EKEYEXPIRED ?
+				 "; get collateral of the time to judge at" :
+				 "");
 	}
 	if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != sk_X509_num(chain))
 		return dcap_fail(d, -EKEYREJECTED,
