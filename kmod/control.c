@@ -127,8 +127,12 @@ int dstack_control_state(u32 state)
 	old = dstack_policy_state();
 	if (state != DSTACK_STATE_OFF && !hooks_held)
 		return -ENOLINK;
-	if (state == old)
+	if (state == old) {
+		/* Links may have come since the state was last left. */
+		if (state == DSTACK_STATE_OFF)
+			release_hooks();
 		return 0;
+	}
 	ev = kmalloc_obj(*ev, GFP_KERNEL);
 	if (!ev)
 		return -ENOMEM;
