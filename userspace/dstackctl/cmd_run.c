@@ -129,7 +129,8 @@ static int print_result(const struct options *opt,
 	case RUN_STAGE_DENIED:
 		error_msg("'%s' was denied by policy; 'dstackctl why' says:",
 			  result->text);
-		(void)explain_verdict(result->text, opt->rootfs, opt->name);
+		(void)explain_verdict(stderr, result->text, opt->rootfs,
+				      opt->name);
 		return 126;
 	default:
 		error_msg_errno(result->err, "can't run '%s'%s", result->text,

@@ -7,6 +7,7 @@
 #include "dstackctl.h"
 #include "event.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -44,6 +45,8 @@ static int set_state(uint32_t state)
 	err = libdstack_set_state(control, state) ?:
 		libdstack_status(control, &status);
 	libdstack_control_close(control);
+	if (err == -ENOLINK)
+		error_msg("if dstackd is running, let it attach them again: 'systemctl reload dstackd', or send it SIGHUP");
 	if (err)
 		return EXIT_FAILURE;
 	printf("state %s\n", dstack_state_name(status.state));

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -104,89 +103,51 @@ static int open_file(const char *path, const char *rootfs)
 	return fd;
 }
 
-/* A position-independent program differs from a library by this flag only. */
-static bool dynamic_is_program(Elf *elf, const GElf_Phdr *phdr)
-{
-	Elf_Data *data;
-	GElf_Dyn dyn;
-	int i;
-
-	data = elf_getdata_rawchunk(elf, phdr->p_offset, phdr->p_filesz,
-				    ELF_T_DYN);
-	for (i = 0; data && gelf_getdyn(data, i, &dyn); i++)
-		if (dyn.d_tag == DT_FLAGS_1)
-			return dyn.d_un.d_val & DF_1_PIE;
-	return false;
-}
-
-static bool elf_is_library(int fd)
-{
-	bool program = false;
-	GElf_Ehdr ehdr;
-	GElf_Phdr phdr;
-	size_t i, nr;
-	Elf *elf;
-
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!elf || !gelf_getehdr(elf, &ehdr) || elf_getphdrnum(elf, &nr)) {
-		elf_end(elf);
-		return false;
-	}
-	program = ehdr.e_type != ET_DYN;
-	for (i = 0; !program && i < nr; i++) {
-		if (!gelf_getphdr(elf, i, &phdr))
-			break;
-		program = phdr.p_type == PT_INTERP ||
-			(phdr.p_type == PT_DYNAMIC &&
-			 dynamic_is_program(elf, &phdr));
-	}
-	elf_end(elf);
-	return !program;
-}
-
-static uint32_t guess_kind(int fd)
-{
-	char magic[4] = "";
-	ssize_t n = pread(fd, magic, sizeof(magic), 0);
-
-	if (n >= 2 && magic[0] == '#' && magic[1] == '!')
-		return DSTACK_KIND_SCRIPT;
-	if (n == sizeof(magic) && !memcmp(magic, ELFMAG, SELFMAG) &&
-	    elf_is_library(fd))
-		return DSTACK_KIND_MAP;
-	return DSTACK_KIND_EXEC;
-}
-
 static bool would_run(const struct dstack_why *why)
 {
 	return !why->out_verdict;
 }
 
-static void print_text(const char *path, const struct dstack_why *why)
+/* Where everything runs the module looks at nothing. */
+static bool looked_at(const struct dstack_why *why)
+{
+	return why->out_reason != DSTACK_REASON_HOST &&
+		why->out_reason != DSTACK_REASON_OFF;
+}
+
+static const char *verdict_text(const struct dstack_why *why)
+{
+	if (!would_run(why))
+		return "denied";
+	if (why->out_reason == DSTACK_REASON_APPROVED || !looked_at(why))
+		return "runs";
+	return "runs now, but not in state enforce";
+}
+
+static void print_text(FILE *out, const char *path,
+		       const struct dstack_why *why)
 {
 	uint32_t reason = why->out_reason < __DSTACK_REASON_MAX ?
 		why->out_reason : DSTACK_REASON_INTERNAL;
-	bool plain = reason == DSTACK_REASON_APPROVED ||
-		reason == DSTACK_REASON_HOST || reason == DSTACK_REASON_OFF;
 	char hex[2 * DSTACK_DIGEST_SIZE + 1];
 
-	fputs("file       ", stdout);
-	print_safe(stdout, path, strlen(path));
-	printf(", as %s, on %s\n", dstack_kind_name(why->kind),
-	       dstack_storage_name(why->out_storage));
-	printf("digest     sha256:%s\n",
-	       hex_encode(why->out_digest, sizeof(why->out_digest), hex));
-	printf("container  %s\n", *why->id ? (const char *)why->id : "your own");
+	fputs("file       ", out);
+	print_safe(out, path, strlen(path));
+	fprintf(out, ", as %s", dstack_kind_name(why->kind));
+	if (looked_at(why))
+		fprintf(out, ", on %s\ndigest     sha256:%s",
+			dstack_storage_name(why->out_storage),
+			hex_encode(why->out_digest, sizeof(why->out_digest),
+				   hex));
+	fprintf(out, "\ncontainer  %s\n",
+		*why->id ? (const char *)why->id : "your own");
 	if (why->out_epoch)
-		printf("policy     epoch %" PRIu64 "\n",
-		       (uint64_t)why->out_epoch);
-	printf("verdict    %s (%s): %s\n", would_run(why) ?
-	       (plain ? "runs" : "runs now, but not in state enforce") :
-	       "denied", dstack_reason_name(why->out_reason),
-	       reasons[reason].text);
+		fprintf(out, "policy     epoch %" PRIu64 "\n",
+			(uint64_t)why->out_epoch);
+	fprintf(out, "verdict    %s (%s): %s\n", verdict_text(why),
+		dstack_reason_name(why->out_reason), reasons[reason].text);
 	if (reasons[reason].next)
-		printf("next       %s\n", reasons[reason].next);
+		fprintf(out, "next       %s\n", reasons[reason].next);
 }
 
 static int print_json(const char *path, const struct dstack_why *why)
@@ -219,31 +180,39 @@ static int print_json(const char *path, const struct dstack_why *why)
 static int ask(const char *path, const struct options *opt,
 	       struct dstack_why *why)
 {
-	int file, fd, err;
+	int file, fd = -1, err = 0;
+	uint32_t kind = opt->kind;
 
 	file = open_file(path, opt->rootfs);
 	if (file < 0) {
 		error_msg_errno(errno, "can't open '%s'", path);
 		return -EIO;
 	}
-	fd = libdstack_device_open();
-	err = fd < 0 ? fd :
-		libdstack_why(fd, file, opt->kind ?: guess_kind(file), opt->id,
-			      why);
-	if (fd >= 0)
+	if (!kind)
+		err = libdstack_file_kind(file, &kind);
+	if (err)
+		error_msg_errno(err, "can't read '%s'", path);
+	else
+		fd = libdstack_device_open();
+	if (fd >= 0) {
+		err = libdstack_why(fd, file, kind, opt->id, why);
 		close(fd);
+	} else if (!err) {
+		err = fd;
+	}
 	close(file);
 	return err;
 }
 
-int explain_verdict(const char *path, const char *rootfs, const char *id)
+int explain_verdict(FILE *out, const char *path, const char *rootfs,
+		    const char *id)
 {
 	struct options opt = { .rootfs = rootfs, .id = id };
 	struct dstack_why why;
 	int err = ask(path, &opt, &why);
 
 	if (!err)
-		print_text(path, &why);
+		print_text(out, path, &why);
 	return err;
 }
 
@@ -313,7 +282,7 @@ int cmd_why(int argc, char **argv)
 	if (ask(argv[optind], &opt, &why))
 		return EXIT_FAILURE;
 	if (!opt.json)
-		print_text(argv[optind], &why);
+		print_text(stdout, argv[optind], &why);
 	else if (print_json(argv[optind], &why))
 		return EXIT_FAILURE;
 	return would_run(&why) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -70,7 +70,8 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *value);
  * What 'dstackctl why' prints.  @rootfs and @id may be NULL.  Returns 0 or
  * -errno, after an error message.
  */
-int explain_verdict(const char *path, const char *rootfs, const char *id);
+int explain_verdict(FILE *out, const char *path, const char *rootfs,
+		    const char *id);
 
 /* Prints bytes of unknown origin so that no terminal obeys them. */
 void print_safe(FILE *out, const void *data, size_t len);

@@ -132,6 +132,21 @@ static int start(const struct options *opt, struct libdstack_control *control,
 	return err && !drain->failing ? err : 0;
 }
 
+/* Returns true for one that ends us. */
+static bool take_signal(int signals, struct libdstack_control *control)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo != SIGHUP)
+		return true;
+	/* State off made the module let go of the hooks. */
+	if (!hooks_ensure(control))
+		msg("the hooks are attached");
+	return false;
+}
+
 /* Until SIGTERM; only an error of the disk is worth trying again. */
 static int serve(struct drain *drain, int signals)
 {
@@ -148,7 +163,8 @@ static int serve(struct drain *drain, int signals)
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
-		if (n > 0 && fds[0].revents)
+		if (n > 0 && fds[0].revents &&
+		    take_signal(signals, drain->control))
 			return 0;
 		err = drain_run(drain);
 		if (err && !drain->failing)
@@ -166,8 +182,8 @@ static int open_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }

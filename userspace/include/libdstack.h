@@ -52,6 +52,8 @@ int libdstack_get_quote(int fd, uint32_t flags,
 void libdstack_quote_free(struct libdstack_quote *quote);
 int libdstack_extend(int fd, const char *name, const void *data, size_t len,
 		     uint64_t *seq);
+/* Which kind a file would run as: by its "#!" or its ELF header. */
+int libdstack_file_kind(int file, uint32_t *kind);
 int libdstack_why(int fd, int file, uint32_t kind, const char *id,
 		  struct dstack_why *why);
 

@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "scan.h"
+
 #define DEVICE_PATH	"/dev/dstack"
 /* Some hundred events; one with the longest payload needs 4.3 KiB. */
 #define READ_LOG_BUF	262144
@@ -37,13 +39,8 @@ int libdstack_device_open(void)
 }
 
 /* The errnos that mean the same for every ioctl get their words here. */
-static int device_ioctl(int fd, unsigned long cmd, const char *what, void *arg)
+static int device_error(int err, const char *what)
 {
-	int err;
-
-	if (!ioctl(fd, cmd, arg))
-		return 0;
-	err = -errno;
 	switch (err) {
 	case -ENOTTY:
 		dstack_message("can't %s: not a dstack device, or its module is too old",
@@ -58,6 +55,11 @@ static int device_ioctl(int fd, unsigned long cmd, const char *what, void *arg)
 		dstack_message("can't %s: %s", what, strerror(-err));
 	}
 	return err;
+}
+
+static int device_ioctl(int fd, unsigned long cmd, const char *what, void *arg)
+{
+	return ioctl(fd, cmd, arg) ? device_error(-errno, what) : 0;
 }
 
 int libdstack_info(int fd, struct dstack_info *info)
@@ -137,6 +139,25 @@ int libdstack_extend(int fd, const char *name, const void *data, size_t len,
 	return err;
 }
 
+int libdstack_file_kind(int file, uint32_t *kind)
+{
+	char magic[2];
+	ssize_t n = pread(file, magic, sizeof(magic), 0);
+	int err;
+
+	if (n < 0)
+		return -errno;
+	if (n == sizeof(magic) && !memcmp(magic, "#!", sizeof(magic))) {
+		*kind = DSTACK_KIND_SCRIPT;
+		return 0;
+	}
+	err = scan_elf_kinds(file, kind);
+	/* What no rule could name would still have to pass as a program. */
+	if (!err && !*kind)
+		*kind = DSTACK_KIND_EXEC;
+	return err;
+}
+
 int libdstack_why(int fd, int file, uint32_t kind, const char *id,
 		  struct dstack_why *why)
 {
@@ -151,7 +172,14 @@ int libdstack_why(int fd, int file, uint32_t kind, const char *id,
 	}
 	if (id)
 		memcpy(why->id, id, strlen(id));
-	return device_ioctl(fd, DSTACK_WHY, "ask for the verdict", why);
+	if (!ioctl(fd, DSTACK_WHY, why))
+		return 0;
+	if (errno == ENOENT) {
+		dstack_message("no container has the id '%s': see 'dstackctl container list'",
+			       id ?: "");
+		return -ENOENT;
+	}
+	return device_error(-errno, "ask for the verdict");
 }
 
 /* Is the next record whole, and the one that was asked for? */
