@@ -202,6 +202,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 		err = parse_option(option, options);
 	if (err)
 		return err;
+	if (options->revoked_platform && options->revoked_signer)
+		return usage_error("choose one certificate for",
+				   "the root CRL");
 	if (optind + 1 != argc)
 		return usage_error("needs one directory, not",
 				   optind < argc ? argv[optind] : "");

@@ -49,8 +49,9 @@ make_initrd() {
 }
 
 mkdir -p "$run"
-test "$initrd" -nt "$here/guest-init" && test "$initrd" -nt "$here/boot.sh" ||
+if test ! "$initrd" -nt "$here/guest-init" || test ! "$initrd" -nt "$0"; then
 	make_initrd
+fi
 : >"$run/result"
 status=0
 timeout "${TIMEOUT:-180}" qemu-system-x86_64 \

@@ -11,30 +11,8 @@ shift
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 pki=$build/pki
 run=$build/test/run
-count=0
-failed=0
-skipped=0
-
-# result "ok"|"not ok"|"skip" CLAIM
-result() {
-	count=$((count + 1))
-	case $1 in
-	ok)
-		echo "ok $count - $2" ;;
-	skip)
-		skipped=$((skipped + 1))
-		echo "ok $count - $2 # SKIP" ;;
-	*)
-		failed=$((failed + 1))
-		echo "not ok $count - $2" ;;
-	esac
-}
-
-claim() {
-	local name=$1
-	shift
-	if "$@"; then result ok "$name"; else result "not ok" "$name"; fi
-}
+# shellcheck source=test/ktap.sh disable=SC1091
+. "$here/ktap.sh"
 
 show_console() {
 	tr -d '\r' <"$run/console" | tail -n 40 | sed 's/^/# /'
@@ -78,14 +56,6 @@ bad_quote() {
 
 field() {
 	sed -n "s/^$2=//p" "$run/$1.txt"
-}
-
-same() {
-	test -n "$1" && test "$1" = "$2"
-}
-
-differ() {
-	test -n "$1" && test -n "$2" && test "$1" != "$2"
 }
 
 # What RTMR3 holds after COUNT extends with the start of the report data.
@@ -199,6 +169,4 @@ if test "${#kernels[@]}" -gt 0; then
 	check_measured "${kernels[0]}"
 	check_refusals "${kernels[0]}"
 fi
-echo "1..$count"
-echo "# guest: $((count - failed - skipped)) passed, $failed failed, $skipped skipped"
-test "$failed" = 0
+summary guest

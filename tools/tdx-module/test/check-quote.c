@@ -2,7 +2,8 @@
 /*
  * Copyright (C) The dstack for Linux authors
  *
- * check-quote PKI FILE: prints what a quote says, if it is a good one.
+ * check-quote PKI [FILE]: checks PKI's collateral, or with FILE a quote, whose
+ * fields it prints if it is a good one.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -34,29 +35,35 @@ static void print_fields(const uint8_t *quote)
 	print_hex("report_data", body + 520, 64);
 }
 
-int main(int argc, char **argv)
+static const char *check_file(const char *pki, const char *path)
 {
 	static uint8_t quote[QUOTE_MAX];
 	const char *problem;
 	size_t size;
 	FILE *file;
 
-	if (argc != 3) {
-		fputs("Usage: check-quote PKI FILE\n", stderr);
-		return 2;
-	}
-	file = fopen(argv[2], "rb");
-	if (!file) {
-		perror(argv[2]);
-		return 1;
-	}
+	file = fopen(path, "rb");
+	if (!file)
+		return "can't open the quote";
 	size = fread(quote, 1, sizeof(quote), file);
 	fclose(file);
-	problem = verify_quote(quote, size, argv[1]);
-	if (problem) {
-		fprintf(stderr, "check-quote: %s\n", problem);
-		return 1;
+	problem = verify_quote(quote, size, pki);
+	if (!problem)
+		print_fields(quote);
+	return problem;
+}
+
+int main(int argc, char **argv)
+{
+	const char *problem;
+
+	if (argc < 2 || argc > 3) {
+		fputs("Usage: check-quote PKI [FILE]\n", stderr);
+		return 2;
 	}
-	print_fields(quote);
-	return 0;
+	problem = argc == 3 ? check_file(argv[1], argv[2]) :
+			      verify_collateral(argv[1]);
+	if (problem)
+		fprintf(stderr, "check-quote: %s\n", problem);
+	return problem ? 1 : 0;
 }

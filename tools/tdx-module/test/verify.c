@@ -117,8 +117,8 @@ static EVP_PKEY *raw_key(const uint8_t raw[64])
 	return key;
 }
 
-static bool signature_holds(EVP_PKEY *key, const uint8_t raw[64],
-			    const uint8_t *data, size_t size)
+bool signature_holds(EVP_PKEY *key, const uint8_t raw[64],
+		     const uint8_t *data, size_t size)
 {
 	ECDSA_SIG *sig = ECDSA_SIG_new();
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -159,7 +159,7 @@ static bool add_crl(X509_STORE *store, const char *pki, const char *name)
 }
 
 /* The root of PKI's directory, and both revocation lists. */
-static X509_STORE *open_store(const char *pki)
+X509_STORE *open_store(const char *pki)
 {
 	X509_STORE *store = X509_STORE_new();
 	BIO *bio = open_file(pki, "root.pem");

@@ -7,6 +7,7 @@
 #ifndef TDX_TEST_VERIFY_H
 #define TDX_TEST_VERIFY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,5 +17,19 @@
  * Return: NULL if all hold, else the first that does not.
  */
 const char *verify_quote(const uint8_t *quote, size_t size, const char *pki);
+
+/*
+ * Checks collateral.json of a PKI directory: its keys, both signed texts, and
+ * that their signer leads to the root and is not revoked.
+ * Return: NULL if all hold, else the first that does not.
+ */
+const char *verify_collateral(const char *pki);
+
+/* Shared by the two. */
+struct x509_store_st;
+struct evp_pkey_st;
+bool signature_holds(struct evp_pkey_st *key, const uint8_t raw[64],
+		     const uint8_t *data, size_t size);
+struct x509_store_st *open_store(const char *pki);
 
 #endif

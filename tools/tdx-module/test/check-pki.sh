@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) The dstack for Linux authors
+#
+# check-pki.sh BUILD: checks what mkpki makes, against a quote that the unit
+# test left. Prints KTAP.
+set -uo pipefail
+
+build=$1
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+pki=$build/pki
+dir=$build/test/variants
+quote=$build/test/quote.bin
+# shellcheck source=test/ktap.sh disable=SC1091
+. "$here/ktap.sh"
+
+# variant NAME OPTION...: collateral on the keys of $pki
+variant() {
+	local name=$1
+	shift
+	rm -rf "${dir:?}/$name"
+	"$build/mkpki" --from="$pki" "$@" "$dir/$name"
+}
+
+check() {
+	"$build/test/check-quote" "$@" >/dev/null 2>"$dir/why"
+}
+
+# refuses WHY PKI [QUOTE]
+refuses() {
+	local why=$1
+	shift
+	! check "$@" && grep -q "$why" "$dir/why"
+}
+
+# Of the JSON text FILE, what jq's expression gives
+query() {
+	jq -r "$2" "$dir/$1"
+}
+
+# The status of the first level that the platform's microcode reaches
+level_status() {
+	query "$1/tcb_info.json" '[.tcbLevels[] | select(
+		.tcb.sgxtcbcomponents[0].svn <= 4 and
+		.tcb.tdxtcbcomponents[2].svn <= 4)][0].tcbStatus'
+}
+
+module_status() {
+	query "$1/tcb_info.json" '[.tdxModuleIdentities[0].tcbLevels[] |
+		select(.tcb.isvsvn <= 11)][0].tcbStatus'
+}
+
+enclave_status() {
+	query "$1/qe_identity.json" '[.tcbLevels[] |
+		select(.tcb.isvsvn <= 6)][0].tcbStatus'
+}
+
+check_statuses() {
+	local status expect
+	for status in UpToDate SWHardeningNeeded ConfigurationNeeded \
+		ConfigurationAndSWHardeningNeeded OutOfDate \
+		OutOfDateConfigurationNeeded Revoked Unsupported; do
+		expect=$status
+		test "$status" != Unsupported || expect=null
+		claim "status_$status" variant status "--status=$status"
+		claim "status_${status}_is_what_the_platform_gets" \
+			same "$(level_status status)" "$expect"
+		claim "status_${status}_is_signed" check "$dir/status"
+		claim "status_${status}_keeps_the_root" check "$dir/status" \
+			"$quote"
+	done
+	variant parts --module-status=OutOfDate --qe-status=Revoked
+	claim module_status_is_separate same "$(module_status parts)" OutOfDate
+	claim enclave_status_is_separate same "$(enclave_status parts)" Revoked
+	claim platform_stays_up_to_date same "$(level_status parts)" UpToDate
+}
+
+check_revocation() {
+	variant revoked-pck --revoked-pck
+	claim revoked_pck_fails_the_quote \
+		refuses 'lead to the root' "$dir/revoked-pck" "$quote"
+	claim revoked_pck_spares_the_collateral check "$dir/revoked-pck"
+	variant revoked-ca --revoked-platform-ca
+	claim revoked_ca_fails_the_quote \
+		refuses 'lead to the root' "$dir/revoked-ca" "$quote"
+	variant revoked-signer --revoked-tcb-signer
+	claim revoked_signer_fails_the_collateral \
+		refuses 'signer does not lead' "$dir/revoked-signer"
+	claim revoked_signer_spares_the_quote check "$dir/revoked-signer" "$quote"
+	variant expired --expired
+	claim expired_crls_fail_the_quote \
+		refuses 'lead to the root' "$dir/expired" "$quote"
+	claim expired_collateral_has_a_past_date test \
+		"$(date -d "$(query expired/tcb_info.json .nextUpdate)" +%s)" \
+		-lt "$(date +%s)"
+}
+
+check_options() {
+	variant other --fmspc=00A06D080000 --eval-number=7
+	claim fmspc_is_an_option same "$(query other/tcb_info.json .fmspc)" \
+		00A06D080000
+	claim evaluation_number_is_an_option same \
+		"$(query other/qe_identity.json .tcbEvaluationDataNumber)" 7
+	claim unknown_status_is_a_usage_error usage_error --status=Fine
+	claim module_status_of_platforms_is_a_usage_error usage_error \
+		--module-status=SWHardeningNeeded
+	claim short_fmspc_is_a_usage_error usage_error --fmspc=00
+	claim bad_number_is_a_usage_error usage_error --eval-number=-1
+	claim missing_directory_is_a_usage_error usage_error
+	"$build/mkpki" "$dir/fresh"
+	claim another_pki_does_not_know_the_quote \
+		refuses 'lead to the root' "$dir/fresh" "$quote"
+}
+
+usage_error() {
+	local status=0
+	"$build/mkpki" "$@" ${1:+"$dir/never"} 2>/dev/null || status=$?
+	test "$status" = 2 && test ! -e "$dir/never"
+}
+
+echo "KTAP version 1"
+rm -rf "$dir"
+mkdir -p "$dir"
+claim collateral_is_whole_and_signed check "$pki"
+claim quote_verifies_with_the_pki check "$pki" "$quote"
+check_statuses
+check_revocation
+check_options
+summary pki
