@@ -146,23 +146,6 @@ static int parse_options(int argc, char **argv, struct options *opt)
 	return -1;
 }
 
-/* The library reads files by name; standard input has to be read here. */
-static int read_log(const char *file, struct libdstack_log **log)
-{
-	size_t len;
-	void *text;
-	int err;
-
-	if (strcmp(file, "-"))
-		return libdstack_log_read(file, log);
-	err = read_file(file, LIBDSTACK_LOG_FILE_MAX, &text, &len);
-	if (err)
-		return err;
-	err = libdstack_log_parse(text, len, log);
-	free(text);
-	return err;
-}
-
 int cmd_replay(int argc, char **argv)
 {
 	struct options opt = { .file = NULL };
@@ -172,7 +155,8 @@ int cmd_replay(int argc, char **argv)
 	status = parse_options(argc, argv, &opt);
 	if (status >= 0)
 		return status;
-	if (read_log(opt.file, &log))
+	if (libdstack_log_read(strcmp(opt.file, "-") ? opt.file :
+			       "/dev/stdin", &log))
 		return EXIT_FAILURE;
 	status = replay(&opt, log);
 	libdstack_log_free(log);

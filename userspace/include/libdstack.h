@@ -130,7 +130,7 @@ int libdstack_set_hooks(struct libdstack_control *control, const int *links,
  * the boot's events of registers 0 to 2, which are counted and left out.
  */
 
-#define LIBDSTACK_LOG_FILE_MAX	268435456U	/* bytes of a log */
+#define LIBDSTACK_LOG_FILE_MAX	1073741824U	/* bytes of a log */
 #define LIBDSTACK_LOG_ENTRY_MAX	65536U		/* bytes of one event in it */
 
 struct libdstack_event {
