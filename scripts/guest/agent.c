@@ -235,7 +235,7 @@ static void send_out(void)
 
 static void set_up(void)
 {
-	static char *setup[] = { "sh", HOME_DIR "/setup", NULL };
+	static char *setup[] = { HOME_DIR "/setup", NULL };
 	char reason[512] = "the guest's setup script failed";
 	int fd;
 
