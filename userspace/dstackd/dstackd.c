@@ -49,11 +49,6 @@ static void usage(FILE *out)
 	      "  --foreground   stay in the foreground (default)\n", out);
 }
 
-static void library_message(const char *message)
-{
-	msg("%s", message);
-}
-
 /* Two daemons would store every event twice.  The lock ends with us. */
 static int lock_instance(void)
 {

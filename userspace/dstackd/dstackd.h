@@ -18,6 +18,8 @@
 /* One line to stderr, or to syslog once the daemon is in the background. */
 void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void msg_use_syslog(void);
+/* The library's message callback. */
+void library_message(const char *message);
 /* Tells the service manager, if there is one: "READY=1" and the like. */
 void notify_manager(const char *state);
 

@@ -38,6 +38,11 @@ void msg_use_syslog(void)
 	use_syslog = true;
 }
 
+void library_message(const char *message)
+{
+	msg("%s", message);
+}
+
 /* The whole protocol of sd_notify(3): one datagram. */
 void notify_manager(const char *state)
 {

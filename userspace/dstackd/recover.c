@@ -135,6 +135,8 @@ static int read_lines(const struct store *store, struct lines *lines)
 		lines->text = NULL;
 		return -errno;
 	}
+	/* A bad line is no error here: the result is told once, as a whole. */
+	libdstack_set_message_callback(NULL);
 	for (at = 0; !err && at < lines->size; at += len) {
 		const char *end = memchr(lines->text + at, '\n',
 					 lines->size - at);
@@ -144,6 +146,7 @@ static int read_lines(const struct store *store, struct lines *lines)
 			len = end + 1 - (lines->text + at);
 		err = add_line(lines, at, len);
 	}
+	libdstack_set_message_callback(library_message);
 	if (err)
 		free_lines(lines);
 	return err;

@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What dstackd's log file holds after a crash, a reboot, or damage
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../dstackd/store.c"
+#include "../dstackd/recover.c"
+
+#define EVENTS 8
+
+void msg(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void library_message(const char *message)
+{
+	(void)message;
+}
+
+/* A directory with a log file in it, and what the kernel says of its log. */
+struct world {
+	char dir[64];
+	char path[128];
+	struct kernel_log kernel;
+	uint8_t digests[EVENTS][DSTACK_REGISTER_SIZE];
+	char *lines[EVENTS];
+	uint64_t next;
+};
+
+static void make_event(struct world *w, int i)
+{
+	char payload[32];
+	int len = snprintf(payload, sizeof(payload), "payload %d", i);
+
+	assert_int_equal(dstack_event_digest("test", 4, payload, len,
+					     w->digests[i]), 0);
+	assert_int_equal(libdstack_event_to_json("test", 4, payload, len,
+						 w->digests[i], &w->lines[i]),
+			 0);
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	int i;
+
+	assert_non_null(w);
+	strcpy(w->dir, "/tmp/recover_test.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	snprintf(w->path, sizeof(w->path), "%s/log/log.jsonl", w->dir);
+	for (i = 0; i < EVENTS; i++)
+		make_event(w, i);
+	w->kernel.digests = w->digests;
+	w->kernel.count = EVENTS;
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+	char command[128];
+	int i;
+
+	snprintf(command, sizeof(command), "rm -r %s", w->dir);
+	assert_int_equal(system(command), 0);
+	for (i = 0; i < EVENTS; i++)
+		free(w->lines[i]);
+	free(w);
+	return 0;
+}
+
+/* Add text to the log file, as an earlier daemon or bad luck did. */
+static void append(struct world *w, const char *text)
+{
+	struct store store;
+
+	assert_int_equal(store_open(&store, w->path), 0);
+	assert_int_equal(write_all(store.fd, text, strlen(text)), 0);
+	store_close(&store);
+}
+
+static void append_events(struct world *w, int from, int to)
+{
+	for (; from < to; from++)
+		append(w, w->lines[from]);
+}
+
+static void recover(struct world *w)
+{
+	struct store store;
+
+	assert_int_equal(store_open(&store, w->path), 0);
+	assert_int_equal(store_recover(&store, &w->kernel, &w->next), 0);
+	store_close(&store);
+}
+
+static char *content(const struct world *w)
+{
+	size_t len;
+	char *text;
+	FILE *in = fopen(w->path, "r");
+
+	assert_non_null(in);
+	text = calloc(1, 65536);
+	assert_non_null(text);
+	len = fread(text, 1, 65535, in);
+	text[len] = '\0';
+	fclose(in);
+	return text;
+}
+
+/* The file is exactly the events [0, nr), but for those in @lost. */
+static void assert_holds(const struct world *w, int nr, unsigned int lost)
+{
+	char *text = content(w), *at = text;
+	struct libdstack_log *log;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		char *end = strchr(at, '\n');
+
+		assert_non_null(end);
+		if (lost & 1U << i) {
+			assert_int_equal(libdstack_log_parse(at, end - at,
+							     &log), 0);
+			assert_string_equal(log->events[0].name, "lost");
+			assert_memory_equal(log->events[0].digest,
+					    w->digests[i],
+					    DSTACK_REGISTER_SIZE);
+			libdstack_log_free(log);
+		} else {
+			assert_memory_equal(at, w->lines[i], end + 1 - at);
+		}
+		at = end + 1;
+	}
+	assert_int_equal(*at, '\0');
+	free(text);
+}
+
+/* How many files are beside the log: kept ones, or forgotten ones. */
+static int count_others(const struct world *w)
+{
+	char path[128];
+	struct dirent *entry;
+	int nr = -1;		/* the log itself */
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/log", w->dir);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		nr += entry->d_name[0] != '.';
+	closedir(dir);
+	return nr;
+}
+
+static void no_file_starts_at_the_first_event(void **state)
+{
+	struct world *w = *state;
+
+	recover(w);
+	assert_int_equal(w->next, 0);
+	assert_holds(w, 0, 0);
+}
+
+static void whole_file_goes_on_behind_it(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 5);
+	w->kernel.acked = 5;
+	recover(w);
+	assert_int_equal(w->next, 5);
+	assert_holds(w, 5, 0);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void stored_but_not_acknowledged_is_not_stored_twice(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 6);
+	w->kernel.acked = 2;
+	recover(w);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, 0);
+}
+
+static void torn_last_line_is_cut_off(void **state)
+{
+	struct world *w = *state;
+	char torn[20] = "";
+
+	append_events(w, 0, 4);
+	memcpy(torn, w->lines[4], sizeof(torn) - 1);
+	append(w, torn);
+	w->kernel.acked = 4;
+	recover(w);
+	assert_int_equal(w->next, 4);
+	assert_holds(w, 4, 0);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void torn_only_line_is_cut_off(void **state)
+{
+	struct world *w = *state;
+
+	append(w, "{\"imr\":3");
+	recover(w);
+	assert_int_equal(w->next, 0);
+	assert_holds(w, 0, 0);
+}
+
+static void missing_tail_keeps_the_places(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 3);
+	w->kernel.acked = 5;
+	recover(w);
+	assert_int_equal(w->next, 5);
+	assert_holds(w, 5, 1U << 3 | 1U << 4);
+	recover(w);
+	assert_int_equal(w->next, 5);
+	assert_holds(w, 5, 1U << 3 | 1U << 4);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void damaged_line_is_the_only_loss(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 2);
+	append(w, "not an event\n");
+	append_events(w, 3, 6);
+	w->kernel.acked = 6;
+	recover(w);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, 1U << 2);
+	assert_int_equal(count_others(w), 1);
+}
+
+static void changed_payload_is_damage(void **state)
+{
+	struct world *w = *state;
+	char *bad = strdup(w->lines[1]), *at;
+
+	assert_non_null(bad);
+	at = strstr(bad, "event_payload\":\"");
+	assert_non_null(at);
+	at[strlen("event_payload\":\"")] ^= 1;
+	append_events(w, 0, 1);
+	append(w, bad);
+	append_events(w, 2, 4);
+	free(bad);
+	w->kernel.acked = 4;
+	recover(w);
+	assert_holds(w, 4, 1U << 1);
+	assert_int_equal(count_others(w), 1);
+}
+
+static void damage_that_the_kernel_can_mend_is_no_loss(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 3);
+	append(w, "not an event\n");
+	w->kernel.acked = 2;
+	recover(w);
+	assert_int_equal(w->next, 2);
+	assert_holds(w, 2, 0);
+	assert_int_equal(count_others(w), 1);
+}
+
+static void doubled_and_swapped_lines_are_put_in_order(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 2);
+	append_events(w, 1, 2);
+	append_events(w, 3, 4);
+	append_events(w, 2, 3);
+	w->kernel.acked = 4;
+	recover(w);
+	assert_int_equal(w->next, 4);
+	assert_holds(w, 4, 0);
+	assert_int_equal(count_others(w), 1);
+}
+
+static void line_without_bound_is_no_event(void **state)
+{
+	struct world *w = *state;
+	char *line = malloc(LINE_MAX_LEN + 3);
+
+	assert_non_null(line);
+	memset(line, ' ', LINE_MAX_LEN + 1);
+	strcpy(line + LINE_MAX_LEN + 1, "\n");
+	append(w, line);
+	free(line);
+	append_events(w, 0, 1);
+	w->kernel.acked = 1;
+	recover(w);
+	assert_int_equal(w->next, 1);
+	assert_holds(w, 1, 0);
+}
+
+static void file_of_another_boot_is_kept_aside(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 4, 8);
+	w->kernel.count = 3;
+	recover(w);
+	assert_int_equal(w->next, 0);
+	assert_holds(w, 0, 0);
+	assert_int_equal(count_others(w), 1);
+}
+
+static void longer_file_than_the_kernels_log_is_kept_aside(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 8);
+	w->kernel.count = 3;
+	w->kernel.acked = 3;
+	recover(w);
+	assert_int_equal(w->next, 3);
+	assert_holds(w, 3, 0);
+	assert_int_equal(count_others(w), 1);
+}
+
+static void module_that_was_loaded_again_goes_on(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	append_events(w, 0, 5);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(dstack_event_fold(w->kernel.base,
+						   w->digests[i]), 0);
+	w->kernel.digests = w->digests + 3;
+	w->kernel.count = EVENTS - 3;
+	w->kernel.acked = 2;
+	recover(w);
+	assert_int_equal(w->next, 2);
+	assert_holds(w, 5, 0);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void damage_behind_an_earlier_module_spares_its_events(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	append_events(w, 0, 4);
+	append(w, "not an event\n");
+	append_events(w, 5, 6);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(dstack_event_fold(w->kernel.base,
+						   w->digests[i]), 0);
+	w->kernel.digests = w->digests + 3;
+	w->kernel.count = EVENTS - 3;
+	w->kernel.acked = 3;
+	recover(w);
+	assert_int_equal(w->next, 3);
+	assert_holds(w, 6, 1U << 4);
+}
+
+static void failed_write_leaves_the_file_as_it_was(void **state)
+{
+	struct world *w = *state;
+	struct rlimit old, limit;
+	struct store store;
+
+	append_events(w, 0, 2);
+	assert_int_equal(store_open(&store, w->path), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = store.size + 10;	/* in the middle of a line */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(store_add(&store, "test", 4, "payload 2", 9,
+				   w->digests[2]), 0);
+	assert_int_equal(store_commit(&store), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_holds(w, 2, 0);
+	assert_int_equal(store_add(&store, "test", 4, "payload 2", 9,
+				   w->digests[2]), 0);
+	assert_int_equal(store_commit(&store), 0);
+	assert_holds(w, 3, 0);
+	store_close(&store);
+}
+
+static void symbolic_link_is_refused(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	recover(w);
+	assert_int_equal(unlink(w->path), 0);
+	assert_int_equal(symlink("/dev/null", w->path), 0);
+	assert_int_equal(store_open(&store, w->path), -ELOOP);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(no_file_starts_at_the_first_event),
+		TEST(whole_file_goes_on_behind_it),
+		TEST(stored_but_not_acknowledged_is_not_stored_twice),
+		TEST(torn_last_line_is_cut_off),
+		TEST(torn_only_line_is_cut_off),
+		TEST(missing_tail_keeps_the_places),
+		TEST(damaged_line_is_the_only_loss),
+		TEST(changed_payload_is_damage),
+		TEST(damage_that_the_kernel_can_mend_is_no_loss),
+		TEST(doubled_and_swapped_lines_are_put_in_order),
+		TEST(line_without_bound_is_no_event),
+		TEST(file_of_another_boot_is_kept_aside),
+		TEST(longer_file_than_the_kernels_log_is_kept_aside),
+		TEST(module_that_was_loaded_again_goes_on),
+		TEST(damage_behind_an_earlier_module_spares_its_events),
+		TEST(failed_write_leaves_the_file_as_it_was),
+		TEST(symbolic_link_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+}
