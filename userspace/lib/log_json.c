@@ -195,8 +195,6 @@ static int parse_object(struct parser *p, const json_t *obj)
 {
 	json_int_t imr;
 
-	if (!json_is_object(obj))
-		return refuse(p, "not a JSON object");
 	if (!json_is_integer(json_object_get(obj, "imr")) ||
 	    !json_is_integer(json_object_get(obj, "event_type")) ||
 	    !json_is_string(json_object_get(obj, "digest")) ||
@@ -290,6 +288,8 @@ static int parse_entry(struct parser *p)
 	len = p->len - p->pos;
 	if (len > ENTRY_MAX)
 		len = ENTRY_MAX;
+	if (peek(p) != '{')
+		return refuse(p, "not a JSON object");
 	if (split_own_form(p, len, &fields))
 		return take_fields(p, &fields);
 	return parse_json(p, len);
