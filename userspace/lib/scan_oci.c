@@ -170,17 +170,19 @@ static int search_entry(struct oci *oci, json_t *entry, const char *name,
 	struct scan_descriptor descriptor;
 	bool match = says(platform, "os", OS) &&
 		says(platform, "architecture", ARCHITECTURE);
+	bool manifest = is_one_of(entry, manifest_types);
 	int err;
 
-	if (platform && !match)
+	if ((platform && !match) ||
+	    (!manifest && !is_one_of(entry, index_types)))
 		return 0;
 	err = parse_descriptor(entry, name, &descriptor);
 	if (err)
 		return err;
-	if (is_one_of(entry, manifest_types))
+	if (manifest) {
 		consider(platform ? &oci->exact : &oci->any, &descriptor);
-	if (!is_one_of(entry, index_types))
 		return 0;
+	}
 	if (nested)
 		return scan_refuse(-EBADMSG, name, "is an index in an index and has one itself; " ADVICE);
 	return search_nested(oci, &descriptor);

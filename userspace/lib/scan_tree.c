@@ -129,6 +129,9 @@ static int step(struct way *way, char *name, const char *rest, bool *followed)
 	}
 	if (child->type != SCAN_DIR)
 		return -ENOTDIR;
+	/* A layer that puts a file there names its directories, too. */
+	if (way->layer)
+		child->layer = way->layer;
 	way->at = child;
 	return 0;
 }
