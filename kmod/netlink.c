@@ -341,10 +341,7 @@ static int do_container_remove(struct sk_buff *skb, struct genl_info *info)
 static int put_container(struct sk_buff *msg,
 			 const struct dstack_container *container)
 {
-	struct nlattr *nest = nla_nest_start(msg, DSTACK_A_CONTAINER);
-
-	if (!nest ||
-	    nla_put_string(msg, DSTACK_A_ID, container->id) ||
+	if (nla_put_string(msg, DSTACK_A_ID, container->id) ||
 	    nla_put_string(msg, DSTACK_A_SECTION, container->section) ||
 	    nla_put(msg, DSTACK_A_APP_ID, sizeof(container->app_id),
 		    container->app_id) ||
@@ -359,7 +356,6 @@ static int put_container(struct sk_buff *msg,
 			      atomic64_read(&container->denied),
 			      DSTACK_A_PAD))
 		return -EMSGSIZE;
-	nla_nest_end(msg, nest);
 	return 0;
 }
 
@@ -436,59 +432,45 @@ static bool is_bpf_link(const struct file *file)
 	return !strcmp(file->f_path.dentry->d_name.name, "bpf_link");
 }
 
-static void put_links(struct file *links[DSTACK_HOOKS_NR], int nr)
+static void put_links(struct file *links[DSTACK_HOOKS_NR])
 {
-	while (nr--)
-		fput(links[nr]);
+	size_t i;
+
+	for (i = 0; i < DSTACK_HOOKS_NR; i++)
+		if (links[i])
+			fput(links[i]);
 }
 
-/* Take the links in the order of the hooks.  Returns how many, or -errno. */
-static int get_links(const struct nlattr *fds,
-		     struct file *links[DSTACK_HOOKS_NR])
+static struct file *get_link(const struct nlattr *attr)
 {
-	const struct nlattr *attr;
-	int rem, nr = 0;
+	struct file *file = fget(nla_get_u32(attr));
 
-	nla_for_each_nested(attr, fds, rem) {
-		if (nla_type(attr) != DSTACK_A_LINK_FD ||
-		    nla_len(attr) != sizeof(u32) || nr == DSTACK_HOOKS_NR)
-			goto err_put;
-		links[nr] = fget(nla_get_u32(attr));
-		if (!links[nr])
-			goto err_put;
-		if (!is_bpf_link(links[nr++]))
-			goto err_put;
-	}
-	if (nr == DSTACK_HOOKS_NR)
-		return 0;
-err_put:
-	put_links(links, nr);
-	return -EINVAL;
+	if (file && is_bpf_link(file))
+		return file;
+	if (file)
+		fput(file);
+	return NULL;
 }
 
 static int do_hooks(struct sk_buff *skb, struct genl_info *info)
 {
 	struct file *links[DSTACK_HOOKS_NR];
-	int err;
+	int err = -EINVAL;
 
-	if (need(info, DSTACK_A_HOOKS) || need(info, DSTACK_A_HOOK_FDS))
+	if (need(info, DSTACK_A_LINK_EXEC) || need(info, DSTACK_A_LINK_MAP))
 		return -EINVAL;
-	if (nla_get_u32(info->attrs[DSTACK_A_HOOKS]) != __DSTACK_HOOK_ALL) {
-		NL_SET_ERR_MSG(info->extack, "all hooks are needed, and no other");
-		return -EINVAL;
-	}
-	err = get_links(info->attrs[DSTACK_A_HOOK_FDS], links);
-	if (err) {
+	links[0] = get_link(info->attrs[DSTACK_A_LINK_EXEC]);
+	links[1] = get_link(info->attrs[DSTACK_A_LINK_MAP]);
+	if (links[0] && links[1])
+		err = dstack_control_hooks(links);
+	else
 		NL_SET_ERR_MSG(info->extack,
-			       "one BPF link is needed for each hook");
-		return err;
-	}
-	err = dstack_control_hooks(links);
-	if (err) {
-		put_links(links, DSTACK_HOOKS_NR);
+			       "a descriptor is not one of a BPF link");
+	if (err == -EBUSY)
 		NL_SET_ERR_MSG(info->extack,
 			       "hooks are held already; state off lets go of them");
-	}
+	if (err)
+		put_links(links);
 	return err;
 }
 
@@ -531,8 +513,8 @@ static const struct nla_policy ack_policy[] = {
 };
 
 static const struct nla_policy hooks_policy[] = {
-	[DSTACK_A_HOOKS] = { .type = NLA_U32 },
-	[DSTACK_A_HOOK_FDS] = { .type = NLA_NESTED },
+	[DSTACK_A_LINK_EXEC] = { .type = NLA_U32 },
+	[DSTACK_A_LINK_MAP] = { .type = NLA_U32 },
 };
 
 static const struct genl_ops ops[] = {

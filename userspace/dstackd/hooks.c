@@ -75,15 +75,13 @@ static int attach_all(struct libdstack_control *control,
 		      struct dstack_bpf *skel)
 {
 	struct bpf_link *exec = NULL, *map = NULL;
-	int links[2], err;
+	int err;
 
 	err = attach(skel->progs.dstack_exec, &exec) ?:
 		attach(skel->progs.dstack_map, &map);
-	if (!err) {
-		links[0] = bpf_link__fd(exec);
-		links[1] = bpf_link__fd(map);
-		err = libdstack_set_hooks(control, links, 2);
-	}
+	if (!err)
+		err = libdstack_set_hooks(control, bpf_link__fd(exec),
+					  bpf_link__fd(map));
 	/* Closes our descriptors; the module has its own reference now. */
 	bpf_link__destroy(exec);
 	bpf_link__destroy(map);

@@ -116,9 +116,9 @@ int libdstack_list_containers(struct libdstack_control *control,
 int libdstack_add_event(struct libdstack_control *control, const char *name,
 			const void *payload, size_t len);
 int libdstack_ack_log(struct libdstack_control *control, uint64_t count);
-/* @links: descriptors of BPF links, in the order of DSTACK_HOOK_* bits. */
-int libdstack_set_hooks(struct libdstack_control *control, const int *links,
-			size_t nr);
+/* Descriptors of the BPF links of the two hooks; the module keeps them. */
+int libdstack_set_hooks(struct libdstack_control *control, int exec_link,
+			int map_link);
 
 /*
  * log: the events as a file, one JSON object a line in the form of upstream's

@@ -227,17 +227,11 @@ struct container_list {
 	size_t nr, cap;
 };
 
-static int container_reply(struct nlattr **outer, void *arg)
+static int container_reply(struct nlattr **attrs, void *arg)
 {
 	struct container_list *list = arg;
-	struct nlattr *attrs[__DSTACK_A_MAX];
 	struct libdstack_container *c;
 
-	if (!outer[DSTACK_A_CONTAINER])
-		return -EPROTO;
-	if (nla_parse_nested(attrs, DSTACK_A_MAX, outer[DSTACK_A_CONTAINER],
-			     dstack_attr_policy))
-		return -EPROTO;
 	if (!attrs[DSTACK_A_ID] || !attrs[DSTACK_A_SECTION] ||
 	    !attrs[DSTACK_A_CGROUP_ID])
 		return -EPROTO;
@@ -314,30 +308,17 @@ int libdstack_ack_log(struct libdstack_control *control, uint64_t count)
 			       "acknowledge the event log");
 }
 
-int libdstack_set_hooks(struct libdstack_control *control, const int *links,
-			size_t nr)
+int libdstack_set_hooks(struct libdstack_control *control, int exec_link,
+			int map_link)
 {
-	uint32_t mask = 0;
-	struct nlattr *nest;
-	struct nl_msg *msg;
-	size_t i;
+	struct nl_msg *msg = dstack_request_new(control, DSTACK_CMD_HOOKS_SET,
+						0, 0);
 	int err;
 
-	if (!nr || nr > 31)
-		return -EINVAL;
-	msg = dstack_request_new(control, DSTACK_CMD_HOOKS_SET, 0, 512);
 	if (!msg)
 		return -ENOMEM;
-	for (i = 0; i < nr; i++)
-		mask |= 1U << i;
-	err = nla_put_u32(msg, DSTACK_A_HOOKS, mask);
-	nest = nla_nest_start(msg, DSTACK_A_HOOK_FDS | NLA_F_NESTED);
-	if (!nest)
-		err = -ENOMEM;
-	for (i = 0; !err && i < nr; i++)
-		err = nla_put_u32(msg, DSTACK_A_LINK_FD, links[i]);
-	if (!err)
-		nla_nest_end(msg, nest);
+	err = nla_put_u32(msg, DSTACK_A_LINK_EXEC, exec_link) ?:
+		nla_put_u32(msg, DSTACK_A_LINK_MAP, map_link);
 	return request_checked(control, msg, err,
 			       "hand the hooks to the module");
 }

@@ -46,7 +46,6 @@ const struct nla_policy dstack_attr_policy[__DSTACK_A_MAX] = {
 	[DSTACK_A_POLICY_DOCUMENT] = { .minlen = DSTACK_DIGEST_SIZE,
 				       .maxlen = DSTACK_DIGEST_SIZE },
 	[DSTACK_A_CONTAINERS] = { .type = NLA_U32 },
-	[DSTACK_A_CONTAINER] = { .type = NLA_NESTED },
 	[DSTACK_A_ID] = { .type = NLA_NUL_STRING,
 			  .maxlen = DSTACK_ID_SIZE },
 	[DSTACK_A_SECTION] = { .type = NLA_NUL_STRING,

@@ -361,15 +361,14 @@ enum dstack_cmd {
  * @DSTACK_A_LOG_ACKED: u64, events that the daemon has stored
  * @DSTACK_A_LOG_PENDING: u64, bytes that wait for the daemon
  * @DSTACK_A_HOOKS: u32, DSTACK_HOOK_* whose links the module holds
- * @DSTACK_A_HOOK_FDS: nested, DSTACK_A_LINK_FD entries in DSTACK_HOOK_* order
- * @DSTACK_A_LINK_FD: u32, descriptor of a BPF link in the sender
+ * @DSTACK_A_LINK_EXEC: u32, the sender's descriptor of the exec hook's BPF link
+ * @DSTACK_A_LINK_MAP: u32, the same of the mapping hook's
  * @DSTACK_A_POLICY_SIZE: u32, bytes of the table that follows
  * @DSTACK_A_POLICY_CHUNK: binary, the next bytes of the table
  * @DSTACK_A_POLICY_EPOCH: u64
  * @DSTACK_A_POLICY_TABLE: binary, SHA-256 of the table
  * @DSTACK_A_POLICY_DOCUMENT: binary, SHA-256 of the canonical JSON document
  * @DSTACK_A_CONTAINERS: u32, registered containers
- * @DSTACK_A_CONTAINER: nested, one container of a dump
  * @DSTACK_A_ID: string, container id
  * @DSTACK_A_SECTION: string, the policy section that applies
  * @DSTACK_A_CGROUP_FD: u32, descriptor of the container's cgroup directory
@@ -396,28 +395,27 @@ enum dstack_attr {
 	DSTACK_A_LOG_ACKED = 8,
 	DSTACK_A_LOG_PENDING = 9,
 	DSTACK_A_HOOKS = 10,
-	DSTACK_A_HOOK_FDS = 11,
-	DSTACK_A_LINK_FD = 12,
+	DSTACK_A_LINK_EXEC = 11,
+	DSTACK_A_LINK_MAP = 12,
 	DSTACK_A_POLICY_SIZE = 13,
 	DSTACK_A_POLICY_CHUNK = 14,
 	DSTACK_A_POLICY_EPOCH = 15,
 	DSTACK_A_POLICY_TABLE = 16,
 	DSTACK_A_POLICY_DOCUMENT = 17,
 	DSTACK_A_CONTAINERS = 18,
-	DSTACK_A_CONTAINER = 19,
-	DSTACK_A_ID = 20,
-	DSTACK_A_SECTION = 21,
-	DSTACK_A_CGROUP_FD = 22,
-	DSTACK_A_CGROUP_ID = 23,
-	DSTACK_A_APP_ID = 24,
-	DSTACK_A_IMAGE = 25,
-	DSTACK_A_EVENT_NAME = 26,
-	DSTACK_A_EVENT_PAYLOAD = 27,
-	DSTACK_A_ALLOWED = 28,
-	DSTACK_A_DENIED = 29,
-	DSTACK_A_CACHE_HITS = 30,
-	DSTACK_A_CACHE_MISSES = 31,
-	DSTACK_A_PAD = 32,
+	DSTACK_A_ID = 19,
+	DSTACK_A_SECTION = 20,
+	DSTACK_A_CGROUP_FD = 21,
+	DSTACK_A_CGROUP_ID = 22,
+	DSTACK_A_APP_ID = 23,
+	DSTACK_A_IMAGE = 24,
+	DSTACK_A_EVENT_NAME = 25,
+	DSTACK_A_EVENT_PAYLOAD = 26,
+	DSTACK_A_ALLOWED = 27,
+	DSTACK_A_DENIED = 28,
+	DSTACK_A_CACHE_HITS = 29,
+	DSTACK_A_CACHE_MISSES = 30,
+	DSTACK_A_PAD = 31,
 	__DSTACK_A_MAX
 };
 
