@@ -86,8 +86,10 @@ install: userspace
 check:
 	$(Q)$(TOP)/scripts/run-tests.sh $(TEST)
 
-style sparse:
-	$(Q)$(TOP)/scripts/run-tests.sh $@
+style:
+	$(Q)$(TOP)/scripts/run-tests.sh style layers abi
+sparse:
+	$(Q)$(TOP)/scripts/run-tests.sh module_analysis
 
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
@@ -134,7 +136,7 @@ help:
 	@echo
 	@echo 'Check by hand:'
 	@echo '  make style       layers, checkpatch, licences, spelling, ...'
-	@echo '  make sparse      C=2 build of the module'
+	@echo '  make sparse      the module under sparse, W=1 and clang'
 	@echo
 	@echo 'V=1 shows commands.  LAB=no uses the tools of this machine, and'
 	@echo 'KDIR=... another kernel, instead of the lab (scripts/lab.sh --help).'

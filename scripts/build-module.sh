@@ -63,7 +63,7 @@ main() {
 	mirror "$out/src"
 	make "${options[@]}" -C "$headers" M="$out/src" "$@" modules
 	# Kbuild says so and succeeds when it could not make BTF.
-	objdump -h "$out/src/dstack.ko" | grep -q '\.BTF' ||
+	grep -q '\.BTF' <<<"$(objdump -h "$out/src/dstack.ko")" ||
 		die "dstack.ko has no .BTF section"
 	cp "$out/src/dstack.ko" "$out/dstack.ko"
 }

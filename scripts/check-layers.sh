@@ -28,7 +28,7 @@ levels='
 2 table backend/ digest identity
 3 backend log policy
 4 measure
-5 vet quote key
+5 vet quote key control
 6 device netlink kfuncs
 7 main
 '
@@ -78,7 +78,7 @@ all_but() {
 		test "${path%/}" != "$path" || path="$path:"
 		pattern+="${pattern:+|}^$path"
 	done
-	grep -Ev "$pattern" || true
+	without "$pattern"
 }
 
 # only WHAT FILE...: no line of kmod/ outside these files matches WHAT.
@@ -174,7 +174,7 @@ only_backend_c_names_backends() {
 backends_see_only_their_contract() {
 	mapfile -t files < <(sources kmod/backend)
 	code "${files[@]}" |
-		{ grep -Ev '"\.\./(backend_ops|pure|limits|hash)\.h"' || true; } |
+		without '"\.\./(backend_ops|pure|limits|hash)\.h"' |
 		no_line '#[ \t]*include[ \t]*"'
 }
 
@@ -209,7 +209,7 @@ programs_include_only_the_library() {
 		mapfile -t files < <(sources "$dir")
 		own=$(for file in "${files[@]}"; do echo "${file##*/}"; done |
 			grep '\.h$' | sed 's/\./\\./g' | paste -sd '|')
-		code "${files[@]}" | grep -Ev "\"($allowed${own:+|$own})\"" || true
+		code "${files[@]}" | without "[\"<]($allowed${own:+|$own})[\">]"
 	done | no_line '#[ \t]*include[ \t]*("|<dstack|<linux/dstack)'
 }
 

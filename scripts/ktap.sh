@@ -39,6 +39,11 @@ no_line() {
 	test "$status" = 1
 }
 
+# The lines of the input that do not match the pattern, if any.
+without() {
+	grep -vE "$1" || true
+}
+
 ktap_finish() {
 	echo "1..$ktap_count"
 	test "$ktap_failed" = 0

@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# The ABI: one header for C, C++, 64 and 32 bits, and a netlink specification
+# that says the same.  Part of scripts/run-tests.sh, which sets these:
+: "${top:?}" "${ksrc:?}"
+
+abi=include/uapi/linux/dstack.h
+spec=Documentation/netlink/specs/dstack.yaml
+
+abi_compiles() {
+	echo '#include <linux/dstack.h>' |
+		"$@" -isystem /usr/include/x86_64-linux-gnu -Iinclude/uapi \
+			-Wall -Wextra -Werror -fsyntax-only -
+}
+
+# "struct member" of every member in the header.
+abi_members() {
+	awk '
+	/^struct [a-z_]+ \{/ { name = $2; next }
+	/^\}/ { name = "" }
+	name && /;/ {
+		sub(/;.*/, "")
+		member = $NF
+		sub(/\[.*/, "", member)
+		print name, member
+	}' "$abi"
+}
+
+# The layout for 64 bits, as assertions that a program prints.
+abi_layout() {
+	{
+		printf '#include <linux/dstack.h>\n#include <stddef.h>\n'
+		printf '#include <stdio.h>\n'
+		printf '#define SAY(expr) printf("_Static_assert(%%s == %%zu,'
+		printf ' \\"%%s\\");\\n", #expr, (size_t)(expr), #expr);\n'
+		printf 'int main(void) {\n'
+		abi_members | sed 's/\(.*\) \(.*\)/SAY(offsetof(struct \1, \2))/'
+		abi_members | sed 's/ .*//; s/.*/SAY(sizeof(struct &))/' | uniq
+		printf 'return 0; }\n'
+	} >build/check/layout.c
+	gcc -Iinclude/uapi -o build/check/layout build/check/layout.c
+	build/check/layout
+}
+
+layout_is_the_same_in_32_bits() {
+	{
+		printf '#include <linux/dstack.h>\n#include <stddef.h>\n'
+		abi_layout
+	} >build/check/layout32.c
+	# More than one line for each structure, or the header was not read.
+	test "$(grep -c Static_assert build/check/layout32.c)" -gt 30
+	gcc -m32 -ffreestanding -isystem /usr/include/x86_64-linux-gnu \
+		-Iinclude/uapi -fsyntax-only build/check/layout32.c
+}
+
+structures_have_no_holes() {
+	echo '#include <linux/dstack.h>' |
+		gcc -Wpadded -Werror -Iinclude/uapi -fsyntax-only \
+			-include include/uapi/linux/dstack.h -x c -
+}
+
+members_have_fixed_widths() {
+	awk '/^struct/, /^}/' "$abi" |
+		without '^(struct .*|}.*|	(__[usle0-9]+|__aligned_u64) .*;)$' |
+		no_line .
+}
+
+ioctl_structures_begin_with_size() {
+	awk '
+	/^struct [a-z_]+ \{/ {
+		name = $2
+		getline
+		if ($0 != "\t__u32 size;")
+			print name ": " $0
+	}' "$abi" | no_line .
+}
+
+spec_is_valid() {
+	test -f "$spec" || { echo "no $spec"; return 4; }
+	python3 - "$ksrc" "$spec" <<'PYTHON'
+import sys
+import jsonschema
+import yaml
+ksrc, spec = sys.argv[1:]
+spec = yaml.safe_load(open(spec))
+name = spec.get("protocol", "genetlink")
+schema = yaml.safe_load(open(f"{ksrc}/Documentation/netlink/{name}.yaml"))
+jsonschema.validate(spec, schema)
+PYTHON
+}
+
+# header_values HEADER <NAMES: each name with the value it has there.
+header_values() {
+	{
+		printf '#include "%s"\n#include <stdio.h>\n' "$1"
+		printf 'int main(void) {\n'
+		sed 's/.*/printf("& %d\\n", (int)&);/'
+		printf 'return 0; }\n'
+	} >build/check/values.c
+	gcc -w -Iinclude/uapi -o build/check/values build/check/values.c
+	build/check/values
+}
+
+spec_numbers_are_those_of_the_header() {
+	local names
+	test -f "$spec" || { echo "no $spec"; return 4; }
+	python3 "$ksrc/tools/net/ynl/pyynl/ynl_gen_c.py" --mode uapi --header \
+		--spec "$spec" -o build/check/generated.h || return 1
+	names=$(grep -ohE '\<DSTACK_(CMD|A)_[A-Z0-9_]+\>' "$abi" |
+		grep -vE 'UNSPEC|_MAX$' | sort -u)
+	test "$(wc -l <<<"$names")" -gt 20 || return 1
+	diff <(header_values "$top/$abi" <<<"$names") \
+		<(header_values "$top/build/check/generated.h" <<<"$names")
+}
+
+# Functions and data that programs which link the library can collide with.
+library_symbols_are_prefixed() {
+	nm --defined-only --extern-only -A build/userspace/libdstack.a |
+		awk '{ print $NF }' | without '^(lib)?dstack_' | no_line .
+}
+
+abi_test() {
+	ktap_start
+	claim abi_compiles_as_c90 abi_compiles gcc -std=c90 -x c
+	claim abi_compiles_as_c17 abi_compiles clang -std=c17 -x c
+	claim abi_compiles_as_cxx abi_compiles g++ -std=c++11 -x c++
+	claim abi_compiles_in_32_bits \
+		abi_compiles gcc -m32 -ffreestanding -std=c90 -x c
+	claim layout_is_the_same_in_32_bits layout_is_the_same_in_32_bits
+	claim structures_have_no_holes structures_have_no_holes
+	claim members_have_fixed_widths members_have_fixed_widths
+	claim ioctl_structures_begin_with_size ioctl_structures_begin_with_size
+	claim netlink_spec_is_valid spec_is_valid
+	claim netlink_spec_has_the_headers_numbers \
+		spec_numbers_are_those_of_the_header
+	claim library_symbols_are_prefixed library_symbols_are_prefixed
+	ktap_finish
+}

@@ -1,0 +1,306 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# Every test of the project: `make check`.  A part is a function NAME_test
+# that prints KTAP; parts are listed at the end.  Runs in the lab.
+set -euo pipefail
+
+usage() {
+	cat <<'USAGE'
+Usage: scripts/run-tests.sh [NAME...]
+
+Runs every test, or those named: a part (like style), a unit test (like
+event_test), or a file of selftests/ (like exec_test).  "list" lists the names.
+
+Prints one line for each part, failures in full, and at last the totals.
+Everything a part said is in build/check/NAME.log.
+USAGE
+}
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+logs=$top/build/check
+ksrc=${KSRC:-/lab/linux-source}
+guest_tests=/usr/libexec/dstack/selftests
+cd "$top"
+# shellcheck source=scripts/ktap.sh
+. scripts/ktap.sh
+# shellcheck source=scripts/checks/style.sh
+. scripts/checks/style.sh
+# shellcheck source=scripts/checks/abi.sh
+. scripts/checks/abi.sh
+# shellcheck source=scripts/checks/analysis.sh
+. scripts/checks/analysis.sh
+
+#
+# This runner
+#
+
+# counts WANTED LOG: the last line that scripts/count-ktap.awk prints for LOG.
+counts() {
+	local found
+	found=$(printf '%b' "$2" | awk -f scripts/count-ktap.awk | tail -n 1)
+	test "$found" = "$1" || {
+		echo "'$found' instead of '$1' for:"
+		printf '%b' "$2"
+		return 1
+	}
+}
+
+runner_test() {
+	local inner='TAP version 13\n  TAP version 13\n  1..2\n'
+	ktap_start
+	claim counts_passed_failed_skipped counts '1 1 1' \
+		'1..3\nok 1 a\nnot ok 2 - b\nok 3 c # SKIP no c\n'
+	claim counts_plan_behind_results counts '2 0 0' 'ok 1 a\nok 2 b\n1..2\n'
+	claim counts_several_plans counts '2 0 0' '1..1\nok 1 a\n1..1\nok 1 b\n'
+	claim counts_skipped_file counts '0 0 1' '1..0 # SKIP no device\n'
+	claim counts_nested_once counts '1 1 0' \
+		"$inner"'  ok 1 a\n  not ok 2 b\nnot ok 1 ab\n1..1\n'
+	claim counts_failed_sum counts '2 1 0' \
+		"$inner"'  ok 1 a\n  ok 2 b\nnot ok 1 ab\n1..1\n'
+	claim ignores_diagnostics counts '1 0 0' '1..1\n# not ok 2 x\nok 1 a\n'
+	claim silence_is_a_failure counts '0 1 0' ''
+	claim empty_plan_is_a_failure counts '0 1 0' '1..0\n'
+	claim death_before_end_is_a_failure counts '1 1 0' '1..2\nok 1 a\n'
+	claim death_before_plan_is_a_failure counts '2 1 0' \
+		'ok 1 a\nTAP version 13\n1..1\nok 1 b\n'
+	claim death_inside_is_a_failure counts '1 1 0' \
+		"$inner"'  ok 1 a\nok 1 ab\n1..1\n'
+	claim bail_out_is_a_failure counts '1 1 0' '1..1\nok 1 a\nBail out! x\n'
+	ktap_finish
+}
+
+#
+# Building
+#
+
+rebuild_does_nothing() {
+	make -s all | no_line .
+}
+
+build_test() {
+	ktap_start
+	claim builds_module_for_kernel_7 make module KVER=7
+	claim builds_module_for_kernel_6.12 make module KVER=6.12
+	claim builds_bpf make bpf
+	claim builds_userspace make userspace
+	claim builds_tdx_module make tdx-module
+	claim builds_selftests make stage
+	claim rebuild_does_nothing rebuild_does_nothing
+	ktap_finish
+}
+
+#
+# Unit tests
+#
+
+unit_test() {
+	make -s -C userspace check
+}
+
+one_unit_test() {
+	make -s -C userspace check TEST="${1%_test}"
+}
+
+tdx_module_test() {
+	make -s -C tools/tdx-module check
+}
+
+#
+# In machines
+#
+
+# machine KERNEL BACKEND [TEST]
+machine() {
+	local kernel=$1 backend=$2
+	shift 2
+	make -s module tdx-module stage >&2
+	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 280 \
+		-- "$guest_tests/run.sh" "$@"
+}
+
+td_7_test() {
+	machine 7 tdx "$@"
+}
+
+sim_7_test() {
+	machine 7 sim "$@"
+}
+
+sim_6_12_test() {
+	machine 6.12 sim "$@"
+}
+
+one_selftest_test() {
+	local status=0
+	td_7_test "$1" || status=$?
+	sim_7_test "$1" || status=$?
+	sim_6_12_test "$1" || status=$?
+	return "$status"
+}
+
+#
+# The runner
+#
+
+# Parts in order, each with its time limit in seconds.  First alone, then the
+# machines beside everything else: they keep one core busy, more or less.
+declare -A limits=(
+	[build]=600 [runner]=30 [style]=200 [layers]=60 [abi]=60
+	[module_analysis]=400 [user_analysis]=400 [unit]=400 [tdx_module]=200
+	[td_7]=300 [sim_7]=300 [sim_6_12]=300
+)
+first=(build)
+beside=(runner style layers abi unit tdx_module module_analysis user_analysis)
+machines=(td_7 sim_7 sim_6_12)
+
+names_of() {
+	local file
+	for file in "$@"; do
+		test ! -e "$file" || basename "${file%.*}"
+	done
+}
+
+unit_names() {
+	names_of userspace/test/*_test.c
+}
+
+selftest_names() {
+	names_of selftests/*_test.{c,sh}
+}
+
+list() {
+	echo "parts: ${first[*]} ${beside[*]} ${machines[*]}"
+	echo "unit tests:" "$(unit_names | paste -sd ' ')"
+	echo "selftests:" "$(selftest_names | paste -sd ' ')"
+}
+
+# What NAME means as arguments of --part.
+resolve() {
+	if test -n "${limits[$1]-}"; then
+		echo "$1"
+	elif unit_names | grep -qxE "$1(_test)?"; then
+		echo "one_unit $1"
+	elif selftest_names | grep -qxE "$1(_test)?"; then
+		echo "one_selftest $1"
+	else
+		return 1
+	fi
+}
+
+# report NAME STATUS SECONDS: what the log says, for people; totals to a file.
+report() {
+	local name=$1 status=$2 seconds=$3 log=$logs/$1.log lines last
+	local passed failed skipped
+	lines=$(awk -f scripts/count-ktap.awk "$log")
+	last=${lines##*$'\n'}
+	read -r passed failed skipped <<<"$last"
+	if test "$status" != 0 && test "$failed" = 0; then
+		failed=1
+		lines="not ok exit status $status"$'\n'$lines
+	fi
+	if test "$status" = 124; then
+		lines="not ok time limit of ${limits[$name]-300} s"$'\n'$lines
+	fi
+	echo "$passed $failed $skipped" >"$logs/$name.total"
+	{
+		if test "$failed" != 0; then
+			echo "# $name: its log, $log:"
+			sed 's/^/# /' "$log"
+			echo "# $name: failed:"
+			grep '^not ok' <<<"$lines" | sed 's/^not ok /#   /'
+			printf 'not '
+		fi
+		echo "ok $name # $passed passed, $failed failed," \
+			"$skipped skipped, $seconds s"
+		sed -n 's/^skip /#   skipped: /p' <<<"$lines"
+	} >"$logs/$name.report"
+	flock "$logs" cat "$logs/$name.report"
+}
+
+# run NAME [ARGUMENT...]: one part under its time limit.
+run() {
+	local status=0 start=$SECONDS
+	timeout -k 10 "${limits[$1]-300}" "$0" --part "$@" \
+		>"$logs/$1.log" 2>&1 </dev/null &
+	child=$!
+	wait "$child" || status=$?
+	child=
+	report "$1" "$status" $((SECONDS - start))
+}
+
+lane() {
+	local part
+	trap 'test -z "$child" || kill "$child"; exit 1' TERM
+	for part; do
+		# shellcheck disable=SC2086 # a part and its arguments
+		run $part
+	done
+}
+
+# Children are in process groups of their own: tell them.
+stop() {
+	trap - EXIT INT TERM
+	local pids
+	pids=$(jobs -p)
+	# shellcheck disable=SC2086 # several
+	test -z "$pids" || kill $pids 2>/dev/null || true
+	wait
+}
+
+total() {
+	cat "$logs"/*.total | awk '
+	{ passed += $1; failed += $2; skipped += $3 }
+	END {
+		printf "%d passed, %d failed, %d skipped\n",
+			passed, failed, skipped
+		exit failed > 0 || passed == 0
+	}'
+}
+
+main() {
+	local name part chosen=()
+	child=
+	case ${1-} in
+	--part)
+		shift
+		name=$1
+		shift
+		"${name}_test" "$@"
+		return ;;
+	list)
+		list
+		return ;;
+	-*)
+		usage
+		exit 2 ;;
+	esac
+	for name; do
+		part=$(resolve "$name") || {
+			echo "no test is called '$name', there are:" >&2
+			list >&2
+			exit 2
+		}
+		chosen+=("$part")
+	done
+
+	mkdir -p "$logs"
+	rm -f "$logs"/*.{log,total,report}
+	trap stop EXIT
+	trap 'exit 130' INT TERM
+	echo "TAP version 13"
+	if test $# -gt 0; then
+		lane "${chosen[@]}" &
+		wait $!
+	else
+		lane "${first[@]}" &
+		wait $!
+		lane "${machines[@]}" &
+		lane "${beside[@]}" &
+		wait
+	fi
+	total
+}
+
+main "$@"
