@@ -273,6 +273,9 @@ static int call(struct caller *caller, const struct op *op, void __user *uptr)
 		return -EFAULT;
 	if (size < op->min_size)
 		return -EINVAL;
+	/* Or the search for a nonzero tail could take very long. */
+	if (size > PAGE_SIZE)
+		return -E2BIG;
 	memset(&arg, 0, sizeof(arg));
 	err = copy_struct_from_user(&arg, op->size, uptr, size);
 	if (err)
