@@ -58,7 +58,7 @@ static int append_section(const char *section, size_t rules, void *arg)
 static int print_section(const char *section, size_t rules, void *arg)
 {
 	(void)arg;
-	printf("  %-24s %zu files\n", section, rules);
+	printf("%-32s %zu\n", section, rules);
 	return 0;
 }
 
@@ -89,8 +89,8 @@ static int show_policy(const struct libdstack_policy *policy, bool json)
 						 "table", table_text,
 						 "sections", sections));
 	json_decref(sections);
-	printf("epoch     %" PRIu64 "\napp id    %s\ndocument  %s\ntable     %s\nsections\n",
-	       epoch, app_id, document_text, table_text);
+	printf("epoch     %" PRIu64 "\napp id    %s\ndocument  %s\ntable     %s\n\n%-32s %s\n",
+	       epoch, app_id, document_text, table_text, "section", "files");
 	libdstack_policy_each_section(policy, print_section, NULL);
 	return EXIT_SUCCESS;
 }

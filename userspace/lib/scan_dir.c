@@ -30,34 +30,35 @@ struct walk {
 
 static int walk_dir(struct walk *walk, int dir);
 
-/* Between fstatat() and openat() a file may become a FIFO or a device. */
-static int open_regular(const struct walk *walk, int dir, const char *name)
+/*
+ * A file that was removed since its name was read is not in the tree: the
+ * scans of live roots meet such.
+ */
+static int gone_or(const struct walk *walk, const char *what)
 {
-	struct stat st;
-	int fd, err;
+	int err = -errno;
 
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-		    O_CLOEXEC);
-	if (fd < 0)
-		return scan_refuse(-errno, walk->path, "can't open: %s",
-				   strerror(errno));
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		return fd;
-	err = scan_refuse(-EBUSY, walk->path, "changed during the scan; scan a tree that is not in use");
-	close(fd);
-	return err;
+	if (err == -ENOENT)
+		return 0;
+	return scan_refuse(err, walk->path, "%s: %s", what, strerror(-err));
 }
 
+/* Between fstatat() and openat() a file may become a FIFO or a device. */
 static int visit_file(struct walk *walk, int dir, const char *name)
 {
 	struct scan_source source = { .read = scan_read_fd };
 	struct scan_content content;
+	struct stat st;
 	int err;
 
-	source.fd = open_regular(walk, dir, name);
+	source.fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+			   O_NOCTTY | O_CLOEXEC);
 	if (source.fd < 0)
-		return source.fd;
-	err = scan_content(walk->scan, walk->path, &source, &content);
+		return gone_or(walk, "can't be opened");
+	if (fstat(source.fd, &st) || !S_ISREG(st.st_mode))
+		err = scan_refuse(-EBUSY, walk->path, "changed during the scan; scan a tree that is not in use");
+	else
+		err = scan_content(walk->scan, walk->path, &source, &content);
 	close(source.fd);
 	return err ? err : scan_add(walk->scan, walk->path, &content);
 }
@@ -72,10 +73,9 @@ static int visit_dir(struct walk *walk, int dir, const char *name)
 				   SCAN_DEPTH_MAX);
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 		    O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st))
-		return scan_refuse(-errno, walk->path, "can't open: %s",
-				   strerror(errno));
-	if (st.st_dev == walk->device)
+	if (fd < 0)
+		return gone_or(walk, "can't be opened");
+	if (!fstat(fd, &st) && st.st_dev == walk->device)
 		return walk_dir(walk, fd);
 	close(fd);
 	scan_note(walk->path, "is on another file system and was left out; name it too if its files shall run");
@@ -99,7 +99,7 @@ static int visit(struct walk *walk, int dir, const char *name)
 	walk->len += n;
 	walk->depth++;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
-		err = scan_refuse(-errno, walk->path, "%s", strerror(errno));
+		err = gone_or(walk, "can't be examined");
 	else if (S_ISREG(st.st_mode))
 		err = visit_file(walk, dir, name);
 	else if (S_ISDIR(st.st_mode))
@@ -127,7 +127,7 @@ static int walk_dir(struct walk *walk, int dir)
 		entry = readdir(stream);
 		if (!entry) {
 			if (errno)
-				err = scan_refuse(-errno, walk->path, "can't read: %s",
+				err = scan_refuse(-errno, walk->path, "can't be read: %s",
 						  strerror(errno));
 			break;
 		}

@@ -305,7 +305,7 @@ static void file_that_can_not_be_read_fails_the_scan(void **state)
 	chmod(top, 0755);
 	if (!uid)
 		assert_int_equal(seteuid(65534), 0);
-	assert_scan_fails(dir, -EACCES, "'/prog' can't open");
+	assert_scan_fails(dir, -EACCES, "'/prog' can't be opened");
 	if (!uid)
 		assert_int_equal(seteuid(0), 0);
 }
