@@ -17,16 +17,12 @@
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl container list [--json]\n"
-	      "       dstackctl container add --cgroup DIR --id ID "
-	      "--app-id HEX\n"
-	      "                               [--section S] "
-	      "[--image sha256:HEX]\n"
+	      "       dstackctl container add --cgroup DIR --id ID --app-id HEX\n"
+	      "                               [--section S] [--image sha256:HEX]\n"
 	      "       dstackctl container remove ID\n\n"
-	      "  --cgroup DIR  its directory below /sys/fs/cgroup; add it "
-	      "before its first program\n"
+	      "  --cgroup DIR  its directory below /sys/fs/cgroup; add it before its first program\n"
 	      "  --id ID       name of the container in events and quotes\n"
-	      "  --section S   section of the policy that applies (default: "
-	      "ID)\n"
+	      "  --section S   section of the policy that applies (default: ID)\n"
 	      "  --app-id HEX  the 20 bytes that name its application\n"
 	      "  --image ...   digest of its image manifest\n", out);
 }

@@ -28,14 +28,12 @@ struct options {
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl log [OPTION]...\n\n"
-	      "Shows the events that dstackd stored, or, if it stored none, "
-	      "those of the kernel.\n\n"
+	      "Shows the events that dstackd stored, or, if it stored none, those of the kernel.\n\n"
 	      "  --json       as JSON lines, which verifiers of dstack read\n"
 	      "  --from N     start at event N\n"
 	      "  --follow     go on with new events as they happen\n"
 	      "  --file FILE  read FILE instead of " DSTACK_LOG_FILE "\n"
-	      "  --kernel     read /dev/dstack; of events that dstackd has "
-	      "stored,\n"
+	      "  --kernel     read /dev/dstack; of events that dstackd has stored,\n"
 	      "               the kernel has only the digest\n", out);
 }
 

@@ -22,13 +22,11 @@ struct options {
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl quote [OPTION]...\n\n"
-	      "Writes a quote to standard output, and the part of the event log "
-	      "that it covers\nto standard error.\n\n"
-	      "  --report-data HEX  up to 64 bytes for the quote to carry, "
-	      "padded with zeros\n"
+	      "Writes a quote to standard output, and the part of the event log that it covers\n"
+	      "to standard error.\n\n"
+	      "  --report-data HEX  up to 64 bytes for the quote to carry, padded with zeros\n"
 	      "  --nonce HEX        the same, as a nonce for --bound\n"
-	      "  --bound            bind the quote to this container, program "
-	      "and policy\n"
+	      "  --bound            bind the quote to this container, program and policy\n"
 	      "  --out FILE         write the quote there\n"
 	      "  --json             print everything as JSON\n", out);
 }

@@ -22,18 +22,14 @@ struct options {
 
 static void usage(FILE *out)
 {
-	fputs("Usage: dstackctl run --name N --policy FILE [OPTION]... "
-	      "[--] COMMAND [ARG]...\n\n"
-	      "Runs COMMAND in a cgroup and namespaces of its own, registered "
-	      "as container N\nbefore its first program. Exits as COMMAND "
-	      "does; 126 if it may not run, 127 if\nit is not there.\n\n"
+	fputs("Usage: dstackctl run --name N --policy FILE [OPTION]... [--] COMMAND [ARG]...\n\n"
+	      "Runs COMMAND in a cgroup and namespaces of its own, registered as container N\n"
+	      "before its first program. Exits as COMMAND does; 126 if it may not run, 127 if\n"
+	      "it is not there.\n\n"
 	      "  --name N       the container's id\n"
-	      "  --policy FILE  the policy; loaded unless it is active "
-	      "already\n"
-	      "  --section S    section of the policy that applies (default: "
-	      "N)\n"
-	      "  --rootfs DIR   the container's root directory (default: the "
-	      "host's)\n"
+	      "  --policy FILE  the policy; loaded unless it is active already\n"
+	      "  --section S    section of the policy that applies (default: N)\n"
+	      "  --rootfs DIR   the container's root directory (default: the host's)\n"
 	      "  --keep         leave cgroup and registration behind\n", out);
 }
 

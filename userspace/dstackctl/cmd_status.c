@@ -27,8 +27,7 @@ static const struct {
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl status [--json]\n\n"
-	      "Shows state, register, event log, hooks, policy and counters of "
-	      "the module.\n", out);
+	      "Shows state, register, event log, hooks, policy and counters of the module.\n", out);
 }
 
 static void print_hooks(const struct libdstack_status *s)
@@ -86,8 +85,7 @@ static void print_text(const struct libdstack_status *s,
 	printf("register    %s\n",
 	       hex_encode(s->register_value, sizeof(s->register_value), hex));
 	if (s->diverged)
-		puts("            DIVERGED: somebody else extended it; quotes no "
-		     "longer match the log until reboot");
+		puts("            DIVERGED: somebody else extended it; quotes no longer match the log until reboot");
 	printf("log         %" PRIu64 " events, %" PRIu64 " stored by the daemon, %"
 	       PRIu64 " bytes pending\n", s->log_count, s->log_acked,
 	       s->log_pending);
@@ -140,8 +138,7 @@ static int print_json(const struct libdstack_status *s,
 {
 	json_t *root;
 
-	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:o,"
-			 " s:o, s:I, s:I, s:I, s:I, s:I}",
+	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
 		"state", dstack_state_name(s->state),
 		"backend", dstack_backend_name(s->backend),
 		"insecure", !!(s->backend_flags & DSTACK_BACKEND_F_INSECURE),

@@ -75,11 +75,10 @@ struct options {
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl why [OPTION]... PATH\n\n"
-	      "Explains whether PATH may run in a container, without running "
-	      "it. Exits 0 if it\nmay, 1 if not.\n\n"
+	      "Explains whether PATH may run in a container, without running it. Exits 0 if it\n"
+	      "may, 1 if not.\n\n"
 	      "  --container ID  which container (default: the caller's own)\n"
-	      "  --kind KIND     exec, map or script (default: what the file "
-	      "is)\n"
+	      "  --kind KIND     exec, map or script (default: what the file is)\n"
 	      "  --rootfs DIR    PATH is below DIR, as in the container\n"
 	      "  --json          as JSON\n", out);
 }

@@ -38,13 +38,10 @@ struct options {
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackd [OPTION]...\n\n"
-	      "Attaches the hooks of the dstack module, sets its state, and "
-	      "stores its event log.\n\n"
+	      "Attaches the hooks of the dstack module, sets its state, and stores its event log.\n\n"
 	      "  --log FILE     where to (default: " DEFAULT_LOG ")\n"
-	      "  --state STATE  measure, enforce or off (default: measure, if "
-	      "the module is off)\n"
-	      "  --policy FILE  load this policy first, unless it is active "
-	      "already\n"
+	      "  --state STATE  measure, enforce or off (default: measure, if the module is off)\n"
+	      "  --policy FILE  load this policy first, unless it is active already\n"
 	      "  --daemonize    go to the background once all is up, or fail\n"
 	      "  --foreground   stay in the foreground (default)\n", out);
 }
@@ -83,12 +80,22 @@ static int load_policy(struct libdstack_control *control, const char *path)
 {
 	uint8_t app_id[DSTACK_APP_ID_SIZE];
 	struct libdstack_policy *policy;
+	struct libdstack_status status;
 	int err;
 
 	err = libdstack_policy_read(path, &policy);
 	if (err)
 		return err;
-	err = libdstack_ensure_policy(control, policy, app_id);
+	err = libdstack_status(control, &status);
+	if (err)
+		goto out;
+	/* The operator loaded it since; a restart must not stumble over it. */
+	if (status.policy_epoch > libdstack_policy_epoch(policy))
+		msg("a policy of epoch %llu is active, newer than '%s': kept",
+		    (unsigned long long)status.policy_epoch, path);
+	else
+		err = libdstack_ensure_policy(control, policy, app_id);
+out:
 	libdstack_policy_free(policy);
 	return err;
 }
@@ -124,7 +131,8 @@ static int start(const struct options *opt, struct libdstack_control *control,
 	if (err)
 		return err;
 	err = drain_run(drain);
-	return err && !drain->failing ? err : 0;
+	/* Who waits for --daemonize wants to know; others see us try again. */
+	return drain->failing && !opt->daemonize ? 0 : err;
 }
 
 /* Returns true for one that ends us. */
