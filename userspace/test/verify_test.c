@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Genuine quotes get the verdict that Intel's rules give them, and no quote
+ * that was changed gets any
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Reads $DSTACK_VECTORS/dcap: expected.json, quotes/, collateral/, roots/.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dcap.h"
+
+#define GOOD_QUOTE	"tdx4-b0c06f-near-mpc.bin"
+#define GOOD_COLLATERAL	"b0c06f-2026-08.json"
+#define GOOD_TIME	1786621538	/* 2026-08-13T11:45:38Z */
+#define PADDING		70		/* unsigned bytes behind the quote */
+
+struct blob {
+	char *data;
+	size_t len;
+};
+
+static const char *vectors;
+static struct blob root;
+
+static void path_of(char *out, size_t size, const char *dir, const char *name)
+{
+	snprintf(out, size, "%s/dcap/%s%s", vectors, dir, name);
+}
+
+static struct blob load(const char *dir, const char *name)
+{
+	struct blob blob;
+	char path[4096];
+
+	path_of(path, sizeof(path), dir, name);
+	assert_int_equal(dstack_file_read(path, 1 << 20, &blob.data, &blob.len),
+			 0);
+	return blob;
+}
+
+static struct libdstack_collateral *load_collateral(const char *name)
+{
+	struct libdstack_collateral *c = NULL;
+	char path[4096];
+
+	path_of(path, sizeof(path), "collateral/", name);
+	assert_int_equal(libdstack_collateral_read(path, &c), 0);
+	return c;
+}
+
+/* Every test starts here, and ends here where there are no vectors. */
+static void need_vectors(void)
+{
+	vectors = getenv("DSTACK_VECTORS");
+	if (!vectors || access(vectors, R_OK)) {
+		print_message("# no test vectors: set DSTACK_VECTORS to their directory\n");
+		skip();
+	}
+	if (!root.data)
+		root = load("roots/", "intel-sgx-root-ca.der");
+}
+
+static time_t parse_time(const char *text)
+{
+	struct tm tm = { .tm_year = 0 };
+
+	assert_non_null(strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm));
+	return timegm(&tm);
+}
+
+/* "INTEL-SA-1,INTEL-SA-2", as the verdict writes it. */
+static void join(const json_t *array, char *out, size_t size)
+{
+	size_t i, len = 0;
+
+	*out = '\0';
+	for (i = 0; i < json_array_size(array); i++)
+		len += snprintf(out + len, size - len, "%s%s", i ? "," : "",
+				json_string_value(json_array_get(array, i)));
+}
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text ? text : "none";
+}
+
+/* One genuine quote, its collateral, and a time at which it holds. */
+static struct {
+	struct blob quote;
+	struct libdstack_collateral *collateral;
+} good;
+
+static void need_good(void)
+{
+	need_vectors();
+	if (good.quote.data)
+		return;
+	good.quote = load("quotes/", GOOD_QUOTE);
+	good.collateral = load_collateral(GOOD_COLLATERAL);
+}
+
+static int verify_at(const void *quote, size_t len, time_t now,
+		     struct libdstack_verdict *v)
+{
+	return libdstack_quote_verify(quote, len, good.collateral, root.data,
+				      root.len, now, v);
+}
+
+static void check_row(const json_t *row)
+{
+	struct libdstack_collateral *c;
+	struct libdstack_verdict v;
+	struct blob quote;
+	char list[4096];
+	int err;
+
+	quote = load("quotes/", text_of(row, "quote"));
+	c = load_collateral(text_of(row, "collateral"));
+	err = libdstack_quote_verify(quote.data, quote.len, c, root.data,
+				     root.len,
+				     parse_time(text_of(row, "time")), &v);
+	if (json_is_true(json_object_get(row, "ok"))) {
+		assert_int_equal(err, 0);
+		assert_string_equal(libdstack_tcb_status_name(v.status),
+				    text_of(row, "status"));
+		assert_string_equal(libdstack_tcb_status_name(v.qe_status),
+				    text_of(row, "qe"));
+		assert_string_equal(libdstack_tcb_status_name(v.module_status),
+				    text_of(row, "module"));
+		assert_string_equal(v.tcb_date, text_of(row, "tcb_date"));
+		join(json_object_get(row, "advisories"), list, sizeof(list));
+		assert_string_equal(v.advisories, list);
+		assert_string_equal(v.step, "");
+	} else {
+		assert_int_equal(err, -EKEYREJECTED);
+		assert_string_equal(v.step, "TCB level");
+		assert_int_equal(v.status, LIBDSTACK_TCB_NOT_SUPPORTED);
+	}
+	libdstack_collateral_free(c);
+	free(quote.data);
+}
+
+static void genuine_quotes_get_their_verdict(void **state)
+{
+	size_t i, tdx = 0;
+	struct blob text;
+	json_t *doc, *row;
+
+	(void)state;
+	need_vectors();
+	text = load("", "expected.json");
+	doc = json_loadb(text.data, text.len, 0, NULL);
+	json_array_foreach(json_object_get(doc, "expect"), i, row) {
+		/* Quotes of SGX enclaves are another kind. */
+		if (!strncmp(text_of(row, "quote"), "tdx", 3)) {
+			check_row(row);
+			tdx++;
+		}
+	}
+	assert_true(tdx >= 29);
+	json_decref(doc);
+	free(text.data);
+}
+
+static void intels_root_is_known_by_its_key(void **state)
+{
+	struct libdstack_verdict v;
+
+	(void)state;
+	need_good();
+	assert_int_equal(libdstack_quote_verify(good.quote.data, good.quote.len,
+						good.collateral, NULL, 0,
+						GOOD_TIME, &v), 0);
+	assert_int_equal(v.status, LIBDSTACK_TCB_UP_TO_DATE);
+}
+
+static void root_must_be_a_certificate(void **state)
+{
+	struct libdstack_verdict v;
+
+	(void)state;
+	need_good();
+	assert_int_equal(libdstack_quote_verify(good.quote.data, good.quote.len,
+						good.collateral, "", 0,
+						GOOD_TIME, &v), -EBADMSG);
+	assert_string_equal(v.step, "trusted root");
+}
+
+/* One bit of every byte in turn, PEM line ends and the final NUL included. */
+static void flipped_bit_anywhere_is_rejected(void **state)
+{
+	struct libdstack_verdict v;
+	size_t i;
+
+	(void)state;
+	need_good();
+	for (i = 0; i < good.quote.len - PADDING; i++) {
+		good.quote.data[i] ^= 1 << i % 8;
+		if (!verify_at(good.quote.data, good.quote.len, GOOD_TIME, &v))
+			fail_msg("a flip in byte %zu was accepted", i);
+		assert_string_not_equal(v.step, "");
+		good.quote.data[i] ^= 1 << i % 8;
+	}
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, GOOD_TIME,
+				   &v), 0);
+}
+
+static void padding_may_hold_anything(void **state)
+{
+	struct libdstack_verdict v;
+
+	(void)state;
+	need_good();
+	good.quote.data[good.quote.len - PADDING] ^= 1;
+	good.quote.data[good.quote.len - 1] ^= 1;
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, GOOD_TIME,
+				   &v), 0);
+	assert_int_equal(verify_at(good.quote.data, good.quote.len - PADDING,
+				   GOOD_TIME, &v), 0);
+	good.quote.data[good.quote.len - PADDING] ^= 1;
+	good.quote.data[good.quote.len - 1] ^= 1;
+}
+
+static void quote_cut_off_anywhere_is_rejected(void **state)
+{
+	struct libdstack_verdict v;
+	size_t len;
+	char *copy;
+
+	(void)state;
+	need_good();
+	for (len = 0; len < good.quote.len - PADDING; len++) {
+		copy = malloc(len ? len : 1);
+		memcpy(copy, good.quote.data, len);
+		assert_int_equal(verify_at(copy, len, GOOD_TIME, &v), -EBADMSG);
+		free(copy);
+	}
+}
+
+/* Attack 53: collateral has its time, and so has the verdict. */
+static void attack_53_collateral_counts_only_in_its_time(void **state)
+{
+	const time_t from = parse_time("2026-08-13T10:45:38Z");
+	const time_t to = parse_time("2026-09-11T23:57:11Z");
+	struct libdstack_verdict v;
+
+	(void)state;
+	need_good();
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, from, &v),
+			 0);
+	assert_int_equal(v.earliest_expiry, to);
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, to - 1,
+				   &v), 0);
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, from - 1,
+				   &v), -EKEYEXPIRED);
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, to + 1,
+				   &v), -EKEYEXPIRED);
+	assert_int_equal(verify_at(good.quote.data, good.quote.len, 0, &v),
+			 -EKEYEXPIRED);
+}
+
+static void collateral_of_another_platform_is_rejected(void **state)
+{
+	struct libdstack_collateral *c;
+	struct libdstack_verdict v;
+
+	(void)state;
+	need_good();
+	c = load_collateral("90c06f-2026-02.json");
+	assert_int_equal(libdstack_quote_verify(good.quote.data, good.quote.len,
+						c, root.data, root.len,
+						parse_time("2026-02-18T11:58:51Z"),
+						&v), -EKEYREJECTED);
+	assert_string_equal(v.step, "TCB level");
+	libdstack_collateral_free(c);
+}
+
+static void collateral_of_sgx_is_rejected(void **state)
+{
+	struct libdstack_collateral *c;
+	struct libdstack_verdict v;
+	struct blob quote;
+
+	(void)state;
+	need_vectors();
+	quote = load("quotes/", "tdx4-b0c06f-phala.bin");
+	c = load_collateral("sgx-00a06711-2025-07.json");
+	assert_true(libdstack_quote_verify(quote.data, quote.len, c, root.data,
+					   root.len,
+					   parse_time("2025-06-19T11:56:11Z"),
+					   &v) < 0);
+	assert_string_not_equal(v.step, "");
+	libdstack_collateral_free(c);
+	free(quote.data);
+}
+
+static void sgx_quote_is_refused(void **state)
+{
+	struct libdstack_verdict v;
+	struct blob quote;
+
+	(void)state;
+	need_good();
+	quote = load("quotes/", "sgx3-00a067110000.bin");
+	assert_int_equal(verify_at(quote.data, quote.len, GOOD_TIME, &v),
+			 -EBADMSG);
+	free(quote.data);
+}
+
+/* Verify with one member of the collateral changed. */
+static int verify_with(const json_t *doc, const char *key, const char *value)
+{
+	json_t *copy = json_copy((json_t *)doc);
+	struct libdstack_collateral *c;
+	struct libdstack_verdict v;
+	char *text;
+	int err;
+
+	json_object_set_new(copy, key, json_string(value));
+	text = json_dumps(copy, 0);
+	err = libdstack_collateral_parse(text, strlen(text), &c);
+	if (!err) {
+		err = libdstack_quote_verify(good.quote.data, good.quote.len,
+					     c, root.data, root.len, GOOD_TIME,
+					     &v);
+		libdstack_collateral_free(c);
+	}
+	free(text);
+	json_decref(copy);
+	return err;
+}
+
+/* Another character of the same kind, so that the text stays well-formed. */
+static char other(char c)
+{
+	if (c >= '0' && c <= '9')
+		return '0' + (c - '0' + 1) % 10;
+	if (c >= 'a' && c < 'z')
+		return c + 1;
+	return c == 'z' ? 'a' : c == 'A' ? 'B' : 'A';
+}
+
+/* Signed texts, signatures, chains and lists: some characters of each. */
+static void changed_collateral_is_rejected(void **state)
+{
+	struct blob text;
+	const char *key;
+	json_t *doc, *value;
+
+	(void)state;
+	need_good();
+	text = load("collateral/", GOOD_COLLATERAL);
+	doc = json_loadb(text.data, text.len, 0, NULL);
+	json_object_foreach(doc, key, value) {
+		char *changed = strdup(json_string_value(value));
+		size_t i, len = strlen(changed);
+
+		assert_int_equal(verify_with(doc, key, changed), 0);
+		for (i = 0; i < len; i += 1 + len / 60) {
+			char was = changed[i];
+
+			if (was == '\n')
+				continue;
+			changed[i] = other(was);
+			if (!verify_with(doc, key, changed))
+				fail_msg("'%s': a change at %zu was accepted",
+					 key, i);
+			changed[i] = was;
+		}
+		/* Cut off, and with something behind it. */
+		changed[len - 2] = '\0';
+		assert_true(verify_with(doc, key, changed) < 0);
+		free(changed);
+	}
+	json_decref(doc);
+	free(text.data);
+}
+
+static void assert_collateral_refused(const json_t *doc)
+{
+	struct libdstack_collateral *c = NULL;
+	char *text = json_dumps(doc, 0);
+
+	assert_int_equal(libdstack_collateral_parse(text, strlen(text), &c),
+			 -EBADMSG);
+	assert_null(c);
+	free(text);
+}
+
+static void collateral_of_another_shape_is_refused(void **state)
+{
+	struct libdstack_collateral *c;
+	struct blob text;
+	const char *key;
+	json_t *doc, *copy, *value;
+
+	(void)state;
+	need_good();
+	text = load("collateral/", GOOD_COLLATERAL);
+	doc = json_loadb(text.data, text.len, 0, NULL);
+	json_object_foreach(doc, key, value) {
+		copy = json_copy(doc);
+		json_object_del(copy, key);
+		assert_collateral_refused(copy);
+		json_object_set_new(copy, key, json_null());
+		assert_collateral_refused(copy);
+		json_decref(copy);
+	}
+	copy = json_copy(doc);
+	json_object_set_new(copy, "more", json_string(""));
+	assert_collateral_refused(copy);
+	json_decref(copy);
+	assert_int_equal(libdstack_collateral_parse("[]", 2, &c), -EBADMSG);
+	assert_int_equal(libdstack_collateral_parse("", 0, &c), -EBADMSG);
+	assert_int_equal(libdstack_collateral_parse(text.data, text.len - 2,
+						    &c), -EBADMSG);
+	json_decref(doc);
+	free(text.data);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	libdstack_collateral_free(good.collateral);
+	free(good.quote.data);
+	free(root.data);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(genuine_quotes_get_their_verdict),
+		cmocka_unit_test(intels_root_is_known_by_its_key),
+		cmocka_unit_test(root_must_be_a_certificate),
+		cmocka_unit_test(flipped_bit_anywhere_is_rejected),
+		cmocka_unit_test(padding_may_hold_anything),
+		cmocka_unit_test(quote_cut_off_anywhere_is_rejected),
+		cmocka_unit_test(attack_53_collateral_counts_only_in_its_time),
+		cmocka_unit_test(collateral_of_another_platform_is_rejected),
+		cmocka_unit_test(collateral_of_sgx_is_rejected),
+		cmocka_unit_test(sgx_quote_is_refused),
+		cmocka_unit_test(changed_collateral_is_rejected),
+		cmocka_unit_test(collateral_of_another_shape_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("verify", tests, NULL, teardown);
+}
