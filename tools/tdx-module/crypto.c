@@ -40,7 +40,7 @@ void hmac_sha256(const uint8_t key[32], const void *data, size_t size,
 {
 	unsigned int len = 32;
 
-	must(HMAC(EVP_sha256(), key, 32, data, size, mac, &len) != NULL,
+	must(!!HMAC(EVP_sha256(), key, 32, data, size, mac, &len),
 	     "HMAC-SHA256");
 }
 

@@ -178,9 +178,8 @@ static bool shared_or_excused(struct td *td, uint64_t gpa, uint64_t size)
 		return (gpa & td_shared_bit(td)) &&
 		       td_shared_range(td, gpa & ~td_shared_bit(td), size);
 	if (!td->warned)
-		fputs("tdx-module: the guest shares no memory with its host, "
-		      "unlike a real TD: start QEMU with "
-		      "-cpu max,vendor=GenuineIntel\n", stderr);
+		fputs("tdx-module: the guest shares no memory, unlike a real TD: start QEMU with -cpu max,vendor=GenuineIntel\n",
+		      stderr);
 	td->warned = true;
 	return true;
 }

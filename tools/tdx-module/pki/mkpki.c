@@ -106,7 +106,8 @@ static int parse_fmspc(const char *value, uint8_t fmspc[6])
 	    strspn(value, "0123456789abcdefABCDEF") != 12)
 		return usage_error("not 12 hexadecimal digits:", value);
 	for (i = 0; i < 6; i++)
-		sscanf(value + 2 * i, "%2hhx", &fmspc[i]);
+		if (sscanf(value + 2 * i, "%2hhx", &fmspc[i]) != 1)
+			return -EINVAL;
 	return 0;
 }
 
@@ -193,7 +194,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 	int option, err = 0;
 
 	memset(options, 0, sizeof(*options));
-	plan->tcb_status = plan->module_status = plan->qe_status = "UpToDate";
+	plan->tcb_status = statuses[0];
+	plan->module_status = statuses[0];
+	plan->qe_status = statuses[0];
 	plan->eval_number = EVAL_NUMBER;
 	memcpy(plan->fmspc, fmspc, sizeof(fmspc));
 	set_times(plan, -DAY, YEAR);

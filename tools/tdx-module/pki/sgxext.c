@@ -25,10 +25,13 @@
 #define PPID_SIZE	16
 #define TYPE_SCALABLE	1
 
-typedef struct {
+struct sgx_field {
 	ASN1_OBJECT *id;
 	ASN1_TYPE *value;
-} SGX_FIELD;
+};
+
+/* OpenSSL's macros make names out of a type's name. */
+typedef struct sgx_field SGX_FIELD;
 
 ASN1_SEQUENCE(SGX_FIELD) = {
 	ASN1_SIMPLE(SGX_FIELD, id, ASN1_OBJECT),
@@ -42,7 +45,7 @@ ASN1_ITEM_TEMPLATE(SGX_FIELDS) =
 	ASN1_EX_TEMPLATE_TYPE(ASN1_TFLG_SEQUENCE_OF, 0, SGX_FIELDS, SGX_FIELD)
 static_ASN1_ITEM_TEMPLATE_END(SGX_FIELDS)
 
-static void free_field(SGX_FIELD *field)
+static void free_field(struct sgx_field *field)
 {
 	ASN1_item_free((ASN1_VALUE *)field, ASN1_ITEM_rptr(SGX_FIELD));
 }
@@ -56,9 +59,9 @@ static void free_fields(SGX_FIELDS *fields)
 static int add_field(SGX_FIELDS *fields, const char *oid, int type,
 		     void *value)
 {
-	SGX_FIELD *field;
+	struct sgx_field *field;
 
-	field = (SGX_FIELD *)ASN1_item_new(ASN1_ITEM_rptr(SGX_FIELD));
+	field = (struct sgx_field *)ASN1_item_new(ASN1_ITEM_rptr(SGX_FIELD));
 	if (!field || !value) {
 		free_field(field);
 		ASN1_STRING_free(value);

@@ -37,7 +37,7 @@ make_initrd() {
 	ln -s busybox "$root/bin/sh"
 	cp "$here/guest-init" "$root/init"
 	cp "$build/test/tdx_guest_test" "$root/"
-	cp "$here/report-data" "$root/"
+	cp "$build/test/report-data" "$root/"
 	# configfs and one of the two tsm modules, by the kernel's version.
 	for module in configfs tsm tsm_report tdx-guest; do
 		unpack_module "$module" "$root/modules"

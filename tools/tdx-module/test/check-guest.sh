@@ -11,7 +11,7 @@ shift
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 pki=$build/pki
 run=$build/test/run
-# shellcheck source=test/ktap.sh disable=SC1091
+# shellcheck source-path=SCRIPTDIR source=ktap.sh
 . "$here/ktap.sh"
 
 show_console() {
@@ -66,11 +66,11 @@ replay() {
 		read($in, my $data, 48);
 		my $rtmr = "\0" x 48;
 		$rtmr = sha384($rtmr . $data) for 1 .. $count;
-		print unpack("H*", $rtmr);' "$1" "$here/report-data"
+		print unpack("H*", $rtmr);' "$1" "$build/test/report-data"
 }
 
 report_data() {
-	od -An -v -tx1 "$here/report-data" | tr -d ' \n'
+	od -An -v -tx1 "$build/test/report-data" | tr -d ' \n'
 }
 
 check_plain() {

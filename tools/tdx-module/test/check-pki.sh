@@ -11,7 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 pki=$build/pki
 dir=$build/test/variants
 quote=$build/test/quote.bin
-# shellcheck source=test/ktap.sh disable=SC1091
+# shellcheck source-path=SCRIPTDIR source=ktap.sh
 . "$here/ktap.sh"
 
 # variant NAME OPTION...: collateral on the keys of $pki

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
 # Copyright (C) The dstack for Linux authors
 #
 # Results in KTAP, for the scripts beside this one.

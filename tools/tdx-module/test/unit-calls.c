@@ -130,7 +130,8 @@ static void bad_extends_change_nothing(void)
 static void metadata_fields_keep_what_is_written(void)
 {
 	uint64_t regs[REG_COUNT] = {
-		[RAX] = TDG_VM_WR, [RDX] = TDCS_TD_CTLS, [R8] = 0xff, [R9] = 0xc,
+		[RAX] = TDG_VM_WR, [RDX] = TDCS_TD_CTLS,
+		[R8] = 0xff, [R9] = 0xc,
 	};
 	struct td td;
 
