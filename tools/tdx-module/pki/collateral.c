@@ -194,14 +194,14 @@ static json_t *module_identities(const char *status)
 }
 
 static json_t *document(const char *id, int version,
-			const struct collateral_plan *plan)
+			const struct period *period)
 {
 	json_t *object = json_object();
 
 	json_object_set_new(object, "id", json_string(id));
 	json_object_set_new(object, "version", json_integer(version));
-	json_object_set_new(object, "issueDate", date_string(plan->issued));
-	json_object_set_new(object, "nextUpdate", date_string(plan->expires));
+	json_object_set_new(object, "issueDate", date_string(period->from));
+	json_object_set_new(object, "nextUpdate", date_string(period->to));
 	return object;
 }
 
@@ -216,7 +216,7 @@ static char *text_of(json_t *object)
 char *tcb_info_text(const struct collateral_plan *plan)
 {
 	static const uint8_t pce_id[2] = PLATFORM_PCE_ID;
-	json_t *info = document("TDX", 3, plan);
+	json_t *info = document("TDX", 3, &plan->tcb_info);
 	json_t *module = json_object();
 
 	json_object_set_new(info, "fmspc", hex_string(plan->fmspc, 6));
@@ -240,7 +240,7 @@ char *qe_identity_text(const struct collateral_plan *plan)
 	static const uint8_t mask[16] = {
 		0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 	};
-	json_t *identity = document("TD_QE", 2, plan);
+	json_t *identity = document("TD_QE", 2, &plan->qe_identity);
 	uint8_t mrsigner[32];
 
 	sha256(signer, sizeof(signer) - 1, mrsigner);

@@ -13,6 +13,11 @@
 /* No level matches: the platform's SVNs are below every one listed. */
 #define STATUS_UNSUPPORTED	"Unsupported"
 
+struct period {
+	time_t from;
+	time_t to;
+};
+
 /**
  * struct collateral_plan - the verdict that collateral is to lead to
  * @tcb_status: of the platform's TCB level
@@ -20,8 +25,8 @@
  * @qe_status: of the quoting enclave
  * @fmspc: platform named in the TCB info
  * @eval_number: tcbEvaluationDataNumber
- * @issued: when it was made
- * @expires: when a newer one must be fetched
+ * @tcb_info: when the TCB info was made, and when a newer one must be fetched
+ * @qe_identity: the same of the QE identity
  */
 struct collateral_plan {
 	const char *tcb_status;
@@ -29,8 +34,8 @@ struct collateral_plan {
 	const char *qe_status;
 	uint8_t fmspc[6];
 	unsigned int eval_number;
-	time_t issued;
-	time_t expires;
+	struct period tcb_info;
+	struct period qe_identity;
 };
 
 /* Both return JSON text, exactly as it is to be signed; NULL: no memory. */

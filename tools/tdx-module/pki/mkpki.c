@@ -41,6 +41,7 @@ struct options {
 	struct collateral_plan plan;
 	const char *dir;
 	const char *from;
+	struct period crls;
 	bool revoked_pck;
 	bool revoked_platform;
 	bool revoked_signer;
@@ -58,7 +59,8 @@ static const char usage_text[] =
 "  --fmspc=HEX          platform, 12 digits; with --from, the TCB info then\n"
 "                       is another platform's\n"
 "  --eval-number=N      tcbEvaluationDataNumber (20)\n"
-"  --expired            TCB info, QE identity and CRLs expired a month ago\n"
+"  --expired[=WHAT]     what expired a month ago: tcb-info, qe-identity, crls,\n"
+"                       or all (the default)\n"
 "  --revoked-pck        the PCK CRL lists the PCK certificate\n"
 "  --revoked-platform-ca  the root CRL lists the PCK Platform CA\n"
 "  --revoked-tcb-signer the root CRL lists the TCB signing certificate\n"
@@ -124,12 +126,34 @@ static int parse_number(const char *value, unsigned int *number)
 	return 0;
 }
 
-static void set_times(struct collateral_plan *plan, long issued, long expires)
+static struct period around_now(long from, long to)
 {
 	time_t now = time(NULL);
 
-	plan->issued = now + issued;
-	plan->expires = now + expires;
+	return (struct period){ .from = now + from, .to = now + to };
+}
+
+static int parse_expired(const char *what, struct options *options)
+{
+	const struct period past = around_now(-60 * DAY, -30 * DAY);
+	bool all = !what || !strcmp(what, "all"), known = all;
+	const struct {
+		const char *name;
+		struct period *period;
+	} parts[] = {
+		{ "tcb-info", &options->plan.tcb_info },
+		{ "qe-identity", &options->plan.qe_identity },
+		{ "crls", &options->crls },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!all && strcmp(parts[i].name, what))
+			continue;
+		*parts[i].period = past;
+		known = true;
+	}
+	return known ? 0 : usage_error("nothing to expire is called", what);
 }
 
 static const struct option long_options[] = {
@@ -139,7 +163,7 @@ static const struct option long_options[] = {
 	{ "qe-status", required_argument, NULL, 'q' },
 	{ "fmspc", required_argument, NULL, 'F' },
 	{ "eval-number", required_argument, NULL, 'n' },
-	{ "expired", no_argument, NULL, 'e' },
+	{ "expired", optional_argument, NULL, 'e' },
 	{ "revoked-pck", no_argument, NULL, 'P' },
 	{ "revoked-platform-ca", no_argument, NULL, 'A' },
 	{ "revoked-tcb-signer", no_argument, NULL, 'S' },
@@ -167,8 +191,7 @@ static int parse_option(int option, struct options *options)
 	case 'n':
 		return parse_number(optarg, &plan->eval_number);
 	case 'e':
-		set_times(plan, -60 * DAY, -30 * DAY);
-		return 0;
+		return parse_expired(optarg, options);
 	case 'P':
 		options->revoked_pck = true;
 		return 0;
@@ -199,7 +222,9 @@ static int parse_options(int argc, char **argv, struct options *options)
 	plan->qe_status = statuses[0];
 	plan->eval_number = EVAL_NUMBER;
 	memcpy(plan->fmspc, fmspc, sizeof(fmspc));
-	set_times(plan, -DAY, YEAR);
+	plan->tcb_info = around_now(-DAY, YEAR);
+	plan->qe_identity = plan->tcb_info;
+	options->crls = plan->tcb_info;
 	while (!err && (option = getopt_long(argc, argv, "", long_options,
 					     NULL)) != -1)
 		err = parse_option(option, options);
@@ -296,8 +321,8 @@ static int publish_crl(const struct options *options, json_t *bundle,
 {
 	time_t now = time(NULL);
 	X509_CRL *crl = crl_issue(issuer, revoked,
-				  (long)(options->plan.issued - now),
-				  (long)(options->plan.expires - now));
+				  (long)(options->crls.from - now),
+				  (long)(options->crls.to - now));
 	uint8_t *der = NULL;
 	char *hex = NULL;
 	int err = -EIO, size = crl ? i2d_X509_CRL(crl, &der) : 0;

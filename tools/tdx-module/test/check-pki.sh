@@ -55,6 +55,17 @@ enclave_status() {
 		select(.tcb.isvsvn <= 6)][0].tcbStatus'
 }
 
+# are_expired VARIANT [NAME]...: of the two signed texts, those and no others
+are_expired() {
+	local variant=$1 name expired=
+	shift
+	for name in tcb_info qe_identity; do
+		test "$(date -d "$(query "$variant/$name.json" .nextUpdate)" \
+			+%s)" -gt "$(date +%s)" || expired+="${expired:+ }$name"
+	done
+	test "$expired" = "$*"
+}
+
 check_statuses() {
 	local status expect
 	for status in UpToDate SWHardeningNeeded ConfigurationNeeded \
@@ -90,9 +101,16 @@ check_revocation() {
 	variant expired --expired
 	claim expired_crls_fail_the_quote \
 		refuses 'lead to the root' "$dir/expired" "$quote"
-	claim expired_collateral_has_a_past_date test \
-		"$(date -d "$(query expired/tcb_info.json .nextUpdate)" +%s)" \
-		-lt "$(date +%s)"
+	claim expired_means_all are_expired expired tcb_info qe_identity
+	variant old-info --expired=tcb-info
+	claim tcb_info_expires_alone are_expired old-info tcb_info
+	variant old-identity --expired=qe-identity
+	claim qe_identity_expires_alone are_expired old-identity qe_identity
+	claim expired_identity_spares_the_crls check "$dir/old-identity" "$quote"
+	variant old-crls --expired=crls
+	claim crls_expire_alone are_expired old-crls
+	claim expired_crls_alone_fail_the_quote \
+		refuses 'lead to the root' "$dir/old-crls" "$quote"
 }
 
 check_options() {
@@ -106,6 +124,7 @@ check_options() {
 		--module-status=SWHardeningNeeded
 	claim short_fmspc_is_a_usage_error usage_error --fmspc=00
 	claim bad_number_is_a_usage_error usage_error --eval-number=-1
+	claim unknown_expiry_is_a_usage_error usage_error --expired=root
 	claim missing_directory_is_a_usage_error usage_error
 	"$build/mkpki" "$dir/fresh"
 	claim another_pki_does_not_know_the_quote \
