@@ -153,6 +153,8 @@ static void container_init(const struct run_command *command, int pipe_fd,
 	}
 	if (command->rootfs)
 		clean_environment();
+	/* Its /proc/1/exe is the host's dstackctl: not for the container. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	pid = fork();
 	if (!pid) {
 		sigprocmask(SIG_SETMASK, old, NULL);
