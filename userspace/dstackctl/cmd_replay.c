@@ -140,8 +140,10 @@ static int parse_options(int argc, char **argv, struct options *opt)
 		if (!set_option(c, optarg, opt))
 			return usage_hint("replay");
 	}
-	if (optind != argc - 1)
+	if (optind != argc - 1) {
+		error_msg("one log file is needed");
 		return usage_hint("replay");
+	}
 	opt->file = argv[optind];
 	return -1;
 }
