@@ -1,0 +1,23 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# How the demo prints its page; sourced outside and in the machine.
+
+title() {
+	printf '\n== %s\n' "$*"
+}
+
+say() {
+	printf '   %s\n' "$*"
+}
+
+# Runs a command and shows its output, indented.
+show() {
+	"$@" 2>&1 | cut -c1-110 | sed 's/^/   | /'
+}
+
+die() {
+	printf 'demo: %s\n' "$*" >&2
+	exit 1
+}
