@@ -72,7 +72,7 @@ static bool fail_log(struct report *report, const struct libdstack_log *log,
 				  at->count, hint(log, at->base, want));
 	if (err == -ENOENT)
 		return report_add(report, false, event_log,
-				  "none of the first 0 to %zu events replay to RTMR3: %s",
+				  "no part of the log's %zu events from the first on replays to RTMR3: %s",
 				  log->count, hint(log, at->base, want));
 	return report_add(report, false, event_log, "can't replay: %s",
 			  strerror(-err));
@@ -188,6 +188,9 @@ static bool check_kernel_events(struct report *report,
 					  "event %zu ('%s') comes before any dstack.start",
 					  i, event->name);
 	}
+	if (!nr)
+		return report_add(report, true, kernel_events,
+				  "none: no dstack module recorded what ran in that TD");
 	return report_add(report, true, kernel_events,
 			  "%zu, all well-formed; %zu start%s of the module",
 			  nr, starts, starts == 1 ? "" : "s");
