@@ -19,6 +19,7 @@ STAGE	:= $(BUILD)/stage
 PREFIX	?= /usr
 VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' $(TOP)/dkms.conf)
 Q	:= $(if $(V),,@)
+S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
@@ -67,19 +68,19 @@ $(BUILD)/kmod-7/dstack.ko: $(wildcard /lab/kernel/7/release)
 $(BUILD)/kmod-6.12/dstack.ko: $(wildcard /lab/kernel/6.12/release)
 
 bpf tdx-module userspace selftests: %:
-	$(Q)$(MAKE) -C $(TOP)/$(or $(DIR_$*),$*)
+	$(Q)$(MAKE) $(S) -C $(TOP)/$(or $(DIR_$*),$*)
 DIR_tdx-module := tools/tdx-module
 userspace: bpf
 selftests: userspace
 
 # What the test machine gets to see: an installation, and the selftests.
 stage: userspace selftests
-	$(Q)$(MAKE) -C $(TOP)/userspace install DESTDIR=$(STAGE) \
-		PREFIX=/usr >/dev/null
-	$(Q)$(MAKE) -C $(TOP)/selftests install DESTDIR=$(STAGE) >/dev/null
+	$(Q)$(MAKE) $(S) -C $(TOP)/userspace install DESTDIR=$(STAGE) \
+		PREFIX=/usr
+	$(Q)$(MAKE) $(S) -C $(TOP)/selftests install DESTDIR=$(STAGE)
 
 install: userspace
-	$(Q)$(MAKE) -C $(TOP)/userspace install DESTDIR=$(DESTDIR) \
+	$(Q)$(MAKE) $(S) -C $(TOP)/userspace install DESTDIR=$(DESTDIR) \
 		PREFIX=$(PREFIX)
 
 # scripts/run-tests.sh builds what it tests, so that its log has it.

@@ -13,12 +13,20 @@ ktap_start() {
 }
 
 # claim NAME COMMAND...: the claim holds if the command succeeds; what it
-# printed is shown only if it does not.  Exit status 4 skips: the last line of
-# the output is the reason.
+# printed is shown only if it does not.  Under "set -e" a function stops at its
+# first command that fails, provided that claim is not called in a condition.
+# Exit status 4 skips: the last line of the output is the reason.
 claim() {
-	local name=$1 output status=0
+	local name=$1 output status strict=
 	shift
-	output=$("$@" 2>&1) || status=$?
+	case $- in
+	*e*)
+		strict=yes ;;
+	esac
+	set +e
+	output=$(test -z "$strict" || set -e; "$@" 2>&1)
+	status=$?
+	test -z "$strict" || set -e
 	ktap_count=$((ktap_count + 1))
 	case $status in
 	0)

@@ -5,6 +5,7 @@
 # Every test of the project: `make check`.  A part is a function NAME_test
 # that prints KTAP; parts are listed at the end.  Runs in the lab.
 set -euo pipefail
+shopt -s inherit_errexit
 
 usage() {
 	cat <<'USAGE'
@@ -47,9 +48,34 @@ counts() {
 	}
 }
 
+fails_halfway() {
+	false
+	true
+}
+
+# sees LINE COMMAND...: what claim makes of a command.
+sees() {
+	local wanted=$1 found
+	shift
+	found=$(ktap_count=0; claim sample "$@" | tail -n 1)
+	test "$found" = "$wanted" || {
+		echo "'$found' instead of '$wanted'"
+		return 1
+	}
+}
+
+skips() {
+	echo "no sample"
+	return 4
+}
+
 runner_test() {
 	local inner='TAP version 13\n  TAP version 13\n  1..2\n'
 	ktap_start
+	claim claim_holds_with_success sees 'ok 1 - sample' true
+	claim claim_fails_halfway sees 'not ok 1 - sample' fails_halfway
+	claim claim_skips_with_a_reason \
+		sees 'ok 1 - sample # SKIP no sample' skips
 	claim counts_passed_failed_skipped counts '1 1 1' \
 		'1..3\nok 1 a\nnot ok 2 - b\nok 3 c # SKIP no c\n'
 	claim counts_plan_behind_results counts '2 0 0' 'ok 1 a\nok 2 b\n1..2\n'
@@ -147,7 +173,7 @@ one_selftest_test() {
 # Parts in order, each with its time limit in seconds.  First alone, then the
 # machines beside everything else: they keep one core busy, more or less.
 declare -A limits=(
-	[build]=600 [runner]=30 [style]=200 [layers]=60 [abi]=60
+	[build]=600 [runner]=60 [style]=400 [layers]=60 [abi]=120
 	[module_analysis]=400 [user_analysis]=400 [unit]=400 [tdx_module]=200
 	[td_7]=300 [sim_7]=300 [sim_6_12]=300
 )

@@ -99,20 +99,27 @@ header_values() {
 		sed 's/.*/printf("& %d\\n", (int)&);/'
 		printf 'return 0; }\n'
 	} >build/check/values.c
-	gcc -w -Iinclude/uapi -o build/check/values build/check/values.c
-	build/check/values
+	gcc -w -Iinclude/uapi -o build/check/values build/check/values.c &&
+		build/check/values
 }
 
 spec_numbers_are_those_of_the_header() {
 	local names
 	test -f "$spec" || { echo "no $spec"; return 4; }
+	# The generator looks for the schema where a kernel tree has it.
+	mkdir -p build/check/netlink/specs
+	cp "$ksrc"/Documentation/netlink/*.yaml build/check/netlink/
+	cp "$spec" build/check/netlink/specs/
 	python3 "$ksrc/tools/net/ynl/pyynl/ynl_gen_c.py" --mode uapi --header \
-		--spec "$spec" -o build/check/generated.h || return 1
+		--spec build/check/netlink/specs/dstack.yaml \
+		-o build/check/generated.h || return 1
 	names=$(grep -ohE '\<DSTACK_(CMD|A)_[A-Z0-9_]+\>' "$abi" |
 		grep -vE 'UNSPEC|_MAX$' | sort -u)
 	test "$(wc -l <<<"$names")" -gt 20 || return 1
-	diff <(header_values "$top/$abi" <<<"$names") \
-		<(header_values "$top/build/check/generated.h" <<<"$names")
+	header_values "$top/$abi" <<<"$names" >build/check/values.abi
+	header_values "$top/build/check/generated.h" <<<"$names" \
+		>build/check/values.spec
+	diff build/check/values.abi build/check/values.spec
 }
 
 # Functions and data that programs which link the library can collide with.

@@ -56,32 +56,41 @@ user_ignored+=,CAMELCASE,CONST_STRUCT,EMBEDDED_FUNCTION_NAME
 user_ignored+=,FUNCTION_WITHOUT_ARGS,NEW_TYPEDEFS,SPLIT_STRING
 user_ignored+=,STATIC_CONST_CHAR_ARRAY
 
-# checkpatch IGNORED FILE: what passed once is not asked again until it changes.
-checkpatch() {
-	local key
-	key=$({ echo "$1" && cat scripts/checks/typedefs "$2" \
-		"$ksrc/scripts/checkpatch.pl"; } | sha256sum)
-	key=build/check/checkpatch/${key:0:32}
-	test ! -e "$key" || return 0
-	# --no-tree: this is not the kernel's; --strict: CHECK counts too.  Not
-	# at the top, where it would leave a cache.
-	(cd build && "$ksrc/scripts/checkpatch.pl" --no-tree --strict --quiet \
-		--terse --show-types --no-summary --max-line-length=80 \
-		--typedefsfile "$top/scripts/checks/typedefs" \
-		--ignore "$1" --file "$top/$2") 2>/dev/null |
-		sed "s,^$top/,," | no_line . || return 1
-	touch "$key"
+# The key under which it is remembered that a file passed.
+checkpatch_key() {
+	{
+		echo "$1"
+		cat scripts/checks/typedefs "$ksrc/scripts/checkpatch.pl" "$2"
+	} | sha256sum | cut -c1-32
 }
 
-# follows_checkpatch IGNORED GLOB...
+# follows_checkpatch IGNORED GLOB...: what passed once is not asked again until
+# it changes.
 follows_checkpatch() {
-	local ignored=$1 file bad=0
+	local ignored=$1 file key findings
+	local files=()
+	declare -A keys
 	shift
 	mkdir -p build/check/checkpatch
 	while read -r file; do
-		checkpatch "$ignored" "$file" || bad=1
+		key=build/check/checkpatch/$(checkpatch_key "$ignored" "$file")
+		test ! -e "$key" || continue
+		files+=("$top/$file")
+		keys[$file]=$key
 	done < <(tracked "$@")
-	return "$bad"
+	test "${#files[@]}" != 0 || return 0
+
+	# --no-tree: this is not the kernel's; --strict: CHECK counts too.  Not
+	# at the top, where it would leave a cache.
+	findings=$(cd build && "$ksrc/scripts/checkpatch.pl" --no-tree \
+		--strict --quiet --terse --show-types --no-summary \
+		--max-line-length=80 --ignore "$ignored" \
+		--typedefsfile "$top/scripts/checks/typedefs" \
+		--file "${files[@]}" 2>/dev/null | sed "s,^$top/,,") || true
+	for file in "${!keys[@]}"; do
+		grep -qF "$file:" <<<"$findings" || touch "${keys[$file]}"
+	done
+	no_line . <<<"$findings"
 }
 
 #
@@ -98,6 +107,8 @@ license_of() {
 		echo 'GPL-2.0-only WITH Linux-syscall-note' ;;
 	tools/tdx-module/*)
 		echo 'GPL-2.0-or-later' ;;
+	Documentation/*)
+		echo 'GPL-2.0-only' ;;
 	*)
 		echo 'MIT' ;;
 	esac
@@ -150,11 +161,11 @@ sources_have_the_copyright() {
 spelling_is_right() {
 	local files
 	mapfile -t files < <(tracked | grep -v '^LICENSES/')
-	codespell --ignore-words-list=fo,uptodate "${files[@]}"
+	codespell --ignore-words-list=fo,nd,uptodate "${files[@]}"
 }
 
 # Each word with a bracket, so that this file does not have it.
-unfinished='\<(T[O]DO|F[I]XME|X[X]X|p[l]aceholder)\>|\<[Ff]or [n]ow\>|[Nn]ot [i]mplemented'
+unfinished='\<(T[O]DO|F[I]XME|X[X]X|p[l]aceholder)\>|\<(for|For) [n]ow\>|(not|Not) [i]mplemented'
 foreign='(^|[^[:alnum:].])/w[o]rk/|\<c[l]aude\>|a[n]thropic|o[p]enai|c[h]atgpt'
 
 # has_no WORDS: no file does
@@ -179,7 +190,7 @@ text_has_no_stray_blanks() {
 shellcheck_is_silent() {
 	local files
 	mapfile -t files < <(shell_scripts)
-	shellcheck -x "${files[@]}"
+	shellcheck -x --source-path=SCRIPTDIR:. "${files[@]}"
 }
 
 python_compiles() {

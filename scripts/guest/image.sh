@@ -3,8 +3,8 @@
 # Copyright (C) The dstack for Linux authors
 #
 # Makes what every test machine shares, and prints the directory that holds
-# it: root.img (a Debian root with both kernels' modules), initrd-7 and
-# initrd-6.12, agent. Runs in the lab; kept in the cache under a content key.
+# it: root.img (a Debian root with both kernels' modules), agent, and for each
+# kernel initrd-<name> and vmlinux-<name>. Runs in the lab; kept in the cache under a content key.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -86,6 +86,14 @@ make_initrd() {
 	rm -rf "$tree"
 }
 
+# The emulator can start the kernel proper, and then needs not emulate a BIOS
+# and the decompression: a quarter of the time it takes to boot.
+make_vmlinux() {
+	bash /lab/linux-source/scripts/extract-vmlinux "/lab/kernel/$1/vmlinuz" \
+		>"$2"
+	test -s "$2"
+}
+
 make_all() {
 	local dir=$1 name
 	mkdir -p "$dir"
@@ -95,6 +103,7 @@ make_all() {
 	for name in "${kernels[@]}"; do
 		copy_modules "$name" "$dir/root"
 		make_initrd "$name" "$dir/root" "$dir/initrd-$name"
+		make_vmlinux "$name" "$dir/vmlinux-$name"
 	done
 	# No journal: nothing survives the run. verity: fs-verity is tested.
 	mke2fs -q -t ext4 -O ^has_journal,verity -m 0 \

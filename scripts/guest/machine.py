@@ -19,6 +19,7 @@ import time
 TIMED_OUT = 124
 BOOT_FAILED = 125
 CHUNK = 1 << 16
+CONSOLE_LINES = 12
 
 
 class Failure(Exception):
@@ -85,6 +86,12 @@ class Machine:
                     text = line.decode(errors="replace").strip()
                     return f"guest panicked: {text}"
         return f"guest stopped before the command ended{said}"
+
+    def console_tail(self):
+        """The last lines on the console, for a person to see at once."""
+        with open(self.console_path(), "rb") as console:
+            lines = console.read().decode(errors="replace").splitlines()
+        return "".join(f"console| {line}\n" for line in lines[-CONSOLE_LINES:])
 
     def unpack(self, data):
         """Feed one part of the archive of /out to tar."""
@@ -157,7 +164,7 @@ def interrupted(number, _frame):
 def parse_args():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dir", required=True)
-    parser.add_argument("--timeout", type=float, required=True)
+    parser.add_argument("--timeout", type=int, required=True)
     parser.add_argument("--out")
     parser.add_argument("qemu", nargs="+")
     return parser.parse_args()
@@ -173,8 +180,8 @@ def main():
     try:
         status = machine.run()
     except Failure as failure:
-        print(f"td: {failure}\ntd: console: {machine.console_path()}",
-              file=sys.stderr)
+        print(f"{machine.console_tail()}td: {failure}\n"
+              f"td: console: {machine.console_path()}", file=sys.stderr)
         status = failure.status
     finally:
         machine.stop()
