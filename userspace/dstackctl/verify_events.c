@@ -22,7 +22,7 @@ struct row {
 	struct dstack_bytes id;
 	struct dstack_bytes digest;	/* of a container: its image */
 	struct dstack_bytes reason;	/* of a container: its section */
-	struct dstack_bytes kind;	/* of a denial; of a container: its app */
+	struct dstack_bytes kind;	/* of a container: its app */
 	struct dstack_bytes path;	/* where it was seen first */
 	uint64_t count;
 };

@@ -256,6 +256,20 @@ static bool split_own_form(struct parser *p, size_t len, struct fields *f)
 	return true;
 }
 
+static int refuse_json(const struct parser *p, size_t len,
+		       const json_error_t *error)
+{
+	switch (json_error_code(error)) {
+	case json_error_out_of_memory:
+		return -ENOMEM;
+	case json_error_premature_end_of_input:
+		return refuse(p, len < ENTRY_MAX ? "cut off" :
+			      "more than 65536 bytes");
+	default:
+		return refuse(p, error->text);
+	}
+}
+
 /* One JSON value of bounded size, wherever it ends. */
 static int parse_json(struct parser *p, size_t len)
 {
@@ -265,13 +279,8 @@ static int parse_json(struct parser *p, size_t len)
 	int err;
 
 	obj = json_loadb(p->text + p->pos, len, flags, &error);
-	if (!obj && json_error_code(&error) == json_error_out_of_memory)
-		return -ENOMEM;
-	if (!obj && json_error_code(&error) == json_error_premature_end_of_input)
-		return refuse(p, len < ENTRY_MAX ?
-			      "cut off" : "more than 65536 bytes");
 	if (!obj)
-		return refuse(p, error.text);
+		return refuse_json(p, len, &error);
 	p->pos += error.position;
 	err = parse_object(p, obj);
 	json_decref(obj);

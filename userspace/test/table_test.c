@@ -415,11 +415,13 @@ static void look_everything_up(const struct table *t)
 		uint32_t first = le32_to_cpu(s->first);
 
 		assert_ptr_equal(dstack_table_find(t->header, s->name), s);
-		for (k = first; k < first + le32_to_cpu(s->count); k++)
+		for (k = first; k < first + le32_to_cpu(s->count); k++) {
+			const struct dstack_table_rule *rule = &t->rules[k];
+
 			assert_int_equal(dstack_table_kinds(t->header, s,
-							    t->rules[k].digest) &
-					 t->rules[k].kinds,
-					 t->rules[k].kinds);
+							    rule->digest) &
+					 rule->kinds, rule->kinds);
+		}
 	}
 }
 
