@@ -7,20 +7,20 @@
 # out here. `make demo` builds first and runs this in the lab.
 set -euo pipefail
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${DSTACK_CACHE:?run this through \'make demo\'}
-work=$top/build/demo
-pki=$top/build/tdx-module/pki
-dstackctl=$top/build/userspace/dstackctl
+work=build/demo
+pki=build/tdx-module/pki
+dstackctl=build/userspace/dstackctl
 app=5ca1ab1e00000000000000000000000000000001
 
 # shellcheck source=scripts/demo/page.sh
-. "$top/scripts/demo/page.sh"
+. scripts/demo/page.sh
 
 # The container's root: Debian's essential packages, as any image has them.
 make_image() {
 	local key dir
-	key=$(cat "${BASH_SOURCE[0]}" /lab/packages | sha256sum | cut -c1-16)
+	key=$(cat scripts/demo.sh /lab/packages | sha256sum | cut -c1-16)
 	dir=$cache/demo-$key
 	if ! test -d "$dir"; then
 		rm -rf "$cache"/demo-*
@@ -43,7 +43,7 @@ prepare() {
 	cp -a "$image" "$work/in/rootfs"
 	"$dstackctl" policy scan --name web --app-id "$app" --epoch 1 \
 		--output "$work/in/policy.json" "$image"
-	cp "$top/scripts/demo/guest.sh" "$top/scripts/demo/page.sh" "$work/in/"
+	cp scripts/demo/guest.sh scripts/demo/page.sh "$work/in/"
 }
 
 verify() {
@@ -70,7 +70,7 @@ tamper() {
 	sed "${line}s/\(\"event_payload\":\"76\)3d/\13c/" "$log" \
 		>"$work/changed.jsonl"
 	sed "${line}d" "$log" >"$work/dropped.jsonl"
-	sed -n "${line}{h;n;G};p" "$log" >"$work/reordered.jsonl"
+	sed -n "$((line - 1)){h;n;G};p" "$log" >"$work/reordered.jsonl"
 	refused changed "$work/changed.jsonl"
 	refused dropped "$work/dropped.jsonl"
 	refused reordered "$work/reordered.jsonl"
@@ -85,7 +85,7 @@ main() {
 	show "$dstackctl" policy show "$work/in/policy.json"
 
 	title "A confidential VM boots (kernel 7.x, TDX)"
-	"$top/scripts/td" run --copy "$work/in" --out "$work/out" -- \
+	scripts/td run --copy "$work/in" --out "$work/out" -- \
 		sh /copy/guest.sh || die "the machine's part failed"
 
 	title "Outside: anyone can check what ran"

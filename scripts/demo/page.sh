@@ -12,9 +12,10 @@ say() {
 	printf '   %s\n' "$*"
 }
 
-# Runs a command and shows its output, indented.
+# Runs a command and shows its output, indented, long digests cut short.
 show() {
-	"$@" 2>&1 | cut -c1-110 | sed 's/^/   | /'
+	"$@" 2>&1 |
+		sed -E 's/([0-9a-f]{12})[0-9a-f]{20,}/\1../g; s/^/   | /'
 }
 
 die() {
