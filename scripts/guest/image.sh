@@ -4,7 +4,8 @@
 #
 # Makes what every test machine shares, and prints the directory that holds
 # it: root.img (a Debian root with both kernels' modules), agent, and for each
-# kernel initrd-<name> and vmlinux-<name>. Runs in the lab; kept in the cache under a content key.
+# kernel initrd-<name> and vmlinux-<name>. Runs in the lab; kept in the cache
+# under a content key.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
