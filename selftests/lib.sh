@@ -1,0 +1,209 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# What the shell tests share.  A test begins with "begin NAME", which gives it
+# a directory ($work), a cgroup ($cgroup) and a container ($id) of its own, does
+# its deeds, states its claims about them, and ends with "finish".  Whatever
+# happens, the machine is left in state measure and without the container.
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+# shellcheck source=scripts/ktap.sh
+. "$tests/ktap.sh"
+
+cgroup_root=/sys/fs/cgroup
+log=/var/lib/dstack/log.jsonl
+app_id=$(printf '%040d' 0)
+hello=$tests/prog_hello
+
+#
+# Beginning and end
+#
+
+die() {
+	echo "Bail out! $*"
+	exit 1
+}
+
+begin() {
+	id=$1.$$
+	work=$(mktemp -d "/var/tmp/$1.XXXXXX")
+	chmod 755 "$work"
+	cgroup=$cgroup_root/$id
+	mkdir "$cgroup"
+	mounts=()
+	trap end EXIT
+	ktap_start
+	epoch=$(dstackctl status --json | jq '.policy.epoch // 0')
+	test -n "$epoch" || die "dstackctl status failed"
+}
+
+# empty CGROUP: ends what runs in it and in the cgroups below.
+empty() {
+	test -d "$1" || return 0
+	echo 1 >"$1/cgroup.kill"
+	for _ in {1..100}; do
+		grep -q 'populated 1' "$1/cgroup.events" || break
+		sleep 0.1
+	done
+}
+
+end() {
+	local mount
+	state measure
+	empty "$cgroup"
+	dstackctl container remove "$id" 2>/dev/null
+	find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null
+	for mount in "${mounts[@]}"; do
+		umount -l "$mount"
+	done
+	rm -rf "$work"
+}
+
+finish() {
+	ktap_finish
+}
+
+# fs TYPE DIR [OPTION...]: mounts one there until the test ends.
+fs() {
+	mkdir -p "$2"
+	mount -t "$1" "${@:3}" "$1" "$2" || die "can't mount a $1"
+	mounts=("$2" "${mounts[@]}")
+}
+
+#
+# Files that are approved or not
+#
+
+# variant FILE [PROGRAM]: the same program with a digest of its own; all have
+# the same size.
+variants=0
+variant() {
+	variants=$((variants + 1))
+	cp "${2:-$hello}" "$1"
+	printf '%-16s' "variant $variants" >>"$1"
+}
+
+# rewrite FILE: changes the content in place; inode, size and mtime stay.
+rewrite() {
+	local mtime size
+	variants=$((variants + 1))
+	mtime=$(stat -c %.Y "$1")
+	size=$(stat -c %s "$1")
+	printf '%-16s' "variant $variants" |
+		dd of="$1" bs=1 seek=$((size - 16)) conv=notrunc status=none
+	touch -d "@$mtime" "$1"
+}
+
+sha256() {
+	sha256sum "$1" | cut -d ' ' -f 1
+}
+
+# policy [-j FILTER] FILE...: only these may run, in the role that they have,
+# or in those that the jq filter gives to .containers.test.allow.
+policy() {
+	local filter=.
+	if test "$1" = -j; then
+		filter=".containers.test.allow |= $2"
+		shift 2
+	fi
+	epoch=$((epoch + 1))
+	dstackctl policy scan --epoch "$epoch" --name test \
+		--output "$work/policy.json" "$@"
+	if test "$filter" != .; then
+		mv "$work/policy.json" "$work/scanned.json"
+		jq "$filter" "$work/scanned.json" >"$work/policy.json"
+	fi
+	dstackctl policy load "$work/policy.json" >/dev/null ||
+		die "can't load the policy"
+}
+
+#
+# Containers
+#
+
+# Registers the test's cgroup.
+container() {
+	dstackctl container add --cgroup "$cgroup" --id "$id" \
+		--section test --app-id "$app_id" ||
+		die "can't add container $id"
+}
+
+state() {
+	dstackctl state "$1" >/dev/null || die "can't set state $1"
+}
+
+# run [OPTION]... FILE [ARGUMENT]...: runs it as the container's, see prog_run.
+run() {
+	"$tests/prog_run" -c "$cgroup" "$@" 2>&1 </dev/null
+}
+
+#
+# The log
+#
+
+# Until dstackd has stored what the kernel recorded.
+settle() {
+	for _ in {1..100}; do
+		if [[ $(dstackctl status) =~ \
+				log\ +([0-9]+)\ events,\ ([0-9]+)\ stored ]] &&
+				test "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}"; then
+			return
+		fi
+		sleep 0.1
+	done
+	die "dstackd does not drain the log"
+}
+
+# From here on events are this test's.
+mark() {
+	marked=$(wc -l <"$log")
+}
+
+# What was recorded since mark, as text; paths are relative to $work.
+events() {
+	settle
+	dstackctl log --from "$marked" | sed "s,path=$work/,path=,"
+}
+
+quote_is_replayed() {
+	local count register
+	read -r count register < <(dstackctl quote --out "$work/quote" |
+		sed -n 's/^log_count //p; s/^register *//p' | paste -sd ' ') &&
+		settle &&
+		dstackctl replay "$log" --count "$count" --expect "$register"
+}
+
+#
+# Claims: claim NAME is ..., claim NAME has ...
+#
+
+is() {
+	test "$1" = "$2" || {
+		echo "'$1' instead of '$2'"
+		return 1
+	}
+}
+
+# has TEXT PATTERN [COUNT]: that many lines match, or at least one.
+has() {
+	local count
+	count=$(grep -cE -- "$2" <<<"$1")
+	if test $# = 2; then
+		test "$count" = 0 || return 0
+	else
+		test "$count" != "$3" || return 0
+	fi
+	echo "$count lines match '$2', ${3:-some} should:"
+	echo "$1"
+	return 1
+}
+
+has_not() {
+	has "$1" "$2" 0
+}
+
+skip() {
+	echo "$*"
+	return 4
+}

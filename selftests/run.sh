@@ -1,0 +1,142 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# Runs the tests beside it, or the named one, in a machine that has the module
+# loaded and dstackd running.  Prints one flat KTAP: every claim of every test,
+# then two of its own about the kernel.  Exits 0 if all hold.
+set -u
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+begin_mark="dstack selftests begin"
+# Kernel messages that a test provokes; tests append patterns.
+export EXPECTED_MESSAGES=/run/dstack-expected-messages
+# What loading the module again says: TAINT_OOT_MODULE, _UNSIGNED_MODULE.
+printf '%s\n' 'loading out-of-tree module taints kernel' \
+	'module verification failed' >"$EXPECTED_MESSAGES"
+# ... and the bits of these two, and of TAINT_TEST, which backend sim sets.
+taints=$((1 << 12 | 1 << 13 | 1 << 18))
+
+count=0
+failed=0
+
+usage() {
+	echo "Usage: run.sh [NAME]"
+	echo "Runs every *_test and *_test.sh here, or NAME, with or without _test."
+}
+
+# result "ok"|"not ok" NAME
+result() {
+	count=$((count + 1))
+	test "$1" = ok || failed=$((failed + 1))
+	echo "$1 $count $2"
+}
+
+# unload_test comes last: it leaves nothing that another could test.
+list() {
+	local test
+	for test in "$here"/*_test "$here"/*_test.sh; do
+		case ${test##*/} in
+		'*'* | unload_test.sh) ;;
+		*) echo "$test" ;;
+		esac
+	done
+	test ! -e "$here/unload_test.sh" || echo "$here/unload_test.sh"
+}
+
+# flatten NAME: the results of one test in, renumbered results out.  A plan
+# that was not kept is a failure of its own.
+flatten() {
+	local line planned='' seen=0
+	while IFS= read -r line; do
+		case $line in
+		'ok '[0-9]* | 'not ok '[0-9]*)
+			seen=$((seen + 1))
+			if [[ $line =~ ^(not )?ok\ [0-9]+(\ -)?\ (.*)$ ]]; then
+				result "${BASH_REMATCH[1]}ok" \
+					"${BASH_REMATCH[3]#global.}"
+			fi ;;
+		1..[0-9]*)
+			planned=${line#1..}
+			if [[ $line =~ ^1\.\.0\ .*SKIP ]]; then
+				result ok "$1 # SKIP ${line#*SKIP }"
+				planned=0
+			fi
+			planned=${planned%% *} ;;
+		*'TAP version '* | '# '[A-Z]*': pass:'*) ;;
+		'Bail out!'*)
+			result 'not ok' "$1: $line" ;;
+		'#'*)
+			echo "$line" ;;
+		*)
+			echo "# $line" ;;
+		esac
+	done
+	test "$planned" = "$seen" ||
+		result 'not ok' "$1 ended after $seen of ${planned:-?} claims"
+}
+
+# Results are printed from here, not from a pipe, so that they are counted.
+run_test() {
+	local name=${1##*/} start=$SECONDS
+	flatten "${name%.sh}" < <(timeout -k 5 120 "$1" 2>&1 </dev/null)
+	echo "# ${name%.sh}: $((SECONDS - start)) s"
+}
+
+# Warnings and worse since the beginning, less those that were expected.
+messages() {
+	dmesg --raw |
+		sed "1,/$begin_mark/d" | grep '^<[0-4]>' |
+		grep -vEf "$EXPECTED_MESSAGES"
+}
+
+check_dmesg() {
+	local lines
+	if ! dmesg | grep -q "$begin_mark"; then
+		echo "# the kernel's buffer was too small to hold all messages"
+		result 'not ok' dmesg_is_clean
+		return
+	fi
+	lines=$(messages)
+	if test -n "$lines"; then
+		echo "# ${lines//$'\n'/$'\n'# }"
+		result 'not ok' dmesg_is_clean
+	else
+		result ok dmesg_is_clean
+	fi
+}
+
+check_taint() {
+	local bits
+	bits=$(cat /proc/sys/kernel/tainted)
+	if test $((bits & ~taints)) != 0; then
+		echo "# /proc/sys/kernel/tainted is $bits"
+		result 'not ok' taints_are_expected
+	else
+		result ok taints_are_expected
+	fi
+}
+
+main() {
+	local chosen=() test
+	for test in $(list); do
+		if test $# = 0 || [[ ${test##*/} =~ ^"$1"(_test)?(\.sh)?$ ]]; then
+			chosen+=("$test")
+		fi
+	done
+	if test "${#chosen[@]}" = 0 || test $# -gt 1; then
+		usage >&2
+		exit 2
+	fi
+	echo "TAP version 13"
+	echo "<6>$begin_mark" >/dev/kmsg
+	for test in "${chosen[@]}"; do
+		run_test "$test"
+	done
+	check_dmesg
+	check_taint
+	echo "1..$count"
+	test "$failed" = 0
+}
+
+main "$@"
