@@ -13,6 +13,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -427,9 +428,17 @@ static int do_ack(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+/*
+ * Files elsewhere may have such a name, but not in the kernel's own place.  A
+ * link's first descriptor has the one, those made from its id the other.
+ */
 static bool is_bpf_link(const struct file *file)
 {
-	return !strcmp(file->f_path.dentry->d_name.name, "bpf_link");
+	const struct dentry *dentry = file->f_path.dentry;
+
+	return dentry->d_sb->s_magic == ANON_INODE_FS_MAGIC &&
+	       (!strcmp(dentry->d_name.name, "bpf_link") ||
+		!strcmp(dentry->d_name.name, "bpf-link"));
 }
 
 static void put_links(struct file *links[DSTACK_HOOKS_NR])
