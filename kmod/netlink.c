@@ -72,23 +72,29 @@ static int need(struct genl_info *info, enum dstack_attr attr)
 	return 0;
 }
 
-static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
-		    struct genl_info *info)
+/* May the caller, who is not always the opener of the socket, control us? */
+static int may_control(struct sk_buff *skb, struct netlink_ext_ack *extack)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
 
 	if (!netlink_capable(skb, CAP_SYS_ADMIN)) {
-		NL_SET_ERR_MSG(info->extack,
+		NL_SET_ERR_MSG(extack,
 			       "CAP_SYS_ADMIN in the initial user namespace is needed");
 		return -EPERM;
 	}
 	container = dstack_identity_current();
 	if (container) {
-		NL_SET_ERR_MSG(info->extack,
+		NL_SET_ERR_MSG(extack,
 			       "a container has no part in the control plane");
 		return -EACCES;
 	}
 	return 0;
+}
+
+static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
+		    struct genl_info *info)
+{
+	return may_control(skb, info->extack);
 }
 
 static int put_log(struct sk_buff *msg)
@@ -382,13 +388,12 @@ static int dump_containers(struct sk_buff *msg, struct netlink_callback *cb)
 {
 	struct dstack_container *container;
 	unsigned long next = cb->args[0];
-	int err = 0;
+	int err;
 
 	/* pre_doit is not called for dumps. */
-	container = dstack_identity_current();
-	dstack_identity_put(container);
-	if (container || !netlink_capable(cb->skb, CAP_SYS_ADMIN))
-		return -EPERM;
+	err = may_control(cb->skb, cb->extack);
+	if (err)
+		return err;
 	while (!err && (container = dstack_identity_next(&next))) {
 		err = dump_one(msg, cb, container);
 		if (!err)
