@@ -56,6 +56,14 @@ class Machine:
     def console_path(self):
         return os.path.join(self.args.dir, "console.log")
 
+    def console_lines(self):
+        """What the guest printed; nothing if it never started."""
+        try:
+            with open(self.console_path(), "rb") as console:
+                return console.read().decode(errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+
     def read(self, size):
         """Return exactly size bytes, or raise what stopped the machine."""
         while len(self.pending) < size:
@@ -77,21 +85,18 @@ class Machine:
         status = self.qemu.wait()
         with open(self.log_path, "rb") as log:
             words = log.read().decode(errors="replace").strip().splitlines()
-        said = f": {words[-1]}" if words else ""
+        said = ": " + "; ".join(words[-2:]) if words else ""
         if status:
             return f"qemu ended with status {status}{said}"
-        with open(self.console_path(), "rb") as console:
-            for line in console:
-                if b"Kernel panic" in line:
-                    text = line.decode(errors="replace").strip()
-                    return f"guest panicked: {text}"
+        for line in self.console_lines():
+            if "Kernel panic" in line:
+                return f"guest panicked: {line.strip()}"
         return f"guest stopped before the command ended{said}"
 
     def console_tail(self):
         """The last lines on the console, for a person to see at once."""
-        with open(self.console_path(), "rb") as console:
-            lines = console.read().decode(errors="replace").splitlines()
-        return "".join(f"console| {line}\n" for line in lines[-CONSOLE_LINES:])
+        return "".join(f"console| {line}\n"
+                       for line in self.console_lines()[-CONSOLE_LINES:])
 
     def unpack(self, data):
         """Feed one part of the archive of /out to tar."""
