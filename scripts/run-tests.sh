@@ -202,58 +202,81 @@ list() {
 	echo "selftests:" "$(selftest_names | paste -sd ' ')"
 }
 
-# What NAME means as arguments of --part.
-resolve() {
-	if test -n "${limits[$1]-}"; then
-		echo "$1"
-	elif unit_names | grep -qxE "$1(_test)?"; then
-		echo "one_unit $1"
-	elif selftest_names | grep -qxE "$1(_test)?"; then
-		echo "one_selftest $1"
-	else
-		return 1
-	fi
+# knows NAME LIST: with or without _test.
+knows() {
+	grep -qxE "$1(_test)?" <<<"$2"
 }
 
-# report NAME STATUS SECONDS: what the log says, for people; totals to a file.
+# What NAME means as arguments of --part; one name may mean two tests.
+resolve() {
+	local name=$1 found=no
+	if test -n "${limits[$name]-}"; then
+		echo "$name"
+		return
+	fi
+	if knows "$name" "$(unit_names)"; then
+		echo "one_unit ${name%_test}_test"
+		found=yes
+	fi
+	if knows "$name" "$(selftest_names)"; then
+		echo "one_selftest ${name%_test}_test"
+		found=yes
+	fi
+	test "$found" = yes
+}
+
+# label_of PART [NAME]: for its log and its line.
+label_of() {
+	local label=${*#one_}
+	echo "${label// /-}"
+}
+
+# number LABEL: its place in the plan.
+number() {
+	local i
+	for i in "${!labels[@]}"; do
+		test "${labels[i]}" != "$1" || echo "$((i + 1))"
+	done
+}
+
+# report LABEL STATUS SECONDS: what its log says, for people; totals to a file.
 report() {
-	local name=$1 status=$2 seconds=$3 log=$logs/$1.log lines last
+	local label=$1 status=$2 seconds=$3 log=build/check/$1.log lines
 	local passed failed skipped
 	lines=$(awk -f scripts/count-ktap.awk "$log")
-	last=${lines##*$'\n'}
-	read -r passed failed skipped <<<"$last"
-	if test "$status" != 0 && test "$failed" = 0; then
-		failed=1
-		lines="not ok exit status $status"$'\n'$lines
-	fi
+	read -r passed failed skipped <<<"${lines##*$'\n'}"
 	if test "$status" = 124; then
-		lines="not ok time limit of ${limits[$name]-300} s"$'\n'$lines
+		failed=$((failed + 1))
+		lines="not ok it hit its time limit"$'\n'$lines
+	elif test "$status" != 0 && test "$failed" = 0; then
+		failed=1
+		lines="not ok it left with status $status"$'\n'$lines
 	fi
-	echo "$passed $failed $skipped" >"$logs/$name.total"
+	echo "$passed $failed $skipped" >"$logs/$label.total"
 	{
 		if test "$failed" != 0; then
-			echo "# $name: its log, $log:"
+			echo "# $label: $log:"
 			sed 's/^/# /' "$log"
-			echo "# $name: failed:"
+			echo "# $label: failed:"
 			grep '^not ok' <<<"$lines" | sed 's/^not ok /#   /'
 			printf 'not '
 		fi
-		echo "ok $name # $passed passed, $failed failed," \
-			"$skipped skipped, $seconds s"
+		echo "ok $(number "$label") - $label # $passed passed," \
+			"$failed failed, $skipped skipped, $seconds s"
 		sed -n 's/^skip /#   skipped: /p' <<<"$lines"
-	} >"$logs/$name.report"
-	flock "$logs" cat "$logs/$name.report"
+	} | flock "$logs" cat
 }
 
-# run NAME [ARGUMENT...]: one part under its time limit.
+# run PART [NAME]: under its time limit.
 run() {
-	local status=0 start=$SECONDS
+	local label status=0 start=$SECONDS
+	label=$(label_of "$@")
 	timeout -k 10 "${limits[$1]-300}" "$0" --part "$@" \
-		>"$logs/$1.log" 2>&1 </dev/null &
+		>"$logs/$label.log" 2>&1 </dev/null &
 	child=$!
 	wait "$child" || status=$?
 	child=
-	report "$1" "$status" $((SECONDS - start))
+	report "$label" "$status" $((SECONDS - start))
 }
 
 lane() {
@@ -275,8 +298,9 @@ stop() {
 	wait
 }
 
+# total LABEL...: the last line.
 total() {
-	cat "$logs"/*.total | awk '
+	(cd "$logs" && cat "${@/%/.total}") | awk '
 	{ passed += $1; failed += $2; skipped += $3 }
 	END {
 		printf "%d passed, %d failed, %d skipped\n",
@@ -286,8 +310,9 @@ total() {
 }
 
 main() {
-	local name part chosen=()
+	local name part found chosen=()
 	child=
+	labels=()
 	case ${1-} in
 	--part)
 		shift
@@ -303,19 +328,25 @@ main() {
 		exit 2 ;;
 	esac
 	for name; do
-		part=$(resolve "$name") || {
+		found=$(resolve "$name") || {
 			echo "no test is called '$name', there are:" >&2
 			list >&2
 			exit 2
 		}
-		chosen+=("$part")
+		mapfile -t -O "${#chosen[@]}" chosen <<<"$found"
+	done
+
+	test $# -gt 0 || chosen=("${first[@]}" "${machines[@]}" "${beside[@]}")
+	for part in "${chosen[@]}"; do
+		# shellcheck disable=SC2086 # a part and its name
+		labels+=("$(label_of $part)")
 	done
 
 	mkdir -p "$logs"
-	rm -f "$logs"/*.{log,total,report}
+	(cd "$logs" && rm -f "${labels[@]/%/.log}" "${labels[@]/%/.total}")
 	trap stop EXIT
 	trap 'exit 130' INT TERM
-	echo "TAP version 13"
+	printf 'TAP version 13\n1..%d\n' "${#labels[@]}"
 	if test $# -gt 0; then
 		lane "${chosen[@]}" &
 		wait $!
@@ -326,7 +357,7 @@ main() {
 		lane "${beside[@]}" &
 		wait
 	fi
-	total
+	total "${labels[@]}"
 }
 
 main "$@"
