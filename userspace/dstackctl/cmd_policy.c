@@ -26,8 +26,10 @@ static void usage(FILE *out)
 char *digest_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
 		  char out[DIGEST_TEXT_SIZE])
 {
-	strcpy(out, "sha256:");
-	hex_encode(digest, DSTACK_DIGEST_SIZE, out + strlen(out));
+	char hex[2 * DSTACK_DIGEST_SIZE + 1];
+
+	snprintf(out, DIGEST_TEXT_SIZE, "sha256:%s",
+		 hex_encode(digest, DSTACK_DIGEST_SIZE, hex));
 	return out;
 }
 

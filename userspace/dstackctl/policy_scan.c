@@ -62,10 +62,12 @@ static json_t *kinds_json(uint32_t kinds)
 	json_t *array = json_array();
 	uint32_t kind;
 
-	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1)
+	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1) {
+		const char *name = dstack_kind_name(kind);
+
 		if (kinds & kind)
-			json_array_append_new(array,
-					      json_string(dstack_kind_name(kind)));
+			json_array_append_new(array, json_string(name));
+	}
 	return array;
 }
 
@@ -92,13 +94,15 @@ static int write_list_json(const struct options *opt,
 
 	for (i = 0; i < opt->nr_sources; i++) {
 		const struct source *source = &opt->sources[i];
+		json_t *image;
 
-		if (is_image(source))
-			json_array_append_new(images,
-				json_pack("{s:s, s:s, s:s}",
-					  "section", source->section,
-					  "path", source->path, "manifest",
-					  digest_text(source->image, digest)));
+		if (!is_image(source))
+			continue;
+		digest_text(source->image, digest);
+		image = json_pack("{s:s, s:s, s:s}", "section",
+				  source->section, "path", source->path,
+				  "manifest", digest);
+		json_array_append_new(images, image);
 	}
 	libdstack_policy_each_rule(policy, NULL, append_rule, files);
 	return write_json(opt->output, json_pack("{s:o, s:o}",
@@ -121,13 +125,13 @@ static int print_rule(const struct libdstack_rule *rule, void *arg)
 {
 	char kinds[32] = "";
 	uint32_t kind;
+	size_t len = 0;
 
 	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1) {
 		if (!(rule->kinds & kind))
 			continue;
-		if (*kinds)
-			strcat(kinds, ",");
-		strcat(kinds, dstack_kind_name(kind));
+		len += snprintf(kinds + len, sizeof(kinds) - len, "%s%s",
+				len ? "," : "", dstack_kind_name(kind));
 	}
 	print_row(arg, rule->digest, kinds, rule->path ? rule->path : "-");
 	return 0;

@@ -18,7 +18,7 @@
 
 #include "scan.h"
 
-#define HEADERS_MAX	65536	/* bytes of program headers; the kernel's rule */
+#define HEADERS_MAX	65536	/* bytes of program headers: the kernel's */
 #define DYNAMIC_MAX	1048576	/* bytes of a dynamic section */
 
 /* What of the file decides, once classes and byte orders are translated. */

@@ -48,10 +48,6 @@ struct libdstack_policy {
 	json_t *source;
 };
 
-/* In the order in which a document names them. */
-#define policy_for_each_kind(kind) \
-	for ((kind) = 1; (kind) & __DSTACK_KIND_ALL; (kind) <<= 1)
-
 /* Can this be shown and written as JSON without an escape but \" and \\? */
 bool policy_text_ok(const char *text);
 size_t policy_table_size(const struct libdstack_policy *policy);

@@ -19,9 +19,9 @@
 #include "policy.h"
 
 #define DIGEST_PREFIX	"sha256:"
-#define WHERE_MAX	160	/* containers.<section>.allow[<index>].<field> */
+#define WHERE_MAX	160	/* containers.<section>.allow[<i>].<field> */
 
-/* A rule of a document has at most 8 values and keys with a comma or bracket. */
+/* A rule of a document has at most 8 commas and opening brackets. */
 #define VALUES_MAX	(8 * POLICY_RULES_MAX + 8 * DSTACK_TABLE_SECTIONS)
 
 static int refuse(const char *where, const char *fmt, ...)
@@ -102,7 +102,7 @@ static uint32_t kind_of(const char *name)
 
 	if (!name)
 		return 0;
-	policy_for_each_kind(kind)
+	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1)
 		if (!strcmp(name, dstack_kind_name(kind)))
 			return kind;
 	return 0;

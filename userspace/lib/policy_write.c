@@ -19,7 +19,8 @@ static json_t *kinds_to_json(uint32_t kinds)
 	json_t *array = json_array();
 	uint32_t kind;
 
-	policy_for_each_kind(kind) {
+	/* In the order in which a document names them. */
+	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1) {
 		if (!(kinds & kind) ||
 		    !json_array_append_new(array,
 					   json_string(dstack_kind_name(kind))))

@@ -27,7 +27,7 @@
 #define SCAN_LAYERS_MAX		512
 #define SCAN_INDEXES_MAX	64		/* nested in index.json */
 #define SCAN_JSON_MAX		(4U << 20)	/* of an index or manifest */
-#define SCAN_STEPS_MAX		1024		/* to one path, symlinks included */
+#define SCAN_STEPS_MAX		1024		/* to one path, with symlinks */
 
 /*
  * @spool is an unlinked file for contents that come as a stream, -1 until one

@@ -19,7 +19,6 @@
 #include "scan.h"
 
 #define WHITEOUT	".wh."
-#define WHITEOUT_META	".wh..wh."
 #define WHITEOUT_OPAQUE	".wh..wh..opq"
 
 struct layer {
@@ -93,9 +92,6 @@ static int take_whiteout(struct layer *layer, char *path, char *base)
 		err = scan_tree_hide_below(layer->tree, path, layer->nr);
 		return refuse_path(err, path);
 	}
-	/* What AUFS kept beside the files is no part of any image. */
-	if (!strncmp(base, WHITEOUT_META, strlen(WHITEOUT_META)))
-		return 0;
 	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
 		return scan_refuse(-EBADMSG, path, "is a whiteout of nothing; the image is malformed");
 	memmove(base, name, strlen(name) + 1);
@@ -171,7 +167,7 @@ static int take_entry(struct layer *layer, struct archive_entry *entry,
 	const char *link = archive_entry_hardlink(entry);
 	char *base = strrchr(path, '/');
 	struct scan_node *node;
-	enum scan_type type = SCAN_OTHER;
+	enum scan_type type;
 
 	base = base ? base + 1 : path;
 	if (!strncmp(base, WHITEOUT, strlen(WHITEOUT)))
@@ -185,6 +181,9 @@ static int take_entry(struct layer *layer, struct archive_entry *entry,
 		return take_symlink(layer, path, archive_entry_symlink(entry));
 	case AE_IFDIR:
 		type = SCAN_DIR;
+		break;
+	default:
+		type = SCAN_OTHER;
 	}
 	return refuse_path(scan_tree_put(layer->tree, path, layer->nr, type,
 					 &node), path);

@@ -153,8 +153,8 @@ static int search_nested(struct oci *oci,
 	int err;
 
 	if (++oci->indexes > SCAN_INDEXES_MAX)
-		return scan_refuse(-E2BIG, "index.json", "has more than %d indexes in it; " ADVICE,
-				   SCAN_INDEXES_MAX);
+		return scan_refuse(-E2BIG, "index.json", "has more than %d indexes in it; %s",
+				   SCAN_INDEXES_MAX, ADVICE);
 	err = load_json(oci, descriptor, &index);
 	if (err)
 		return err;
@@ -184,7 +184,8 @@ static int search_entry(struct oci *oci, json_t *entry, const char *name,
 		return 0;
 	}
 	if (nested)
-		return scan_refuse(-EBADMSG, name, "is an index in an index and has one itself; " ADVICE);
+		return scan_refuse(-EBADMSG, name, "is an index in an index and has one itself; %s",
+				   ADVICE);
 	return search_nested(oci, &descriptor);
 }
 
@@ -268,8 +269,8 @@ static int find_manifest(struct oci *oci, struct scan_descriptor *manifest)
 	if (!found->nr)
 		found = &oci->any;
 	if (found->nr != 1)
-		return scan_refuse(-EBADMSG, "index.json", "names %zu images for %s/%s, not one; "
-				   ADVICE, found->nr, OS, ARCHITECTURE);
+		return scan_refuse(-EBADMSG, "index.json", "names %zu images for %s/%s, not one; %s",
+				   found->nr, OS, ARCHITECTURE, ADVICE);
 	*manifest = found->chosen;
 	return 0;
 }
@@ -290,7 +291,7 @@ static int check_config(const struct oci *oci, json_t *manifest)
 	if (err)
 		return err;
 	if (!says(root, "os", OS) || !says(root, "architecture", ARCHITECTURE))
-		err = scan_refuse(-EBADMSG, descriptor.digest, "is the configuration of an image for another platform; "
+		err = scan_refuse(-EBADMSG, descriptor.digest, "is the configuration of an image for another platform; %s",
 				  ADVICE);
 	json_decref(root);
 	return err;
@@ -326,17 +327,16 @@ static int apply_layers(const struct oci *oci, json_t *manifest)
 {
 	json_t *layers = json_object_get(manifest, "layers");
 	struct scan_tree tree = { .root.type = SCAN_DIR };
-	json_t *layer;
 	size_t i;
 	int err = 0;
 
 	if (!json_is_array(layers) || json_array_size(layers) > SCAN_LAYERS_MAX)
 		return scan_refuse(-EBADMSG, "manifest", "has no array \"layers\" of at most %d",
 				   SCAN_LAYERS_MAX);
-	json_array_foreach(layers, i, layer) {
+	for (i = 0; i < json_array_size(layers) && !err; i++) {
+		json_t *layer = json_array_get(layers, i);
+
 		err = apply_layer(oci, &tree, layer, i + 1);
-		if (err)
-			break;
 	}
 	if (!err)
 		err = scan_tree_each_file(&tree, add_file, oci->scan);

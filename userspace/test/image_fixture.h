@@ -25,8 +25,16 @@ struct entry {
 	size_t len;
 };
 
-#define PROG(path, elf)		{ path, AE_IFREG, elf, sizeof(*(elf)) }
-#define TEXT(path, text)	{ path, AE_IFREG, text, strlen(text) }
+static struct entry prog(const char *path, const struct elf64 *elf)
+{
+	return (struct entry){ path, AE_IFREG, elf, sizeof(*elf) };
+}
+
+static struct entry words(const char *path, const char *text)
+{
+	return (struct entry){ path, AE_IFREG, text, strlen(text) };
+}
+
 #define DIRECTORY(path)		{ path, AE_IFDIR, NULL, 0 }
 #define SYMLINK(path, to)	{ path, AE_IFLNK, to, 0 }
 #define HARDLINK(path, to)	{ path, 0, to, 0 }
@@ -58,7 +66,7 @@ static char *make_tar(const struct entry *entries, size_t nr,
 		      const char *filter, size_t *len)
 {
 	struct archive *archive = archive_write_new();
-	char *data = malloc(TAR_MAX);
+	char *data = allocated(malloc(TAR_MAX));
 	size_t i;
 
 	assert_int_equal(archive_write_set_format_pax_restricted(archive), 0);
@@ -77,13 +85,14 @@ static char *make_tar(const struct entry *entries, size_t nr,
 /* Returns the blob's descriptor. */
 static json_t *write_blob(const char *type, const void *data, size_t len)
 {
-	char name[128] = "blobs/sha256/", text[96] = "sha256:";
+	char name[128], text[96];
 	char hex[2 * DSTACK_DIGEST_SIZE + 1];
 	uint8_t digest[DSTACK_DIGEST_SIZE];
 
 	sha256(data, len, digest);
-	strcat(name, dstack_hex_encode(digest, sizeof(digest), hex));
-	strcat(text, hex);
+	dstack_hex_encode(digest, sizeof(digest), hex);
+	snprintf(name, sizeof(name), "blobs/sha256/%s", hex);
+	snprintf(text, sizeof(text), "sha256:%s", hex);
 	write_at(name, data, len, 0644);
 	return json_pack("{s:s, s:s, s:I}", "mediaType", type, "digest", text,
 			 "size", (json_int_t)len);

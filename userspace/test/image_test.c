@@ -15,11 +15,11 @@ static void layers_add_up(void **state)
 
 	(void)state;
 	start_layout();
-	add_layer(DIRECTORY("bin/"), PROG("bin/replaced", &a),
-		  PROG("bin/kept", &b), TEXT("etc/conf", "x"),
-		  PROG("bin/turned-text", &d));
-	add_layer(PROG("bin/replaced", &c), TEXT("bin/turned-text", "x"),
-		  TEXT("./bin/script", "#!/bin/sh"));
+	add_layer(DIRECTORY("bin/"), prog("bin/replaced", &a),
+		  prog("bin/kept", &b), words("etc/conf", "x"),
+		  prog("bin/turned-text", &d));
+	add_layer(prog("bin/replaced", &c), words("bin/turned-text", "x"),
+		  words("./bin/script", "#!/bin/sh"));
 	finish_layout();
 	policy = scan_layout();
 	assert_rules(policy, 3);
@@ -31,26 +31,29 @@ static void layers_add_up(void **state)
 
 static void whiteouts_hide_lower_layers_only(void **state)
 {
-	struct elf64 elf[8];
+	struct elf64 elf[10];
 	struct libdstack_policy *policy;
 	uint32_t i;
 
 	(void)state;
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 10; i++)
 		elf[i] = make_elf(ET_EXEC, i);
 	start_layout();
-	add_layer(PROG("gone", &elf[0]), PROG("dir/gone", &elf[1]),
-		  PROG("opaque/gone", &elf[2]),
-		  PROG("opaque/sub/gone", &elf[3]), PROG("stays", &elf[4]));
+	add_layer(prog("gone", &elf[0]), prog("dir/gone", &elf[1]),
+		  prog("opaque/gone", &elf[2]),
+		  prog("opaque/sub/gone", &elf[3]), prog("stays", &elf[4]),
+		  prog("early/gone", &elf[8]));
 	add_layer(WHITEOUT(".wh.gone"), WHITEOUT(".wh.dir"),
-		  PROG("opaque/sub/new", &elf[5]),
+		  prog("opaque/sub/new", &elf[5]),
 		  WHITEOUT("opaque/.wh..wh..opq"),
-		  PROG("opaque/later", &elf[6]), PROG("dir/again", &elf[7]),
+		  prog("opaque/later", &elf[6]), prog("dir/again", &elf[7]),
+		  prog("early/new", &elf[9]), WHITEOUT(".wh.early"),
 		  WHITEOUT(".wh..wh.plnk"), WHITEOUT(".wh.never-there"),
 		  WHITEOUT("no/such/.wh.file"));
 	finish_layout();
 	policy = scan_layout();
-	assert_rules(policy, 4);
+	assert_rules(policy, 5);
+	assert_rule(policy, &elf[9], sizeof(*elf), 1, "/early/new");
 	assert_rule(policy, &elf[4], sizeof(*elf), 1, "/stays");
 	assert_rule(policy, &elf[5], sizeof(*elf), 1, "/opaque/sub/new");
 	assert_rule(policy, &elf[6], sizeof(*elf), 1, "/opaque/later");
@@ -66,8 +69,8 @@ static void directory_and_file_replace_each_other(void **state)
 
 	(void)state;
 	start_layout();
-	add_layer(PROG("x/below", &a), PROG("y", &b));
-	add_layer(PROG("x", &c), DIRECTORY("y/"));
+	add_layer(prog("x/below", &a), prog("y", &b));
+	add_layer(prog("x", &c), DIRECTORY("y/"));
 	finish_layout();
 	policy = scan_layout();
 	assert_rules(policy, 1);
@@ -82,7 +85,7 @@ static void hard_links_are_files_of_their_own(void **state)
 
 	(void)state;
 	start_layout();
-	add_layer(PROG("z/a", &a), PROG("z/b", &b), HARDLINK("b2", "z/b"));
+	add_layer(prog("z/a", &a), prog("z/b", &b), HARDLINK("b2", "z/b"));
 	add_layer(HARDLINK("a2", "./z/a"), WHITEOUT("z/.wh.a"),
 		  WHITEOUT("z/.wh.b"), HARDLINK("a2", "a2"));
 	finish_layout();
@@ -94,7 +97,7 @@ static void hard_links_are_files_of_their_own(void **state)
 }
 
 /* As when a layer is unpacked over a root with /lib -> usr/lib. */
-static void symlinked_directories_lead_to_the_file_that_is_replaced(void **state)
+static void symlinked_directories_are_followed(void **state)
 {
 	struct elf64 elf[4];
 	struct libdstack_policy *policy;
@@ -104,12 +107,12 @@ static void symlinked_directories_lead_to_the_file_that_is_replaced(void **state
 	for (i = 0; i < 4; i++)
 		elf[i] = make_elf(ET_DYN, i);
 	start_layout();
-	add_layer(PROG("usr/lib/old", &elf[0]), PROG("usr/lib/gone", &elf[1]),
+	add_layer(prog("usr/lib/old", &elf[0]), prog("usr/lib/gone", &elf[1]),
 		  SYMLINK("lib", "usr/lib"),
 		  SYMLINK("up", "../../../usr/./lib/../lib"),
 		  SYMLINK("abs", "/up"));
-	add_layer(PROG("lib/old", &elf[2]), WHITEOUT("abs/.wh.gone"),
-		  PROG("up/new", &elf[3]));
+	add_layer(prog("lib/old", &elf[2]), WHITEOUT("abs/.wh.gone"),
+		  prog("up/new", &elf[3]));
 	finish_layout();
 	policy = scan_layout();
 	assert_rules(policy, 2);
@@ -147,7 +150,7 @@ static void program_of_many_blocks_survives_a_layer(void **state)
 {
 	size_t len = 1000001;
 	struct libdstack_policy *policy;
-	struct elf64 *exec = calloc(1, len);
+	struct elf64 *exec = allocated(calloc(1, len));
 
 	(void)state;
 	*exec = make_elf(ET_EXEC, 1);
@@ -171,7 +174,7 @@ static void name_in_utf8_is_kept_in_any_locale(void **state)
 	/* Too long for a plain header, so that pax is used. */
 	memset(name + 3, 'x', 200);
 	start_layout();
-	add_layer(PROG("\xc3\xbc/a", &exec), PROG(name, &again));
+	add_layer(prog("\xc3\xbc/a", &exec), prog(name, &again));
 	finish_layout();
 	policy = scan_layout();
 	assert_rules(policy, 2);
@@ -192,7 +195,7 @@ static void image_is_the_digest_of_the_manifest(void **state)
 
 	(void)state;
 	start_layout();
-	add_layer(PROG("a", &exec));
+	add_layer(prog("a", &exec));
 	manifest = write_manifest("amd64");
 	write_index(json_pack("[O]", manifest));
 	json_decref(layers);
@@ -212,11 +215,11 @@ static void image_for_this_platform_is_chosen(void **state)
 
 	(void)state;
 	start_layout();
-	add_layer(PROG("a", &other));
+	add_layer(prog("a", &other));
 	arm64 = write_manifest("arm64");
 	set_platform(arm64, "arm64");
 	json_array_clear(layers);
-	add_layer(PROG("a", &exec));
+	add_layer(prog("a", &exec));
 	amd64 = write_manifest("amd64");
 	set_platform(amd64, "amd64");
 	index = write_json_blob(INDEX, json_pack("{s:[O, O]}", "manifests",
@@ -242,7 +245,7 @@ static void two_images_are_refused(void **state)
 	(void)state;
 	start_layout();
 	one = write_manifest("amd64");
-	add_layer(PROG("a", &exec));
+	add_layer(prog("a", &exec));
 	write_index(json_pack("[o, o]", one, write_manifest("amd64")));
 	json_decref(layers);
 	assert_scan_fails(dir, -EBADMSG, "names 2 images");
@@ -311,7 +314,7 @@ static void make_good_layout(void)
 
 	exec = make_elf(ET_EXEC, 1);
 	start_layout();
-	add_layer(PROG("a", &exec));
+	add_layer(prog("a", &exec));
 	manifest = write_manifest("amd64");
 	root = json_load_file(in_dir(blob_path(manifest)), 0, NULL);
 	descriptors[0] = json_incref(json_array_get(layers, 0));
@@ -430,13 +433,13 @@ static void path_that_leads_out_is_refused(void **state)
 	struct elf64 exec = make_elf(ET_EXEC, 1);
 
 	(void)state;
-	refuse_layer(-EBADMSG, "'..'", PROG("../a", &exec));
-	refuse_layer(-EBADMSG, "'..'", PROG("a/../../b", &exec));
-	refuse_layer(-EBADMSG, "'..'", PROG("a/..", &exec));
+	refuse_layer(-EBADMSG, "'..'", prog("../a", &exec));
+	refuse_layer(-EBADMSG, "'..'", prog("a/../../b", &exec));
+	refuse_layer(-EBADMSG, "'..'", prog("a/..", &exec));
 	refuse_layer(-EBADMSG, "'..'", DIRECTORY(".."));
 	refuse_layer(-EBADMSG, "'..'", SYMLINK("a/../b", "c"));
 	refuse_layer(-EBADMSG, "'..'", WHITEOUT("../.wh.a"));
-	refuse_layer(-EBADMSG, "'..'", PROG("a", &exec),
+	refuse_layer(-EBADMSG, "'..'", prog("a", &exec),
 		     HARDLINK("b", "../a"));
 }
 
@@ -445,8 +448,8 @@ static void malformed_entry_is_refused(void **state)
 	struct elf64 exec = make_elf(ET_EXEC, 1);
 
 	(void)state;
-	refuse_layer(-EBADMSG, "leads through a file", PROG("a", &exec),
-		     PROG("a/b", &exec));
+	refuse_layer(-EBADMSG, "leads through a file", prog("a", &exec),
+		     prog("a/b", &exec));
 	refuse_layer(-EBADMSG, "hard link to no file", HARDLINK("a", "b"));
 	refuse_layer(-EBADMSG, "hard link to no file", DIRECTORY("b/"),
 		     HARDLINK("a", "b"));
@@ -454,8 +457,8 @@ static void malformed_entry_is_refused(void **state)
 	refuse_layer(-EBADMSG, "whiteout of nothing", WHITEOUT(".wh.."));
 	refuse_layer(-EBADMSG, "whiteout of nothing", WHITEOUT(".wh..."));
 	refuse_layer(-ELOOP, "too many", SYMLINK("a", "b"), SYMLINK("b", "a"),
-		     PROG("a/x", &exec));
-	refuse_layer(-EISDIR, "can't be placed", PROG(".", &exec));
+		     prog("a/x", &exec));
+	refuse_layer(-EISDIR, "can't be placed", prog(".", &exec));
 }
 
 static void path_too_deep_is_refused(void **state)
@@ -468,13 +471,13 @@ static void path_too_deep_is_refused(void **state)
 	for (i = 0; i < sizeof(path) - 1; i++)
 		path[i] = i % 2 ? '/' : 'a';
 	path[i] = '\0';
-	refuse_layer(-ELOOP, "too many", PROG(path, &exec));
+	refuse_layer(-ELOOP, "too many", prog(path, &exec));
 }
 
 static void layer_of_unknown_type_is_refused(void **state)
 {
 	struct elf64 exec = make_elf(ET_EXEC, 1);
-	const struct entry list[] = { PROG("a", &exec) };
+	const struct entry list[] = { prog("a", &exec) };
 
 	(void)state;
 	start_layout();
@@ -496,7 +499,7 @@ static void layer_that_is_no_tar_is_refused(void **state)
 static void layer_cut_short_is_refused(void **state)
 {
 	struct elf64 exec = make_elf(ET_EXEC, 1);
-	const struct entry list[] = { PROG("a", &exec), PROG("b", &exec) };
+	const struct entry list[] = { prog("a", &exec), prog("b", &exec) };
 	size_t len, cut;
 	char *tar = make_tar(list, 2, NULL, &len);
 
@@ -516,7 +519,7 @@ static void layer_cut_short_is_refused(void **state)
 static void layer_that_is_too_large_is_refused(void **state)
 {
 	struct elf64 exec = make_elf(ET_EXEC, 1);
-	const struct entry list[] = { PROG("a", &exec) };
+	const struct entry list[] = { prog("a", &exec) };
 	size_t i, len;
 	char *tar = make_tar(list, 1, NULL, &len);
 	unsigned int sum = 0;
@@ -544,10 +547,11 @@ static void layer_that_is_too_large_is_refused(void **state)
 static void layer_with_too_many_entries_is_refused(void **state)
 {
 	enum { ENTRIES = 4096, FRAMES = SCAN_ENTRIES_MAX / ENTRIES + 1 };
-	const struct entry list[] = { TEXT("a", "") };
+	const struct entry list[] = { words("a", "") };
 	size_t i, len, frame_len;
 	char *tar = make_tar(list, 1, NULL, &len);
-	char *plain = malloc(512 * ENTRIES), *frame = malloc(TAR_MAX);
+	char *plain = allocated(malloc(512 * ENTRIES));
+	char *frame = allocated(malloc(TAR_MAX));
 	struct archive *raw = archive_write_new();
 	struct archive_entry *entry = archive_entry_new();
 
@@ -584,7 +588,7 @@ int main(void)
 		scan_unit_test(whiteouts_hide_lower_layers_only),
 		scan_unit_test(directory_and_file_replace_each_other),
 		scan_unit_test(hard_links_are_files_of_their_own),
-		scan_unit_test(symlinked_directories_lead_to_the_file_that_is_replaced),
+		scan_unit_test(symlinked_directories_are_followed),
 		scan_unit_test(layers_may_be_compressed),
 		scan_unit_test(program_of_many_blocks_survives_a_layer),
 		scan_unit_test(name_in_utf8_is_kept_in_any_locale),

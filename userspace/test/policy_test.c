@@ -23,8 +23,10 @@
 #include "table.h"
 
 #define APP	"abababababababababababababababababababab"
-#define ZEROS	"0000000000000000000000000000000000000000000000000000000000000000"
-#define ONES	"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+#define ZEROS \
+	"0000000000000000000000000000000000000000000000000000000000000000"
+#define ONES \
+	"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 #define ZERO_DIGEST	"\"sha256:" ZEROS "\""
 #define ONE_DIGEST	"\"sha256:" ONES "\""
 
@@ -68,6 +70,10 @@ static void assert_canonical(const struct libdstack_policy *policy,
 	free(text);
 }
 
+/* sha256sum of the canonical text below */
+#define CANONICAL_DIGEST \
+	"d7e72873d936ec686149f5e9014d486f4ab3105929818ddf862fe8bcb849bc9e"
+
 static void canonical_form_is_rfc8785(void **state)
 {
 	static const char text[] =
@@ -84,9 +90,6 @@ static void canonical_form_is_rfc8785(void **state)
 		"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"map\"],"
 		"\"path\":\"/\xc3\xbc/\xe2\x82\xac\"}]}},"
 		"\"epoch\":9007199254740991,\"version\":1}";
-	/* sha256sum of the text above */
-	static const char digest[] =
-		"d7e72873d936ec686149f5e9014d486f4ab3105929818ddf862fe8bcb849bc9e";
 	struct libdstack_policy *policy = parsed(text);
 	uint8_t out[DSTACK_DIGEST_SIZE];
 	char hex[2 * DSTACK_DIGEST_SIZE + 1];
@@ -94,7 +97,8 @@ static void canonical_form_is_rfc8785(void **state)
 	(void)state;
 	assert_canonical(policy, canonical);
 	assert_int_equal(libdstack_policy_digest(policy, out), 0);
-	assert_string_equal(dstack_hex_encode(out, sizeof(out), hex), digest);
+	assert_string_equal(dstack_hex_encode(out, sizeof(out), hex),
+			    CANONICAL_DIGEST);
 	assert_int_equal(libdstack_policy_epoch(policy),
 			 LIBDSTACK_POLICY_EPOCH_MAX);
 	libdstack_policy_free(policy);
@@ -121,20 +125,35 @@ static void document_keeps_the_order_of_its_arrays(void **state)
 
 static void changed_document_is_written_sorted(void **state)
 {
-	struct libdstack_policy *policy = parsed(
-		WITH("{\"digest\":" ONE_DIGEST ",\"kinds\":[\"script\",\"exec\"]}"));
+	static const char text[] = WITH("{\"digest\":" ONE_DIGEST
+					",\"kinds\":[\"script\",\"exec\"]}");
+	static const char sorted[] =
+		"{\"app_id\":\"" APP "\",\"containers\":{\"web\":{\"allow\":["
+		"{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/x\"},"
+		"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"exec\",\"script\"]}]}},"
+		"\"epoch\":1,\"version\":1}";
 	static const uint8_t zeros[DSTACK_DIGEST_SIZE];
+	struct libdstack_policy *policy = parsed(text);
 
 	(void)state;
 	assert_int_equal(libdstack_policy_add(policy, "web", zeros,
 					      DSTACK_KIND_MAP, "/x"), 0);
-	assert_canonical(policy,
-		"{\"app_id\":\"" APP "\",\"containers\":{\"web\":{\"allow\":["
-		"{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/x\"},"
-		"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"exec\",\"script\"]}]}},"
-		"\"epoch\":1,\"version\":1}");
+	assert_canonical(policy, sorted);
 	libdstack_policy_free(policy);
 }
+
+/* In these a ' stands for a ". */
+#define DOC(version, epoch, app_id) \
+	"{'version':" version ",'epoch':" epoch ",'app_id':" app_id \
+	",'containers':{}}"
+#define EPOCH(epoch)	DOC("1", epoch, "'" APP "'")
+#define APP_ID(app_id)	DOC("1", "1", app_id)
+#define BODY(body)	"{" HEAD ",'containers':" body "}"
+#define DIGEST(digest)	WITH("{'digest':'" digest "','kinds':['exec']}")
+#define KINDS(kinds)	WITH("{'digest':" ZERO_DIGEST ",'kinds':" kinds "}")
+#define PATH(path)	KINDS("['map'],'path':" path)
+#define UPPER \
+	"A000000000000000000000000000000000000000000000000000000000000000"
 
 static const struct refusal {
 	const char *claim;
@@ -143,125 +162,119 @@ static const struct refusal {
 } refusals[] = {
 	{ "not JSON", "{", "policy: line 1" },
 	{ "empty", "", "policy: line 1" },
-	{ "something behind it", "{" HEAD ",\"containers\":{}} x", "line 1" },
+	{ "something behind it", BODY("{}") "x", "line 1" },
 	{ "an array", "[]", "want an object" },
-	{ "version missing", "{\"epoch\":1,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "\"version\" is missing" },
-	{ "version 2", "{\"version\":2,\"epoch\":1,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "version: want 1" },
-	{ "version true", "{\"version\":true,\"epoch\":1,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "version: want 1" },
-	{ "epoch missing", "{\"version\":1,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "\"epoch\" is missing" },
-	{ "epoch 0", "{\"version\":1,\"epoch\":0,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "epoch: want" },
-	{ "epoch -1", "{\"version\":1,\"epoch\":-1,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "epoch: want" },
-	{ "epoch 2^53", "{\"version\":1,\"epoch\":9007199254740992,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "epoch: want" },
-	{ "epoch 2^64", "{\"version\":1,\"epoch\":18446744073709551616,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "line 1" },
-	{ "epoch 1.0", "{\"version\":1,\"epoch\":1.0,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "epoch: want" },
-	{ "epoch 1e0", "{\"version\":1,\"epoch\":1e0,\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "epoch: want" },
-	{ "epoch text", "{\"version\":1,\"epoch\":\"1\",\"app_id\":\"" APP "\",\"containers\":{}}",
-	  "epoch: want" },
-	{ "app_id missing", "{\"version\":1,\"epoch\":1,\"containers\":{}}",
-	  "\"app_id\" is missing" },
-	{ "app_id short", "{\"version\":1,\"epoch\":1,\"app_id\":\"ab\",\"containers\":{}}",
+	{ "version missing", "{'epoch':1,'app_id':'" APP "','containers':{}}",
+	  "'version' is missing" },
+	{ "version 2", DOC("2", "1", "'" APP "'"), "version: want 1" },
+	{ "version true", DOC("true", "1", "'" APP "'"), "version: want 1" },
+	{ "epoch missing", "{'version':1,'app_id':'" APP "','containers':{}}",
+	  "'epoch' is missing" },
+	{ "epoch 0", EPOCH("0"), "epoch: want" },
+	{ "epoch -1", EPOCH("-1"), "epoch: want" },
+	{ "epoch 2^53", EPOCH("9007199254740992"), "epoch: want" },
+	{ "epoch 2^64", EPOCH("18446744073709551616"), "line 1" },
+	{ "epoch 1.0", EPOCH("1.0"), "epoch: want" },
+	{ "epoch 1e0", EPOCH("1e0"), "epoch: want" },
+	{ "epoch text", EPOCH("'1'"), "epoch: want" },
+	{ "app_id missing", "{'version':1,'epoch':1,'containers':{}}",
+	  "'app_id' is missing" },
+	{ "app_id short", APP_ID("'ab'"), "app_id: want" },
+	{ "app_id upper case",
+	  APP_ID("'ABababababababababababababababababababab'"),
 	  "app_id: want" },
-	{ "app_id upper case", "{\"version\":1,\"epoch\":1,\"app_id\":\"ABababababababababababababababababababab\",\"containers\":{}}",
-	  "app_id: want" },
-	{ "app_id number", "{\"version\":1,\"epoch\":1,\"app_id\":1,\"containers\":{}}",
-	  "app_id: want" },
-	{ "containers missing", "{" HEAD "}", "\"containers\" is missing" },
-	{ "containers an array", "{" HEAD ",\"containers\":[]}",
-	  "containers: want" },
-	{ "unknown field", "{" HEAD ",\"containers\":{},\"more\":1}",
-	  "unknown field \"more\"" },
-	{ "a field twice", "{" HEAD ",\"epoch\":1,\"containers\":{}}",
+	{ "app_id number", APP_ID("1"), "app_id: want" },
+	{ "containers missing", "{" HEAD "}", "'containers' is missing" },
+	{ "containers an array", BODY("[]"), "containers: want" },
+	{ "unknown field", BODY("{},'more':1"), "unknown field 'more'" },
+	{ "a field twice", BODY("{},'epoch':1"), "line 1" },
+	{ "a field twice, written otherwise", BODY("{},'\\u0065poch':1"),
 	  "line 1" },
-	{ "a field twice, written otherwise", "{" HEAD ",\"\\u0065poch\":1,\"containers\":{}}",
+	{ "section twice", BODY("{'a':{'allow':[]},'a':{'allow':[]}}"),
 	  "line 1" },
-	{ "section twice", "{" HEAD ",\"containers\":{\"a\":{\"allow\":[]},\"a\":{\"allow\":[]}}}",
-	  "line 1" },
-	{ "section without name", "{" HEAD ",\"containers\":{\"\":{\"allow\":[]}}}",
-	  "section \"\"" },
-	{ "section with a slash", "{" HEAD ",\"containers\":{\"a/b\":{\"allow\":[]}}}",
-	  "section \"a/b\"" },
-	{ "section of 64 letters", "{" HEAD ",\"containers\":{\"" ZEROS "\":{\"allow\":[]}}}",
-	  "section \"0000" },
-	{ "section a number", "{" HEAD ",\"containers\":{\"a\":1}}",
-	  "containers.a: want" },
-	{ "allow missing", "{" HEAD ",\"containers\":{\"a\":{}}}",
-	  "containers.a: field \"allow\"" },
-	{ "allow an object", "{" HEAD ",\"containers\":{\"a\":{\"allow\":{}}}}",
+	{ "section without name", BODY("{'':{'allow':[]}}"), "section ''" },
+	{ "section with a slash", BODY("{'a/b':{'allow':[]}}"),
+	  "section 'a/b'" },
+	{ "section of 64 letters", BODY("{'" ZEROS "':{'allow':[]}}"),
+	  "section '0000" },
+	{ "section a number", BODY("{'a':1}"), "containers.a: want" },
+	{ "allow missing", BODY("{'a':{}}"), "containers.a: field 'allow'" },
+	{ "allow an object", BODY("{'a':{'allow':{}}}"),
 	  "containers.a.allow: want" },
-	{ "unknown field in a section", "{" HEAD ",\"containers\":{\"a\":{\"allow\":[],\"deny\":[]}}}",
-	  "containers.a: unknown field \"deny\"" },
-	{ "entry a string", WITH(ZERO_DIGEST), "containers.web.allow[0]: want" },
+	{ "unknown field in a section", BODY("{'a':{'allow':[],'deny':[]}}"),
+	  "containers.a: unknown field 'deny'" },
+	{ "entry a string", WITH(ZERO_DIGEST),
+	  "containers.web.allow[0]: want" },
 	{ "unknown field in the second entry",
-	  WITH(ENTRY ",{\"digest\":" ONE_DIGEST ",\"kinds\":[\"exec\"],\"size\":1}"),
-	  "containers.web.allow[1]: unknown field \"size\"" },
-	{ "digest missing", WITH("{\"kinds\":[\"exec\"]}"),
-	  "containers.web.allow[0]: field \"digest\"" },
-	{ "digest without algorithm", WITH("{\"digest\":\"" ZEROS "\",\"kinds\":[\"exec\"]}"),
+	  WITH(ENTRY ",{'digest':" ONE_DIGEST ",'kinds':['exec'],'size':1}"),
+	  "containers.web.allow[1]: unknown field 'size'" },
+	{ "digest missing", WITH("{'kinds':['exec']}"),
+	  "containers.web.allow[0]: field 'digest'" },
+	{ "digest without algorithm", DIGEST(ZEROS),
 	  "containers.web.allow[0].digest: want" },
-	{ "digest short", WITH("{\"digest\":\"sha256:00\",\"kinds\":[\"exec\"]}"),
+	{ "digest short", DIGEST("sha256:00"),
 	  "containers.web.allow[0].digest: want" },
-	{ "digest long", WITH("{\"digest\":\"sha256:" ZEROS "0\",\"kinds\":[\"exec\"]}"),
+	{ "digest long", DIGEST("sha256:" ZEROS "0"),
 	  "containers.web.allow[0].digest: want" },
-	{ "digest of another algorithm", WITH("{\"digest\":\"sha512:" ZEROS "\",\"kinds\":[\"exec\"]}"),
+	{ "digest of another algorithm", DIGEST("sha512:" ZEROS),
 	  "containers.web.allow[0].digest: want" },
-	{ "digest with upper case", WITH("{\"digest\":\"sha256:A000000000000000000000000000000000000000000000000000000000000000\",\"kinds\":[\"exec\"]}"),
+	{ "digest in upper case", DIGEST("sha256:" UPPER),
 	  "containers.web.allow[0].digest: want" },
 	{ "digest twice", WITH(ENTRY "," ENTRY),
 	  "containers.web.allow[1].digest: an entry above" },
-	{ "kinds missing", WITH("{\"digest\":" ZERO_DIGEST "}"),
-	  "containers.web.allow[0]: field \"kinds\"" },
-	{ "kinds empty", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[]}"),
+	{ "kinds missing", WITH("{'digest':" ZERO_DIGEST "}"),
+	  "containers.web.allow[0]: field 'kinds'" },
+	{ "kinds empty", KINDS("[]"), "containers.web.allow[0].kinds: want" },
+	{ "kinds a string", KINDS("'exec'"),
 	  "containers.web.allow[0].kinds: want" },
-	{ "kinds a string", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":\"exec\"}"),
-	  "containers.web.allow[0].kinds: want" },
-	{ "unknown kind", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"exec\",\"read\"]}"),
+	{ "unknown kind", KINDS("['exec','read']"),
 	  "containers.web.allow[0].kinds: [1]" },
-	{ "kind a number", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[1]}"),
-	  "containers.web.allow[0].kinds: [0]" },
-	{ "kind twice", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\",\"map\"]}"),
-	  "containers.web.allow[0].kinds: \"map\" occurs twice" },
-	{ "path empty", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"\"}"),
+	{ "kind a number", KINDS("[1]"), "containers.web.allow[0].kinds: [0]" },
+	{ "kind twice", KINDS("['map','map']"),
+	  "containers.web.allow[0].kinds: 'map' occurs twice" },
+	{ "path empty", PATH("''"), "containers.web.allow[0].path: want" },
+	{ "path null", PATH("null"), "containers.web.allow[0].path: want" },
+	{ "path with a newline", PATH("'/a\\nb'"),
 	  "containers.web.allow[0].path: want" },
-	{ "path null", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":null}"),
+	{ "path with DEL", PATH("'/a\\u007f'"),
 	  "containers.web.allow[0].path: want" },
-	{ "path with a newline", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/a\\nb\"}"),
+	{ "path with a C1 control", PATH("'/a\\u009b'"),
 	  "containers.web.allow[0].path: want" },
-	{ "path with DEL", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/a\\u007f\"}"),
-	  "containers.web.allow[0].path: want" },
-	{ "path with a C1 control", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/a\\u009b\"}"),
-	  "containers.web.allow[0].path: want" },
-	{ "path with NUL", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/a\\u0000\"}"),
-	  "line 1" },
-	{ "path not UTF-8", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/\xff\"}"),
-	  "line 1" },
-	{ "path with half a surrogate pair", WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/\\ud800\"}"),
-	  "line 1" },
+	{ "path with NUL", PATH("'/a\\u0000'"), "line 1" },
+	{ "path not UTF-8", PATH("'/\xff'"), "line 1" },
+	{ "path with half a surrogate pair", PATH("'/\\ud800'"), "line 1" },
 };
+
+static char *with_quotes(const char *text)
+{
+	char *copy = strdup(text), *p;
+
+	assert_non_null(copy);
+	for (p = copy; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	return copy;
+}
 
 static void what_is_not_exactly_a_policy_is_refused(void **state)
 {
 	struct libdstack_policy *policy;
+	char *text, *says;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
-		const struct refusal *r = &refusals[i];
-
-		if (parse(r->text, &policy) != -EBADMSG)
-			fail_msg("taken, or another errno: %s", r->claim);
+		text = with_quotes(refusals[i].text);
+		says = with_quotes(refusals[i].says);
+		if (parse(text, &policy) != -EBADMSG)
+			fail_msg("taken, or another errno: %s",
+				 refusals[i].claim);
 		assert_null(policy);
-		if (!strstr(message, r->says))
-			fail_msg("%s: the message is '%s'", r->claim, message);
+		if (!strstr(message, says))
+			fail_msg("%s: the message is '%s'", refusals[i].claim,
+				 message);
+		free(text);
+		free(says);
 	}
 }
 
@@ -311,8 +324,8 @@ static void text_made_to_fill_memory_is_refused_unparsed(void **state)
 	text[0] = '"';
 	assert_int_equal(libdstack_policy_parse(text, len, &policy), -EBADMSG);
 	free(text);
-	assert_int_equal(libdstack_policy_parse("", LIBDSTACK_POLICY_FILE_MAX + 1UL,
-						&policy), -EFBIG);
+	len = LIBDSTACK_POLICY_FILE_MAX + 1UL;
+	assert_int_equal(libdstack_policy_parse("", len, &policy), -EFBIG);
 }
 
 static void missing_file_is_an_error(void **state)
@@ -329,6 +342,9 @@ static void file_is_read_as_its_text(void **state)
 {
 	char path[] = "/tmp/policy_test.XXXXXX";
 	static const char text[] = WITH(ENTRY) "\n";
+	static const char canonical[] =
+		"{\"app_id\":\"" APP "\",\"containers\":{\"web\":{\"allow\":["
+		ENTRY "]}},\"epoch\":1,\"version\":1}";
 	struct libdstack_policy *policy;
 	int fd = mkstemp(path);
 
@@ -338,9 +354,7 @@ static void file_is_read_as_its_text(void **state)
 	close(fd);
 	assert_int_equal(libdstack_policy_read(path, &policy), 0);
 	unlink(path);
-	assert_canonical(policy,
-		"{\"app_id\":\"" APP "\",\"containers\":{\"web\":{\"allow\":["
-		ENTRY "]}},\"epoch\":1,\"version\":1}");
+	assert_canonical(policy, canonical);
 	libdstack_policy_free(policy);
 }
 

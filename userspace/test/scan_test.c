@@ -21,7 +21,7 @@ static uint32_t kinds_of(const void *data, size_t len)
 	int fd;
 
 	write_at("elf", data, len, 0755);
-	fd = open(in_dir("elf"), O_RDONLY);
+	fd = valid(open(in_dir("elf"), O_RDONLY));
 	assert_int_equal(scan_elf_kinds(fd, &kinds), 0);
 	close(fd);
 	return kinds;
@@ -70,7 +70,7 @@ static void elf_with_soname_is_never_a_program(void **state)
 	assert_int_equal(kinds_of_elf(&elf), DSTACK_KIND_MAP);
 }
 
-static void what_follows_the_end_of_the_dynamic_section_is_ignored(void **state)
+static void entries_behind_the_last_are_ignored(void **state)
 {
 	struct elf64 elf = make_elf(ET_DYN, 0);
 
@@ -231,7 +231,7 @@ static void directory_gives_programs_libraries_and_scripts(void **state)
 	libdstack_policy_free(policy);
 }
 
-static void copies_and_hard_links_are_one_rule_with_the_first_path(void **state)
+static void copies_are_one_rule_with_the_first_path(void **state)
 {
 	struct elf64 exec = make_elf(ET_EXEC, 1);
 	struct libdstack_policy *policy = new_policy();
@@ -254,7 +254,7 @@ static void links_fifos_and_sockets_are_passed_by(void **state)
 	struct elf64 exec = make_elf(ET_EXEC, 1), out = make_elf(ET_EXEC, 2);
 	struct libdstack_policy *policy = new_policy();
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = valid(socket(AF_UNIX, SOCK_STREAM, 0));
 	char other[PATH_MAX];
 
 	(void)state;
@@ -281,7 +281,7 @@ static void links_fifos_and_sockets_are_passed_by(void **state)
 }
 
 /* A path is for people: what can't be shown is left out, the file is not. */
-static void file_with_a_name_that_is_no_text_is_listed_without(void **state)
+static void file_without_a_printable_name_is_listed(void **state)
 {
 	struct elf64 one = make_elf(ET_EXEC, 1), two = make_elf(ET_EXEC, 2);
 	struct libdstack_policy *policy = new_policy();
@@ -315,10 +315,10 @@ static void directory_too_deep_fails_the_scan(void **state)
 	int i, fd, next;
 
 	(void)state;
-	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	fd = valid(open(dir, O_RDONLY | O_DIRECTORY));
 	for (i = 0; i <= SCAN_DEPTH_MAX; i++) {
 		assert_int_equal(mkdirat(fd, "d", 0755), 0);
-		next = openat(fd, "d", O_RDONLY | O_DIRECTORY);
+		next = valid(openat(fd, "d", O_RDONLY | O_DIRECTORY));
 		close(fd);
 		fd = next;
 	}
@@ -369,7 +369,7 @@ static void large_file_is_hashed_whole(void **state)
 	size_t len = 300000;
 	struct libdstack_policy *policy = new_policy();
 	struct elf64 exec = make_elf(ET_EXEC, 1);
-	char *data = calloc(1, len);
+	char *data = allocated(calloc(1, len));
 
 	(void)state;
 	memcpy(data, &exec, sizeof(exec));
@@ -386,14 +386,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scan_unit_test(elf_type_and_flags_decide),
 		scan_unit_test(elf_with_soname_is_never_a_program),
-		scan_unit_test(what_follows_the_end_of_the_dynamic_section_is_ignored),
+		scan_unit_test(entries_behind_the_last_are_ignored),
 		scan_unit_test(malformed_elf_is_no_program),
 		scan_unit_test(elf_of_32_bits_and_other_byte_orders_is_read),
 		scan_unit_test(files_of_this_system_are_what_they_are),
 		scan_unit_test(directory_gives_programs_libraries_and_scripts),
-		scan_unit_test(copies_and_hard_links_are_one_rule_with_the_first_path),
+		scan_unit_test(copies_are_one_rule_with_the_first_path),
 		scan_unit_test(links_fifos_and_sockets_are_passed_by),
-		scan_unit_test(file_with_a_name_that_is_no_text_is_listed_without),
+		scan_unit_test(file_without_a_printable_name_is_listed),
 		scan_unit_test(file_that_can_not_be_read_fails_the_scan),
 		scan_unit_test(directory_too_deep_fails_the_scan),
 		scan_unit_test(other_file_system_is_left_out_and_named),
