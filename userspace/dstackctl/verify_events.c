@@ -207,7 +207,19 @@ static const char *verb(const struct row *row)
 }
 
 /* Values of the log hold printable ASCII only: the decoder saw to it. */
-#define TEXT(value) (int)(value).len, (const char *)(value).data
+static void put(const char *before, const struct dstack_bytes *value)
+{
+	printf("%s%.*s", before, (int)value->len, (const char *)value->data);
+}
+
+static void print_container(const struct row *row)
+{
+	put("container ", &row->id);
+	put(": section ", &row->reason);
+	put(", app ", &row->kind);
+	put(", image ", &row->digest);
+	putchar('\n');
+}
 
 static void print_row(const void *node, VISIT visit, void *arg)
 {
@@ -216,29 +228,35 @@ static void print_row(const void *node, VISIT visit, void *arg)
 	(void)arg;
 	if (visit != postorder && visit != leaf)
 		return;
-	if (row->event == DSTACK_EVENT_CONTAINER)
-		printf("container %.*s: section %.*s, app %.*s, image %.*s\n",
-		       TEXT(row->id), TEXT(row->reason), TEXT(row->kind),
-		       TEXT(row->digest));
-	else if (row->event == DSTACK_EVENT_USER)
-		printf("  %-6s %6" PRIu64 " x %.*s in %.*s\n", verb(row),
-		       row->count, TEXT(row->digest), TEXT(row->id));
-	else
-		printf("  %-6s %6" PRIu64 " x %.*s %.*s %.*s\n", verb(row),
-		       row->count, TEXT(row->digest), TEXT(row->path),
-		       TEXT(row->reason));
+	if (row->event == DSTACK_EVENT_CONTAINER) {
+		print_container(row);
+		return;
+	}
+	printf("  %-6s %6" PRIu64 " x", verb(row), row->count);
+	put(" ", &row->digest);
+	if (row->event == DSTACK_EVENT_USER) {
+		put(" in ", &row->id);
+	} else {
+		put(" ", &row->path);
+		put(" ", &row->reason);
+	}
+	putchar('\n');
 }
 
 void summary_print(const struct summary *summary)
 {
 	printf("\n%zu events are covered by the quote, %zu later ones are not.\n",
 	       summary->events, summary->later);
-	if (summary->state.len)
-		printf("state     %.*s\n", TEXT(summary->state));
-	if (summary->epoch.len)
-		printf("policy    epoch %.*s, table %.*s, document %.*s\n",
-		       TEXT(summary->epoch), TEXT(summary->table),
-		       TEXT(summary->document));
+	if (summary->state.len) {
+		put("state     ", &summary->state);
+		putchar('\n');
+	}
+	if (summary->epoch.len) {
+		put("policy    epoch ", &summary->epoch);
+		put(", table ", &summary->table);
+		put(", document ", &summary->document);
+		putchar('\n');
+	}
 	twalk_r(summary->rows, print_row, NULL);
 }
 

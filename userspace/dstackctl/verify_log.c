@@ -54,8 +54,10 @@ static const char *hint(const struct libdstack_log *log,
 	if (is_zero(base, DSTACK_REGISTER_SIZE) &&
 	    start_base(&log->events[0], start) &&
 	    !is_zero(start, sizeof(start)))
-		return "the log starts after something else extended RTMR3: give the events before it, or --base";
-	return "an event is missing, added, out of order or of another TD, or the log ends before the quote was made";
+		return "the log starts after something else extended RTMR3: "
+			"give the events before it, or --base";
+	return "an event is missing, added, out of order or of another TD, "
+		"or the log ends before the quote was made";
 }
 
 static bool fail_log(struct report *report, const struct libdstack_log *log,
@@ -118,15 +120,15 @@ static bool check_replay(struct report *report,
 
 	if (at->fixed && at->count > log->count)
 		return report_add(report, false, event_log,
-				  "the log has %zu events, less than the %" PRIu64 " that the quote covers",
-				  log->count, at->count);
+				  "the log has %zu events, and the quote covers %zu",
+				  log->count, (size_t)at->count);
 	err = at->fixed ? replay_fixed(log, at, want, &bad) :
 			  replay_search(log, at, want, &bad);
 	if (err)
 		return fail_log(report, log, err, bad, at, want);
 	return report_add(report, true, event_log,
-			  "the first %" PRIu64 " events replay to RTMR3; %" PRIu64 " later ones are not covered",
-			  at->count, log->count - at->count);
+			  "the first %zu events replay to RTMR3; %zu later ones are not covered",
+			  (size_t)at->count, log->count - (size_t)at->count);
 }
 
 /*

@@ -91,12 +91,13 @@ static void set_hex(json_t *obj, const char *key, const void *data, size_t len)
 
 json_t *verdict_json(const struct libdstack_verdict *verdict)
 {
+	const char *status = libdstack_tcb_status_name(verdict->status);
 	const struct libdstack_td *td = &verdict->td;
 	json_t *obj;
 
 	obj = json_pack("{s:i, s:s, s:s, s:s, s:I, s:I}",
 			"version", verdict->quote_version,
-			"tcb_status", libdstack_tcb_status_name(verdict->status),
+			"tcb_status", status,
 			"tcb_date", verdict->tcb_date,
 			"advisories", verdict->advisories,
 			"tcb_evaluation", (json_int_t)verdict->tcb_eval_number,

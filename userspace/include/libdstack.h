@@ -179,7 +179,7 @@ int libdstack_log_find(const struct libdstack_log *log,
  * (Documentation/userspace-api/policy.rst)
  */
 
-#define LIBDSTACK_POLICY_FILE_MAX	67108864U	/* bytes of a document */
+#define LIBDSTACK_POLICY_FILE_MAX	67108864U	/* bytes of a text */
 #define LIBDSTACK_POLICY_PATH_MAX	4096		/* with NUL */
 #define LIBDSTACK_POLICY_EPOCH_MAX	9007199254740991ULL	/* 2^53 - 1 */
 
@@ -291,7 +291,7 @@ struct libdstack_verdict {
 	uint16_t quote_version;
 	struct libdstack_td td;		/* proven only if no step failed */
 	uint8_t fmspc[6];
-	char step[64];			/* that failed; empty: none did */
+	char step[64];			/* that failed; empty: none */
 	char reason[LIBDSTACK_VERDICT_TEXT];
 	char advisories[LIBDSTACK_ADVISORIES_MAX]; /* sorted, "," between */
 	char tcb_date[32];
@@ -307,7 +307,7 @@ int libdstack_collateral_read(const char *path,
 int libdstack_collateral_parse(const char *text, size_t len,
 			       struct libdstack_collateral **collateral);
 void libdstack_collateral_free(struct libdstack_collateral *collateral);
-/* As Intel writes it: "UpToDate", ...  The second: __LIBDSTACK_TCB_MAX: none. */
+/* As Intel writes it; the second returns __LIBDSTACK_TCB_MAX for no status. */
 const char *libdstack_tcb_status_name(enum libdstack_tcb_status status);
 enum libdstack_tcb_status libdstack_tcb_status_from_name(const char *name);
 /*

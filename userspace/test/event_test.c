@@ -39,7 +39,8 @@ static const struct {
 	{ DSTACK_EVENT_MAP, "dstack.map",
 	  "v=1 id=x digest=x reason=x epoch=x storage=x path=x" },
 	{ DSTACK_EVENT_DENY, "dstack.deny",
-	  "v=1 id=x kind=x digest=x reason=x count=x epoch=x storage=x path=x" },
+	  "v=1 id=x kind=x digest=x reason=x count=x epoch=x storage=x "
+	  "path=x" },
 	{ DSTACK_EVENT_USER, "dstack.user", "v=1 id=x name=x data=x" },
 };
 
@@ -74,12 +75,16 @@ static void digest_is_upstreams(void **state)
 	static const struct {
 		const char *name, *payload, *digest;
 	} known[] = {
-		{ "system-ready", "",
-		  "1a76b2a80a0be71eae59f80945d876351a7a3fb8e9fd1ff1cede5734aa84ea11fd72b4edfbb6f04e5a85edd114c751bd" },
-		{ "boot-mr-done", "",
-		  "98bd7e6bd3952720b65027fd494834045d06b4a714bf737a06b874638b3ea00ff402f7f583e3e3b05e921c8570433ac6" },
-		{ "storage-fs", "zfs",
-		  "ba51104636900268b0e059fa3d266419d079d1e94aea26fb9fcbb8d764bf4c89a67ac271b8a0d1a3989945132a111fc7" },
+		{
+			"system-ready", "",
+			"1a76b2a80a0be71eae59f80945d876351a7a3fb8e9fd1ff1cede5734aa84ea11fd72b4edfbb6f04e5a85edd114c751bd",
+		}, {
+			"boot-mr-done", "",
+			"98bd7e6bd3952720b65027fd494834045d06b4a714bf737a06b874638b3ea00ff402f7f583e3e3b05e921c8570433ac6",
+		}, {
+			"storage-fs", "zfs",
+			"ba51104636900268b0e059fa3d266419d079d1e94aea26fb9fcbb8d764bf4c89a67ac271b8a0d1a3989945132a111fc7",
+		},
 	};
 	uint8_t digest[DSTACK_REGISTER_SIZE];
 	char hex[2 * DSTACK_REGISTER_SIZE + 1];

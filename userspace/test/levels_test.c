@@ -432,9 +432,11 @@ static void status_names_go_both_ways(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < __LIBDSTACK_TCB_MAX; i++)
-		assert_int_equal(libdstack_tcb_status_from_name(
-			libdstack_tcb_status_name(i)), i);
+	for (i = 0; i < __LIBDSTACK_TCB_MAX; i++) {
+		const char *name = libdstack_tcb_status_name(i);
+
+		assert_int_equal(libdstack_tcb_status_from_name(name), i);
+	}
 	assert_int_equal(libdstack_tcb_status_from_name("unheard"),
 			 __LIBDSTACK_TCB_MAX);
 	assert_string_equal(libdstack_tcb_status_name(__LIBDSTACK_TCB_MAX),

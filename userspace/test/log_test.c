@@ -29,6 +29,7 @@
 #define ENTRY(digest, name, payload) \
 	"{\"imr\":3,\"event_type\":134217729,\"digest\":\"" digest \
 	"\",\"event\":\"" name "\",\"event_payload\":\"" payload "\"}"
+#define NAME16 "aaaaaaaaaaaaaaaa"
 #define READY ENTRY(READY_DIGEST, "system-ready", "")
 
 static struct libdstack_log *parse(const char *text)
@@ -100,7 +101,9 @@ static void written_event_is_read_back(void **state)
 
 static void writer_refuses_a_name_that_is_none(void **state)
 {
-	static const char * const names[] = { "", "a b", "a\"b", "a:b", "\xff" };
+	static const char * const names[] = {
+		"", "a b", "a\"b", "a:b", "\xff"
+	};
 	static const uint8_t digest[DSTACK_REGISTER_SIZE];
 	char long_name[DSTACK_NAME_SIZE + 1];
 	char *line;
@@ -130,7 +133,7 @@ static void form_of_the_json_does_not_matter(void **state)
 		READY,
 		READY "\n",
 		"[" READY "]",
-		" [ " READY " ] \n",
+		" [ " READY " ]\t\n",
 		"{ \"imr\": 3, \"event_type\": 134217729, \"digest\": \""
 		READY_DIGEST "\", \"event\": \"system-ready\", "
 		"\"event_payload\": \"\" }\n",
@@ -173,11 +176,12 @@ static void empty_log_has_no_events(void **state)
 
 static void boot_events_are_counted_and_left_out(void **state)
 {
-	struct libdstack_log *log = parse(
+	static const char text[] =
 		"[{\"imr\":0,\"event_type\":4,\"digest\":\"00\",\"event\":\"\","
 		"\"event_payload\":\"ACPI DATA\"}," READY
 		",{\"imr\":2,\"event_type\":2147483659,\"digest\":\"\","
-		"\"event\":\"x\",\"event_payload\":\"\"}]");
+		"\"event\":\"x\",\"event_payload\":\"\"}]";
+	struct libdstack_log *log = parse(text);
 
 	(void)state;
 	assert_int_equal(log->count, 1);
@@ -209,7 +213,7 @@ static void what_is_no_log_is_refused(void **state)
 		/* a name with ':' could move bytes from payload to name */
 		ENTRY("", "a:b", ""), ENTRY("", "", ""), ENTRY("", "a b", ""),
 		ENTRY("", "a\\u0000b", ""), ENTRY("", "a\nb", ""),
-		ENTRY("", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", ""),
+		ENTRY("", NAME16 NAME16 NAME16 NAME16, ""),
 	};
 	size_t i;
 
@@ -474,6 +478,7 @@ static void upstream_log_replays_to_its_quote(void **state)
 	uint8_t value[DSTACK_REGISTER_SIZE] = { 0 };
 	struct libdstack_log *log;
 	uint8_t quote[4096];
+	const char *hex;
 	char path[4096];
 	json_t *doc;
 	size_t bad;
@@ -489,9 +494,9 @@ static void upstream_log_replays_to_its_quote(void **state)
 	log = parse(json_string_value(json_object_get(doc, "event_log")));
 	assert_true(log->count > 5 && log->others > 5);
 	assert_int_equal(libdstack_log_replay(log, log->count, value, &bad), 0);
-	assert_true(dstack_hex_decode(
-		json_string_value(json_object_get(doc, "quote")),
-		2 * sizeof(quote), quote, sizeof(quote)));
+	hex = json_string_value(json_object_get(doc, "quote"));
+	assert_true(dstack_hex_decode(hex, 2 * sizeof(quote), quote,
+				      sizeof(quote)));
 	/* RTMR3 of a version 4 quote. */
 	assert_memory_equal(value, quote + 48 + 472, sizeof(value));
 	libdstack_log_free(log);

@@ -113,11 +113,15 @@ static void td_report_fields_are_at_their_offsets(void **state)
 		assert_int_equal(dcap_quote_parse(fixture.data, fixture.len,
 						  &q, &why), 0);
 		dcap_quote_td(&q, &td);
-		for (k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
-			assert_memory_equal(fields[k].field,
-				k < 15 || kinds[i].td15 ?
-				fixture.data + fixture.body + fields[k].offset :
-				zeros, fields[k].len);
+		for (k = 0; k < sizeof(fields) / sizeof(fields[0]); k++) {
+			const uint8_t *want = zeros;
+
+			if (k < 15 || kinds[i].td15)
+				want = fixture.data + fixture.body +
+					fields[k].offset;
+			assert_memory_equal(fields[k].field, want,
+					    fields[k].len);
+		}
 	}
 }
 

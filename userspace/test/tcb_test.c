@@ -550,13 +550,16 @@ static int relaunch_case(int version, int td15, uint8_t svn, uint8_t module,
 static void update_under_a_running_td_advises_a_relaunch(void **state)
 {
 	const char *old = "--module-status=OutOfDate";
+	const char *old_and_bare =
+		"--module-status=OutOfDate --status=ConfigurationNeeded";
+	const char *old_twice =
+		"--module-status=OutOfDate --qe-status=OutOfDate";
 	const uint8_t svn = MODULE_SVN + 1;	/* what is newest then */
 
 	(void)state;
 	assert_status(relaunch_case(5, 1, svn, 1, UCODE_SVN, old),
 		      "TDRelaunchAdvised");
-	assert_status(relaunch_case(5, 1, svn, 1, UCODE_SVN,
-				    "--module-status=OutOfDate --status=ConfigurationNeeded"),
+	assert_status(relaunch_case(5, 1, svn, 1, UCODE_SVN, old_and_bare),
 		      "TDRelaunchAdvisedConfigurationNeeded");
 	/* Not when it runs on the old module or microcode, */
 	assert_int_equal(relaunch_case(5, 1, MODULE_SVN, 1, UCODE_SVN, old),
@@ -567,8 +570,7 @@ static void update_under_a_running_td_advises_a_relaunch(void **state)
 	assert_int_equal(relaunch_case(5, 1, svn, 9, UCODE_SVN, old),
 			 LIBDSTACK_TCB_OUT_OF_DATE);
 	/* when more than the module is old, */
-	assert_int_equal(relaunch_case(5, 1, svn, 1, UCODE_SVN,
-				       "--module-status=OutOfDate --qe-status=OutOfDate"),
+	assert_int_equal(relaunch_case(5, 1, svn, 1, UCODE_SVN, old_twice),
 			 LIBDSTACK_TCB_OUT_OF_DATE);
 	assert_int_equal(relaunch_case(5, 1, svn, 1, UCODE_SVN,
 				       "--status=OutOfDate"),
