@@ -36,7 +36,7 @@ USAGE
 suite=trixie
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 recipe=$top/scripts/lab
-cache=${DSTACK_CACHE:-/var/cache/dstack}
+cache=$(realpath -m "${DSTACK_CACHE:-/var/cache/dstack}")
 
 say() {
 	echo "lab: $*" >&2
@@ -105,8 +105,7 @@ build_root() {
 		"$suite" "$dir" \
 		"deb $mirror $suite main" \
 		"deb $mirror $suite-updates main" \
-		"deb $mirror $suite-backports main" >"$cache/lab.log" 2>&1 ||
-		return 1
+		"deb $mirror $suite-backports main" >"$cache/lab.log" 2>&1
 }
 
 # Roots of older recipes go, unless somebody still works in them.

@@ -130,6 +130,7 @@ class Machine:
                 self.unpack(data)
             elif kind == b"R":
                 self.ready = True
+                self.forget_images()
                 self.note_boot_time()
             elif kind == b"F":
                 raise Failure(BOOT_FAILED, data.decode(errors="replace"))
@@ -138,6 +139,14 @@ class Machine:
                 return data[0]
             else:
                 raise Failure(BOOT_FAILED, f"unknown frame {kind!r} from guest")
+
+    def forget_images(self):
+        """QEMU has them open, and they are big: leave nothing behind."""
+        for name in ("overlay.tar", "copy.img"):
+            try:
+                os.unlink(os.path.join(self.args.dir, name))
+            except FileNotFoundError:
+                pass
 
     def note_boot_time(self):
         took = self.args.timeout - (self.deadline - time.monotonic())
