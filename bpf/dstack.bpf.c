@@ -49,7 +49,7 @@ long BPF_PROG(dstack_exec, struct linux_binprm *bprm, long ret)
  */
 SEC("lsm.s/mmap_file")
 long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
-	     unsigned long prot, unsigned long flags, long ret)
+	      unsigned long prot, unsigned long flags, long ret)
 {
 	if (ret)
 		return ret;
