@@ -109,7 +109,7 @@ static bool set_name(char out[DSTACK_ID_SIZE], const char *name,
 			  DSTACK_ID_SIZE - 1);
 		return false;
 	}
-	strcpy(out, text);
+	memcpy(out, text, strlen(text) + 1);
 	return true;
 }
 
@@ -188,7 +188,7 @@ static int container_add(int argc, char **argv)
 		return usage_hint("container");
 	}
 	if (!*add.section)
-		strcpy(add.section, add.id);
+		memcpy(add.section, add.id, sizeof(add.section));
 	return add_container(cgroup, &add);
 }
 

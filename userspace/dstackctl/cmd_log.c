@@ -179,12 +179,15 @@ static int show_lines(FILE *in, const struct options *opt)
 	uint64_t seq = 0;
 	off_t at = 0;
 
+	if (fseeko(in, 0, SEEK_SET)) {
+		error_msg_errno(errno, "can't read '%s'", opt->file);
+		return EXIT_FAILURE;
+	}
 	for (;;) {
-		size_t len;
+		size_t len = 0;
 
-		if (!fgets(line, sizeof(line), in))
-			*line = '\0';
-		len = strlen(line);
+		if (fgets(line, sizeof(line), in))
+			len = strlen(line);
 		if (len && line[len - 1] == '\n') {
 			if (print_line(line, len, seq, opt))
 				return EXIT_FAILURE;
@@ -229,11 +232,12 @@ static int show_file(const struct options *opt)
 		error_msg_errno(errno, "can't open '%s'", opt->file);
 		return EXIT_FAILURE;
 	}
-	do {
-		c = getc(in);
-	} while (c != EOF && isspace(c));
-	rewind(in);
-	status = c == '[' ? show_array(opt) : show_lines(in, opt);
+	while ((c = getc(in)) != EOF && isspace(c))
+		;
+	if (c == '[')
+		status = show_array(opt);
+	else
+		status = show_lines(in, opt);
 	fclose(in);
 	return status;
 }

@@ -65,8 +65,9 @@ static int prepare(const struct options *opt,
 	err = load_policy(control, opt->policy, container.app_id);
 	if (err)
 		return err;
-	strcpy(container.id, opt->name);
-	strcpy(container.section, opt->section);
+	snprintf(container.id, sizeof(container.id), "%s", opt->name);
+	snprintf(container.section, sizeof(container.section), "%s",
+		 opt->section);
 	err = run_cgroup_make(cgroup, opt->name, control);
 	if (err)
 		return err;

@@ -53,7 +53,7 @@ void notify_manager(const char *state)
 
 	if (!path || strlen(path) >= sizeof(addr.sun_path))
 		return;
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path));
 	len = offsetof(struct sockaddr_un, sun_path) + strlen(path);
 	if (addr.sun_path[0] == '@')
 		addr.sun_path[0] = '\0';

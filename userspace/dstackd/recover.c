@@ -244,7 +244,7 @@ static int write_events(FILE *out, const struct store *store,
 
 	sort_lines(lines);
 	for (seq = 0; !err && seq < kernel->acked; seq++) {
-		struct line key, *line = NULL;
+		struct line key = { .at = 0 }, *line = NULL;
 
 		memcpy(key.digest, kernel->digests[seq], sizeof(key.digest));
 		if (lines->nr)

@@ -83,7 +83,7 @@ void store_close(struct store *store)
 
 static int add_text(struct store *store, const char *text, size_t len)
 {
-	if (len > store->cap - store->len) {
+	if (!store->buf || len > store->cap - store->len) {
 		size_t cap = 2 * store->cap + len;
 		char *buf = realloc(store->buf, cap);
 

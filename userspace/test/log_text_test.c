@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../dstackctl/common.c"
-#include "../dstackctl/cmd_log.c"
+#include "../dstackctl/common.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../dstackctl/cmd_log.c" /* NOLINT(bugprone-suspicious-include) */
 
 static char *shown;
 
