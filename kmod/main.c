@@ -83,4 +83,5 @@ module_exit(dstack_mod_exit);
 
 MODULE_AUTHOR("The dstack for Linux authors");
 MODULE_DESCRIPTION("Run-time measurement, policy and evidence for confidential VMs");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

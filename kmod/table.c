@@ -73,7 +73,8 @@ static const char *check_name(const struct dstack_table_section *section)
 {
 	size_t len = strnlen(section->name, sizeof(section->name));
 
-	if (len == sizeof(section->name) || !dstack_event_name_ok(section->name))
+	if (len == sizeof(section->name) ||
+	    !dstack_event_name_ok(section->name))
 		return "a section's name is malformed";
 	if (!zero(section->name + len, sizeof(section->name) - len))
 		return "a section's name is not padded with zeros";
