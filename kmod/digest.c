@@ -29,6 +29,14 @@
 
 /**
  * struct cookie - which content of which inode
+ * @sb: the mounted file system
+ * @dev: its device number
+ * @ino: inode number in it
+ * @generation: tells files apart that had the same number
+ * @version: changes with the content, where the file system counts that
+ * @size: in bytes
+ * @ctime: seconds of the last change of content or metadata
+ * @ctime_nsec: nanoseconds of the same
  *
  * Compared as bytes: cleared before it is filled.
  */
