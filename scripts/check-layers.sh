@@ -207,8 +207,8 @@ programs_include_only_the_library() {
 	# Pure rooms are shared; the daemon carries the BPF skeleton.
 	for dir in userspace/dstackctl userspace/dstackd; do
 		mapfile -t files < <(sources "$dir")
-		own=$(for file in "${files[@]}"; do echo "${file##*/}"; done |
-			grep '\.h$' | sed 's/\./\\./g' | paste -sd '|')
+		own=$(printf '%s\n' "${files[@]##*/}" |
+			sed -n '/\.h$/s/\./\\./gp' | paste -sd '|')
 		code "${files[@]}" | without "[\"<]($allowed${own:+|$own})[\">]"
 	done | no_line '#[ \t]*include[ \t]*("|<dstack|<linux/dstack)'
 }

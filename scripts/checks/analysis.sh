@@ -23,7 +23,7 @@ clang_commands() {
 	while read -r cmd; do
 		sed -n '1s/^savedcmd_[^ ]* := *//p' "$cmd" | sed 's/;.*//' |
 			sed -E "s/^[^ ]*gcc[^ ]* /clang-19 /; s/ ($gcc_only)//g
-				s/ -Wp,-MMD,[^ ]*//; s/ -o [^ ]*\.o / /
+				s/ -Werror / /; s/ -Wp,-MMD,[^ ]*//; s/ -o [^ ]*\.o / /
 				s/ -c / -fsyntax-only /"
 	done < <(find "$1/kmod" -name '.*.o.cmd' | sort)
 }
