@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# dstackd killed, stopped, started again: nobody runs unseen, no event is lost.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+begin daemon
+good=$work/good bad=$work/bad
+variant "$good"
+variant "$bad"
+policy "$good"
+container
+state enforce
+
+pid_file=/run/dstack/dstackd.pid
+
+# down SIGNAL: until it is gone.
+down() {
+	local pid
+	pid=$(<"$pid_file")
+	kill "-$1" "$pid"
+	for _ in {1..200}; do
+		kill -0 "$pid" 2>/dev/null || return 0
+		nap
+	done
+	echo "dstackd ignores SIG$1"
+	return 1
+}
+
+up() {
+	dstackd --daemonize 2>&1
+}
+
+# Lines of the file and events of the kernel, both replayed to the register.
+file_replays() {
+	local json count
+	settle
+	json=$(dstackctl status --json)
+	count=$(jq .log_count <<<"$json")
+	is "$(wc -l <"$log")" "$count" &&
+		dstackctl replay "$log" --base "$(jq -r .base <<<"$json")" \
+			--expect "$(jq -r .register <<<"$json")"
+}
+
+hooks() {
+	dstackctl status --json | jq -c .hooks
+}
+
+events_before=$(wc -l <"$log")
+claim file_replays_to_the_register file_replays
+
+#
+# Killed
+#
+
+claim killed_daemon_ends down KILL
+claim killed_daemon_leaves_the_hooks_in_place is "$(hooks)" '["exec","map"]'
+claim killed_daemon_leaves_approved_programs_running is "$(run "$good")" hello
+claim killed_daemon_leaves_unapproved_programs_denied is "$(run "$bad")" EACCES
+claim events_wait_in_the_kernel is "$(dstackctl status --json |
+	jq '.log_count - .log_acked')" 2
+claim restarted_daemon_comes_up up
+claim restarted_daemon_keeps_the_state is "$(dstackctl status --json |
+	jq -r .state)" enforce
+claim restarted_daemon_loses_no_event file_replays
+claim restarted_daemon_repeats_no_event has "$(dstackctl log \
+	--from "$events_before")" 'dstack\.(exec|deny)' 2
+claim second_daemon_is_refused has "$(up)" 'running already'
+
+#
+# Damage
+#
+
+down KILL
+run "$good" >/dev/null
+printf '{"imr":3,"event_ty' >>"$log"
+claim torn_last_line_is_reported has "$(up)" 'incomplete line'
+claim torn_last_line_is_repaired file_replays
+
+down KILL
+cp "$log" "$work/log"
+sed -i '2s/digest":"../digest":"00/' "$log"
+said=$(up)
+claim changed_log_is_reported has "$said" "kept as '$log\\.[0-9]*'"
+claim changed_log_is_kept_aside rm "$log".[0-9]*
+claim lost_event_is_reported has "$said" '1 events are missing'
+claim event_after_a_lost_one_is_stored has "$(tail -n 1 "$log")" dstack
+claim replay_of_a_log_with_a_lost_event_fails \
+	has "$(dstackctl replay "$log" 2>&1)" 'was changed'
+
+down KILL
+cp "$work/log" "$log"
+up >/dev/null
+claim restored_log_is_taken_up_again file_replays
+
+down KILL
+rm "$log"
+run "$good" >/dev/null
+said=$(up)
+settle
+claim removed_log_is_reported has "$said" 'events are missing'
+claim removed_log_is_made_anew_from_what_the_kernel_has is \
+	"$(wc -l <"$log") $(tail -n 1 "$log" | jq -r .event)" \
+	"$(dstackctl status --json | jq .log_count) dstack.exec"
+down KILL
+{
+	cat "$work/log"
+	tail -n "+$(($(wc -l <"$work/log") + 1))" "$log"
+} >"$work/whole"
+cp "$work/whole" "$log"
+up >/dev/null
+
+#
+# Stopped and restarted, again and again
+#
+
+restart_ten_times() {
+	local i
+	for i in {1..10}; do
+		down "$([[ $i = *[02468] ]] && echo KILL || echo TERM)" &&
+			is "$(run "$good")" hello && up || return
+	done
+}
+
+sigterm_drains() {
+	run "$good" >/dev/null
+	down TERM && is "$(wc -l <"$log")" \
+		"$(dstackctl status --json | jq .log_count)"
+}
+
+claim sigterm_stores_what_the_kernel_has sigterm_drains
+up >/dev/null
+claim ten_restarts_succeed restart_ten_times
+claim ten_restarts_lose_and_repeat_no_event file_replays
+claim register_is_replayed_after_restarts quote_is_replayed
+
+#
+# Off
+#
+
+mark
+state off
+claim state_off_releases_the_hooks is "$(hooks)" '[]'
+claim state_off_lets_everything_run is "$(run "$bad")" hello
+claim state_off_records_nothing_more has_not "$(events)" 'dstack\.(exec|deny)'
+claim state_without_hooks_is_refused \
+	has "$(dstackctl state enforce 2>&1; echo "status $?")" 'status 1'
+down TERM
+claim daemon_that_comes_up_attaches_the_hooks_again \
+	is "$(up; hooks)" '["exec","map"]'
+state enforce
+claim enforcement_is_back is "$(run "$bad") $(run "$good")" 'EACCES hello'
+claim file_replays_at_last file_replays
+
+finish
