@@ -68,6 +68,19 @@ static int take_away(struct genl *genl, const char *id)
 	return genl_ask(genl, msg);
 }
 
+/* A process that died may be in its cgroup for a moment longer. */
+static int forget(struct genl *genl, const char *id)
+{
+	int ms, err = -EBUSY;
+
+	for (ms = 0; err == -EBUSY && ms < PATIENCE_MS; ms += 10) {
+		err = take_away(genl, id);
+		if (err == -EBUSY)
+			sleep_ms(10);
+	}
+	return err;
+}
+
 /*
  * CONTAINER_ADD
  */
@@ -126,7 +139,7 @@ TEST_F(registry, nobody_else_is_the_host)
 	/* A section may have that name. */
 	EXPECT_EQ(0, add_section(genl, self->c.as.id, self->cgroup,
 				 DSTACK_HOST_ID));
-	EXPECT_EQ(0, take_away(genl, self->c.as.id));
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
 }
 
 TEST_F(registry, id_takes_63_bytes)
@@ -136,7 +149,7 @@ TEST_F(registry, id_takes_63_bytes)
 	memset(id, 'n', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
 	EXPECT_EQ(0, add(&self->genl, id, self->cgroup));
-	EXPECT_EQ(0, take_away(&self->genl, id));
+	EXPECT_EQ(0, forget(&self->genl, id));
 }
 
 TEST_F(registry, id_and_cgroup_are_registered_once)
@@ -152,8 +165,8 @@ TEST_F(registry, id_and_cgroup_are_registered_once)
 	EXPECT_STRNE("", genl->why);
 	/* Ids are as long as they are. */
 	EXPECT_EQ(0, add(genl, "selftest-registr", other));
-	EXPECT_EQ(0, take_away(genl, "selftest-registr"));
-	EXPECT_EQ(0, take_away(genl, self->c.as.id));
+	EXPECT_EQ(0, forget(genl, "selftest-registr"));
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
 	close(other);
 	EXPECT_EQ(0, cgroup_remove(PARENT));
 }
@@ -165,9 +178,9 @@ TEST_F(registry, refused_id_can_be_used_later)
 	EXPECT_EQ(-EINVAL, add_section(genl, self->c.as.id, self->cgroup, ""));
 	EXPECT_EQ(-EBADF, add(genl, self->c.as.id, -1));
 	EXPECT_EQ(0, add(genl, self->c.as.id, self->cgroup));
-	EXPECT_EQ(0, take_away(genl, self->c.as.id));
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
 	EXPECT_EQ(0, add(genl, self->c.as.id, self->cgroup));
-	EXPECT_EQ(0, take_away(genl, self->c.as.id));
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
 }
 
 struct asked {
@@ -201,7 +214,7 @@ TEST_F(registry, cgroup_of_the_caller_or_above_rejected)
 	/* Below it is another matter. */
 	asked.cgroup = child;
 	EXPECT_EQ(0, in_cgroup(PARENT, add_from_here, &asked));
-	EXPECT_EQ(0, take_away(&self->genl, self->c.as.id));
+	EXPECT_EQ(0, forget(&self->genl, self->c.as.id));
 	close(parent);
 	close(child);
 	close(root);
@@ -243,7 +256,7 @@ TEST_F(registry, dump_tells_what_was_registered)
 	EXPECT_EQ(st.st_ino, found.cgroup_id);
 	EXPECT_EQ(0, found.allowed);
 	EXPECT_EQ(0, found.denied);
-	EXPECT_EQ(0, take_away(&self->genl, as->id));
+	EXPECT_EQ(0, forget(&self->genl, as->id));
 	EXPECT_EQ(0, libdstack_list_containers(self->control, find_container,
 					       &found));
 }
@@ -257,7 +270,7 @@ TEST_F(registry, section_is_the_id_unless_given)
 	EXPECT_EQ(1, libdstack_list_containers(self->control, find_container,
 					       &found));
 	EXPECT_STREQ(self->c.as.id, found.section);
-	EXPECT_EQ(0, take_away(&self->genl, self->c.as.id));
+	EXPECT_EQ(0, forget(&self->genl, self->c.as.id));
 }
 
 static int count_container(const struct libdstack_container *c, void *arg)
@@ -289,7 +302,7 @@ TEST_F_TIMEOUT(registry, dump_has_all_of_many, 60)
 		snprintf(id, sizeof(id), "selftest-many-%zu", i);
 		snprintf(path, sizeof(path), "%s/%s", self->c.cgroup, id);
 		close(fds[i]);
-		EXPECT_EQ(0, take_away(genl, id));
+		EXPECT_EQ(0, forget(genl, id));
 		EXPECT_EQ(0, cgroup_remove(path));
 	}
 }
@@ -332,7 +345,6 @@ static pid_t sit_in(const char *cgroup)
 TEST_F(registry, populated_cannot_be_removed)
 {
 	struct genl *genl = &self->genl;
-	int err = -EBUSY, ms;
 	pid_t pid;
 
 	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
@@ -342,11 +354,7 @@ TEST_F(registry, populated_cannot_be_removed)
 	EXPECT_STRNE("", genl->why);
 	kill(pid, SIGKILL);
 	wait_child(pid);
-	for (ms = 0; err == -EBUSY && ms < PATIENCE_MS; ms += 10) {
-		sleep_ms(10);
-		err = take_away(genl, self->c.as.id);
-	}
-	EXPECT_EQ(0, err);
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
 }
 
 TEST_F(registry, container_outlives_its_cgroup)
@@ -361,8 +369,8 @@ TEST_F(registry, container_outlives_its_cgroup)
 	ASSERT_LE(0, self->cgroup);
 	EXPECT_EQ(-EEXIST, add(genl, self->c.as.id, self->cgroup));
 	EXPECT_EQ(0, add(genl, "selftest-heir", self->cgroup));
-	EXPECT_EQ(0, take_away(genl, self->c.as.id));
-	EXPECT_EQ(0, take_away(genl, "selftest-heir"));
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
+	EXPECT_EQ(0, forget(genl, "selftest-heir"));
 }
 
 /*
@@ -396,9 +404,9 @@ TEST_F(registry, process_belongs_to_its_nearest_container)
 	EXPECT_EQ(0, in_cgroup(PARENT, am, "selftest-parent"));
 	EXPECT_EQ(0, in_cgroup(self->c.cgroup, am, "host"));
 	EXPECT_EQ(0, in_child(am, "host"));
-	EXPECT_EQ(0, take_away(genl, "selftest-child"));
+	EXPECT_EQ(0, forget(genl, "selftest-child"));
 	EXPECT_EQ(0, in_cgroup(CHILD, am, "selftest-parent"));
-	EXPECT_EQ(0, take_away(genl, "selftest-parent"));
+	EXPECT_EQ(0, forget(genl, "selftest-parent"));
 	close(parent);
 	close(child);
 	EXPECT_EQ(0, cgroup_remove(CHILD));
@@ -453,7 +461,7 @@ TEST_F(registry, descriptor_of_the_host_is_of_no_use_in_a_container)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, add(&self->genl, self->c.as.id, self->cgroup));
 	EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, all_say, &fd));
-	EXPECT_EQ(0, take_away(&self->genl, self->c.as.id));
+	EXPECT_EQ(0, forget(&self->genl, self->c.as.id));
 	EXPECT_EQ(0, in_cgroup(self->c.cgroup, am, "host"));
 	close(fd);
 }
@@ -462,7 +470,7 @@ TEST_F(registry, descriptor_of_a_container_is_of_no_use_outside)
 {
 	ASSERT_EQ(0, add(&self->genl, self->c.as.id, self->cgroup));
 	EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, open_then_leave, NULL));
-	EXPECT_EQ(0, take_away(&self->genl, self->c.as.id));
+	EXPECT_EQ(0, forget(&self->genl, self->c.as.id));
 }
 
 struct revival {
@@ -478,7 +486,7 @@ static int open_in_former_life(void *arg)
 	int fd = device_open();
 
 	if (cgroup_enter(CGROUP_ROOT) ||
-	    take_away(revival->genl, revival->id) ||
+	    forget(revival->genl, revival->id) ||
 	    add(revival->genl, revival->id, revival->cgroup) ||
 	    cgroup_enter(revival->path))
 		return -ECHILD;
@@ -495,7 +503,7 @@ TEST_F(registry, descriptor_dies_with_its_registration)
 	ASSERT_EQ(0, add(&self->genl, self->c.as.id, self->cgroup));
 	EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, open_in_former_life,
 				     &revival));
-	EXPECT_EQ(0, take_away(&self->genl, self->c.as.id));
+	EXPECT_EQ(0, forget(&self->genl, self->c.as.id));
 }
 
 TEST_HARNESS_MAIN
