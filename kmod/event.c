@@ -158,10 +158,11 @@ void dstack_event_path(struct dstack_event *ev, const char *key,
 void dstack_event_u64(struct dstack_event *ev, const char *key, u64 value)
 {
 	char text[21];
+	int len;
 
+	len = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
 	put_key(ev, key);
-	put(ev, text, snprintf(text, sizeof(text), "%llu",
-			       (unsigned long long)value));
+	put(ev, text, len);
 }
 
 static void put_hex(struct dstack_event *ev, const u8 *data, size_t len)

@@ -194,7 +194,7 @@ static void record_denial(struct file *file, enum dstack_kind kind,
 static int refuse(enum dstack_kind kind, const char *id, int err)
 {
 	pr_notice_ratelimited("%s in container %s denied: it could not be recorded (%d)\n",
-			   dstack_kind_name(kind), id, err);
+			      dstack_kind_name(kind), id, err);
 	return err;
 }
 
