@@ -47,7 +47,8 @@ static int append_container(const struct libdstack_container *c, void *arg)
 
 	item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}",
 			 "id", c->id, "section", c->section,
-			 "app_id", hex_encode(c->app_id, sizeof(c->app_id), app),
+			 "app_id",
+			 hex_encode(c->app_id, sizeof(c->app_id), app),
 			 "image", hex_encode(c->image, sizeof(c->image), image),
 			 "cgroup_id", (json_int_t)c->cgroup_id,
 			 "allowed", (json_int_t)c->allowed,

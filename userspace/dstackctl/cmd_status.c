@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
-static const struct {
+static const struct bit_name {
 	uint64_t bit;
 	const char *name;
 } features[] = {
@@ -27,7 +27,8 @@ static const struct {
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl status [--json]\n\n"
-	      "Shows state, register, event log, hooks, policy and counters of the module.\n", out);
+	      "Shows state, register, event log, hooks, policy and counters of the module.\n",
+	      out);
 }
 
 static void print_hooks(const struct libdstack_status *s)
@@ -111,13 +112,15 @@ static json_t *json_hex(const void *data, size_t len)
 static json_t *json_bits(uint64_t bits, bool of_hooks)
 {
 	size_t nr = of_hooks ? ARRAY_SIZE(hooks) : ARRAY_SIZE(features);
+	const struct bit_name *list = of_hooks ? hooks : features;
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; i < nr; i++)
-		if (bits & (of_hooks ? hooks : features)[i].bit)
-			json_array_append_new(array, json_string(
-				(of_hooks ? hooks : features)[i].name));
+	for (i = 0; i < nr; i++) {
+		if (!(bits & list[i].bit))
+			continue;
+		json_array_append_new(array, json_string(list[i].name));
+	}
 	return array;
 }
 
@@ -139,23 +142,24 @@ static int print_json(const struct libdstack_status *s,
 	json_t *root;
 
 	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
-		"state", dstack_state_name(s->state),
-		"backend", dstack_backend_name(s->backend),
-		"insecure", !!(s->backend_flags & DSTACK_BACKEND_F_INSECURE),
-		"register", json_hex(s->register_value,
-				     sizeof(s->register_value)),
-		"base", json_hex(s->base, sizeof(s->base)),
-		"diverged", !!s->diverged,
-		"log_count", (json_int_t)s->log_count,
-		"log_acked", (json_int_t)s->log_acked,
-		"log_pending", (json_int_t)s->log_pending,
-		"hooks", json_bits(s->hooks, true),
-		"policy", json_policy(s),
-		"containers", (json_int_t)s->containers,
-		"allowed", (json_int_t)s->allowed,
-		"denied", (json_int_t)s->denied,
-		"cache_hits", (json_int_t)s->cache_hits,
-		"cache_misses", (json_int_t)s->cache_misses);
+			 "state", dstack_state_name(s->state),
+			 "backend", dstack_backend_name(s->backend),
+			 "insecure",
+			 !!(s->backend_flags & DSTACK_BACKEND_F_INSECURE),
+			 "register", json_hex(s->register_value,
+					      sizeof(s->register_value)),
+			 "base", json_hex(s->base, sizeof(s->base)),
+			 "diverged", !!s->diverged,
+			 "log_count", (json_int_t)s->log_count,
+			 "log_acked", (json_int_t)s->log_acked,
+			 "log_pending", (json_int_t)s->log_pending,
+			 "hooks", json_bits(s->hooks, true),
+			 "policy", json_policy(s),
+			 "containers", (json_int_t)s->containers,
+			 "allowed", (json_int_t)s->allowed,
+			 "denied", (json_int_t)s->denied,
+			 "cache_hits", (json_int_t)s->cache_hits,
+			 "cache_misses", (json_int_t)s->cache_misses);
 	if (root && info) {
 		json_object_set_new(root, "abi", json_integer(info->out_abi));
 		json_object_set_new(root, "features",

@@ -36,7 +36,8 @@ static const struct {
 		"load one with 'dstackctl policy load FILE'" },
 	[DSTACK_REASON_NO_SECTION] = {
 		"the policy has no section for this container",
-		"register the container with a section that the policy has, or " SCAN },
+		"register the container with a section of the policy, or "
+		SCAN },
 	[DSTACK_REASON_UNKNOWN] = {
 		"the container's section does not name this digest",
 		"if the file is what it should be, " SCAN },
@@ -51,7 +52,7 @@ static const struct {
 		"copy the file to a local disk or a tmpfs" },
 	[DSTACK_REASON_UNSEALED] = {
 		"it is a memfd that can still be written",
-		"seal it against writing, growing and shrinking (F_ADD_SEALS)" },
+		"seal it against writes, growing and shrinking (F_ADD_SEALS)" },
 	[DSTACK_REASON_LOG_FULL] = {
 		"the event log is full, so nothing more can be recorded",
 		"start dstackd, or make room on the disk that it writes to" },
@@ -155,17 +156,17 @@ static int print_json(const char *path, const struct dstack_why *why)
 	json_t *root;
 
 	root = json_pack("{s:s%, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:I, s:I}",
-		"path", path, strlen(path),
-		"container", (const char *)why->id,
-		"kind", dstack_kind_name(why->kind),
-		"digest", hex_encode(why->out_digest,
-				     sizeof(why->out_digest), hex),
-		"storage", dstack_storage_name(why->out_storage),
-		"runs", would_run(why),
-		"errno", -why->out_verdict,
-		"reason", dstack_reason_name(why->out_reason),
-		"kinds", (json_int_t)why->out_kinds,
-		"epoch", (json_int_t)why->out_epoch);
+			 "path", path, strlen(path),
+			 "container", (const char *)why->id,
+			 "kind", dstack_kind_name(why->kind),
+			 "digest", hex_encode(why->out_digest,
+					      sizeof(why->out_digest), hex),
+			 "storage", dstack_storage_name(why->out_storage),
+			 "runs", would_run(why),
+			 "errno", -why->out_verdict,
+			 "reason", dstack_reason_name(why->out_reason),
+			 "kinds", (json_int_t)why->out_kinds,
+			 "epoch", (json_int_t)why->out_epoch);
 	if (!root || json_dumpf(root, stdout, JSON_INDENT(2))) {
 		json_decref(root);
 		error_msg("can't write JSON: is '%s' UTF-8?", path);

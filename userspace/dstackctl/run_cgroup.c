@@ -58,7 +58,7 @@ static int wait_empty(int dir)
 {
 	int i, state = 1;
 
-	/* The event file would have to be polled and read again: a sleep does. */
+	/* The event file would have to be polled and read: a sleep does. */
 	for (i = 0; i < KILL_SECONDS * 100 && state == 1; i++) {
 		if (i)
 			poll(NULL, 0, 10);
@@ -79,7 +79,8 @@ static int remove_leftover(const struct run_cgroup *cgroup, const char *name,
 	busy = populated(dir);
 	close(dir);
 	if (busy) {
-		error_msg("container '%s' is running: choose another name", name);
+		error_msg("container '%s' is running: choose another name",
+			  name);
 		return -EBUSY;
 	}
 	libdstack_set_message_callback(NULL);

@@ -177,8 +177,10 @@ static int drop_capabilities(void)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
 		return -errno;
 	memset(data, 0, sizeof(data));
-	data[0].effective = data[0].permitted = (uint32_t)kept_capabilities;
-	data[1].effective = data[1].permitted = kept_capabilities >> 32;
+	data[0].permitted = (uint32_t)kept_capabilities;
+	data[1].permitted = kept_capabilities >> 32;
+	data[0].effective = data[0].permitted;
+	data[1].effective = data[1].permitted;
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
 }
 

@@ -194,8 +194,9 @@ static uint64_t count_matches(const struct lines *lines,
 static void say_lost(const struct store *store, uint64_t lost, uint64_t seq)
 {
 	if (lost)
-		msg("%" PRIu64 " events are missing from '%s', the first is event %" PRIu64 ": the kernel has only their digests, so this log can't be replayed past it",
-		    lost, store->path, seq);
+		msg("%llu events are missing from '%s', the first is event %llu: the kernel has only their digests, so this log can't be replayed past it",
+		    (unsigned long long)lost, store->path,
+		    (unsigned long long)seq);
 }
 
 /* The file ends too early: keep the places of what nobody has any more. */

@@ -83,18 +83,21 @@ static int status_reply(struct nlattr **attrs, void *arg)
 int libdstack_status(struct libdstack_control *control,
 		     struct libdstack_status *status)
 {
-	struct nl_msg *msg = dstack_request_new(control, DSTACK_CMD_STATUS_GET, 0, 0);
+	struct nl_msg *msg;
 
+	msg = dstack_request_new(control, DSTACK_CMD_STATUS_GET, 0, 0);
 	if (!msg)
 		return -ENOMEM;
 	memset(status, 0, sizeof(*status));
-	return dstack_request(control, msg, "get the status", status_reply, status);
+	return dstack_request(control, msg, "get the status", status_reply,
+			      status);
 }
 
 int libdstack_set_state(struct libdstack_control *control, uint32_t state)
 {
-	struct nl_msg *msg = dstack_request_new(control, DSTACK_CMD_STATE_SET, 0, 0);
+	struct nl_msg *msg;
 
+	msg = dstack_request_new(control, DSTACK_CMD_STATE_SET, 0, 0);
 	if (!msg)
 		return -ENOMEM;
 	return request_checked(control, msg,
@@ -154,7 +157,8 @@ int libdstack_load_table(struct libdstack_control *control,
 	msg = dstack_request_new(control, DSTACK_CMD_POLICY_COMMIT, 0, 0);
 	if (!msg)
 		return -ENOMEM;
-	return dstack_request(control, msg, "make the policy active", NULL, NULL);
+	return dstack_request(control, msg, "make the policy active", NULL,
+			      NULL);
 }
 
 int libdstack_ensure_policy(struct libdstack_control *control,
@@ -269,9 +273,9 @@ int libdstack_list_containers(struct libdstack_control *control,
 
 		list.nr = 0;
 		msg = dstack_request_new(control, DSTACK_CMD_CONTAINER_GET,
-				  NLM_F_DUMP, 0);
+					 NLM_F_DUMP, 0);
 		err = msg ? dstack_request(control, msg, "list the containers",
-				    container_reply, &list) : -ENOMEM;
+					   container_reply, &list) : -ENOMEM;
 	} while (err == -ESTALE && ++tries < DUMP_TRIES);
 	/* Called last, so that @fn may use the socket itself. */
 	for (i = 0; !err && i < list.nr; i++)
@@ -289,7 +293,7 @@ int libdstack_add_event(struct libdstack_control *control, const char *name,
 	if (len > 65000)
 		return -EMSGSIZE;
 	msg = dstack_request_new(control, DSTACK_CMD_EVENT_ADD, 0,
-			  strlen(name) + len);
+				 strlen(name) + len);
 	if (!msg)
 		return -ENOMEM;
 	err = nla_put_string(msg, DSTACK_A_EVENT_NAME, name) ?:
@@ -299,8 +303,9 @@ int libdstack_add_event(struct libdstack_control *control, const char *name,
 
 int libdstack_ack_log(struct libdstack_control *control, uint64_t count)
 {
-	struct nl_msg *msg = dstack_request_new(control, DSTACK_CMD_LOG_ACK, 0, 0);
+	struct nl_msg *msg;
 
+	msg = dstack_request_new(control, DSTACK_CMD_LOG_ACK, 0, 0);
 	if (!msg)
 		return -ENOMEM;
 	return request_checked(control, msg,

@@ -306,7 +306,8 @@ static void set_advisories(struct dcap *d, const struct dcap_level *platform,
 		last = list[i];
 		/* Always leaves room for the dots. */
 		if (len + strlen(last) + 6 > cap) {
-			strcpy(out + len, len ? ",..." : "...");
+			snprintf(out + len, cap - len, "%s",
+				 len ? ",..." : "...");
 			return;
 		}
 		len += sprintf(out + len, "%s%s", len ? "," : "", last);
