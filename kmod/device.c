@@ -105,13 +105,14 @@ static int do_get_quote(struct caller *caller, void *arg)
 	return err;
 }
 
+/* One look at the count: what comes meanwhile must not pass for too large. */
 static int read_records(struct dstack_read_log *get, void *buf)
 {
-	u64 seq = get->seq;
-	size_t used = dstack_log_read(&seq, buf, get->buf_len);
+	u64 end = dstack_log_count(), seq = get->seq;
+	size_t used = dstack_log_read(&seq, end, buf, get->buf_len);
 
-	get->out_count = dstack_log_count();
-	if (!used && seq < get->out_count)
+	get->out_count = end;
+	if (!used && seq < end)
 		return -ENOSPC;
 	if (copy_to_user(u64_to_user_ptr(get->buf), buf, used))
 		return -EFAULT;

@@ -300,14 +300,14 @@ static size_t copy_record(u64 seq, void *buf, size_t cap)
 /**
  * dstack_log_read() - copy whole records
  * @seq: first wanted; is set to the next one
+ * @end: the first not wanted, at most dstack_log_count()
  * @buf: where to
  * @cap: its size
  *
  * Return: bytes written.
  */
-size_t dstack_log_read(u64 *seq, void *buf, size_t cap)
+size_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap)
 {
-	u64 end = dstack_log_count();
 	size_t used = 0;
 
 	while (*seq < end) {

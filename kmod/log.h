@@ -41,7 +41,7 @@ void dstack_log_cancel(struct dstack_record *record);
 void dstack_log_stats(struct dstack_log_stats *stats);
 int dstack_log_ack(u64 stored);
 
-size_t dstack_log_read(u64 *seq, void *buf, size_t cap);
+size_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap);
 u64 dstack_log_count(void);
 void dstack_log_poll(struct file *file, struct poll_table_struct *wait);
 

@@ -11,6 +11,7 @@
 #define RECORD_SIZE	sizeof(struct dstack_log_record)
 #define WRITERS		4
 #define EVENTS		50	/* of each writer */
+#define EVENTS_OFTEN	2000
 /* Enough to exceed what the module keeps for a daemon that is away: 16 MiB. */
 #define EVENTS_MANY	8192
 #define PAYLOAD_BIG	4096
@@ -466,6 +467,43 @@ static int write_and_find(void *arg)
 	}
 	close(fd);
 	return 0;
+}
+
+static int extend_often(void *arg)
+{
+	int i, err = 0;
+	uint64_t seq;
+
+	for (i = 0; !err && i < EVENTS_OFTEN; i++)
+		err = add_event(*(int *)arg, "again", NULL, 0, &seq);
+	return err;
+}
+
+/* What comes while we look is there the next time, and no error. */
+TEST_F(log, end_that_moves_is_no_error)
+{
+	uint64_t first = log_count(self->fd), next = first;
+	struct dstack_read_log get;
+	pid_t worker = fork();
+
+	ASSERT_LE(0, worker);
+	if (!worker) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(-extend_often(&self->fd));
+	}
+	while (next < first + EVENTS_OFTEN) {
+		ASSERT_EQ(0, read_log(self->fd, next, self->buf,
+				      sizeof(self->buf), &get))
+			TH_LOG("from event %ju", (uintmax_t)next);
+		ASSERT_EQ(get.out_count, get.out_next);
+		next = get.out_next;
+		/* This one takes longer: more can come meanwhile. */
+		ASSERT_EQ(0, read_log(self->fd, first, self->buf,
+				      sizeof(self->buf), &get));
+		ASSERT_LE(next, get.out_next);
+		ASSERT_EQ(get.out_count, get.out_next);
+	}
+	EXPECT_EQ(0, wait_child(worker));
 }
 
 /* The status is one moment: its register is the replay of its count. */

@@ -331,7 +331,7 @@ TEST_F(upload, malformed_tables_rejected_with_the_reason)
 		       change->len);
 		EXPECT_EQ(-EBADMSG, load(genl, &table, sizeof(table)))
 			TH_LOG("%s", change->what);
-		EXPECT_TRUE(strstr(genl->why, change->why))
+		EXPECT_NE(NULL, strstr(genl->why, change->why))
 			TH_LOG("%s: '%s'", change->what, genl->why);
 	}
 	EXPECT_TRUE(policy_unchanged(self->control, &self->before));
