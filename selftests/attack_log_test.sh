@@ -107,11 +107,13 @@ claim attack_43_truncated_log_refused \
 
 sed "1,${exec}d" "$work/log" >"$work/beheaded"
 claim attack_43_log_without_its_beginning_refused \
-	refused 'event log' "$work/beheaded"
+	refused 'the log starts after something else|an event is missing, added' \
+	"$work/beheaded"
 
 sed "${exec}s/.*/{}/" "$work/log" >"$work/garbage"
 claim attack_43_line_that_is_no_event_refused \
-	refused . "$work/garbage"
+	refused "log entry $exec: imr, event_type, digest, event or event_payload is missing" \
+	"$work/garbage"
 
 claim attack_48_quote_for_other_report_data_refused \
 	refused 'made for somebody else, or is replayed' "$work/log" \

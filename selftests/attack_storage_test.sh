@@ -36,6 +36,11 @@ echo 2 >/proc/sys/vm/nr_hugepages
 fs hugetlbfs "$work/huge"
 truncate -s 2M "$work/huge/zeros"
 
+mkdir "$work/fuse"
+modprobe fuse
+"$tests/prog_fuse" "$work/fuse" "$good" </dev/null || die "can't mount a fuse"
+mounts+=("$work/fuse")
+
 policy "$good" "$mapper"
 container
 
@@ -50,6 +55,7 @@ done
 by_fd=$(run -f "$bad")
 by_proc_fd=$(run -p "$bad")
 huge=$(run "$mapper" "$work/huge/zeros")
+fuse=$(run "$work/fuse/file")
 events=$(events)
 
 for result in "${measured[@]}"; do
@@ -62,6 +68,9 @@ claim attack_02_unapproved_program_by_proc_fd_runs_in_measure \
 	is "$by_proc_fd" hello
 claim attack_02_unapproved_hugetlbfs_file_is_mapped_in_measure \
 	is "$huge" mapped
+claim attack_22_approved_program_on_fuse_runs_in_measure is "$fuse" hello
+claim attack_22_its_record_says_untrusted_storage has "$events" \
+	"dstack.exec id=$id digest=sha256:0+ reason=untrusted-storage .*path=fuse/file\$" 1
 claim attack_02_each_is_recorded_with_its_sha256 has "$events" \
 	"dstack.exec id=$id digest=sha256:$(sha256 "$bad") reason=unknown-digest " \
 	$((${#measured[@]} + 2))
@@ -86,9 +95,14 @@ claim attack_02_unapproved_program_by_proc_fd_denied \
 	is "$(run -p "$bad")" EACCES
 claim attack_02_unapproved_hugetlbfs_file_denied \
 	is "$(run "$mapper" "$work/huge/zeros")" EACCES
+claim attack_22_approved_program_on_fuse_denied \
+	is "$(run "$work/fuse/file")" EACCES
 chmod 755 /sys/kernel/profiling
 claim attack_02_sysfs_file_never_runs is "$(run /sys/kernel/profiling)" EACCES
-claim attack_02_deny_records_are_of_one_digest has "$(events)" \
+events=$(events)
+claim attack_22_deny_record_says_untrusted_storage has "$events" \
+	"dstack.deny id=$id kind=exec .*reason=untrusted-storage .*path=fuse/file\$" 1
+claim attack_02_deny_records_are_of_one_digest has "$events" \
 	"dstack.deny id=$id kind=exec digest=sha256:$(sha256 "$bad") reason=unknown-digest count=4 " 1
 
 #

@@ -35,13 +35,12 @@ up() {
 
 # Lines of the file and events of the kernel, both replayed to the register.
 file_replays() {
-	local json count
+	local count base register
 	settle
-	json=$(dstackctl status --json)
-	count=$(jq .log_count <<<"$json")
+	read -r count base register < <(dstackctl status --json |
+		jq -r '"\(.log_count) \(.base) \(.register)"')
 	is "$(wc -l <"$log")" "$count" &&
-		dstackctl replay "$log" --base "$(jq -r .base <<<"$json")" \
-			--expect "$(jq -r .register <<<"$json")"
+		dstackctl replay "$log" --base "$base" --expect "$register"
 }
 
 hooks() {
