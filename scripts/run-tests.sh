@@ -146,13 +146,16 @@ tdx_module_test() {
 # In machines
 #
 
-# machine KERNEL BACKEND [TEST]
+# machine KERNEL BACKEND [TEST]: the selftests there, with what a verifier of
+# quotes trusts in /copy.
 machine() {
-	local kernel=$1 backend=$2
+	local kernel=$1 backend=$2 trust=$top/build/check/trust
 	shift 2
 	make -s module tdx-module stage >&2
-	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 280 \
-		-- "$guest_tests/run.sh" "$@"
+	mkdir -p "$trust"
+	cp build/tdx-module/pki/{root.pem,collateral.json} "$trust/"
+	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 560 \
+		--copy "$trust" -- "$guest_tests/run.sh" "$@"
 }
 
 td_7_test() {
@@ -179,16 +182,18 @@ one_selftest_test() {
 # The runner
 #
 
-# Parts in order, each with its time limit in seconds.  First alone, then the
-# machines beside everything else: they keep one core busy, more or less.
+# Parts, each with its time limit in seconds, which are for slow machines.
 declare -A limits=(
-	[build]=600 [runner]=60 [style]=400 [layers]=60 [abi]=120
-	[module_analysis]=400 [user_analysis]=400 [unit]=400 [tdx_module]=200
-	[td_7]=300 [sim_7]=300 [sim_6_12]=300
+	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
+	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
+	[td_7]=600 [sim_7]=600 [sim_6_12]=600
 )
-first=(build)
-beside=(runner style layers abi unit tdx_module module_analysis user_analysis)
-machines=(td_7 sim_7 sim_6_12)
+# In this order: what takes long begins early, what is quick tells early.
+first=build
+then=(
+	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
+	tdx_module module_analysis
+)
 
 names_of() {
 	local file
@@ -206,7 +211,7 @@ selftest_names() {
 }
 
 list() {
-	echo "parts: ${first[*]} ${beside[*]} ${machines[*]}"
+	echo "parts: $first ${then[*]}"
 	echo "unit tests:" "$(unit_names | paste -sd ' ')"
 	echo "selftests:" "$(selftest_names | paste -sd ' ')"
 }
@@ -288,13 +293,23 @@ run() {
 	report "$label" "$status" $((SECONDS - start))
 }
 
-lane() {
-	local part
-	trap 'test -z "$child" || kill "$child"; exit 1' TERM
+# as_many_as_cpus PART...: so many at a time, in this order.
+as_many_as_cpus() {
+	local part running=0 cpus
+	cpus=$(nproc)
 	for part; do
-		# shellcheck disable=SC2086 # a part and its arguments
-		run $part
+		if test "$running" = "$cpus"; then
+			wait -n
+			running=$((running - 1))
+		fi
+		(
+			trap 'test -z "$child" || kill "$child"; exit 1' TERM
+			# shellcheck disable=SC2086 # a part and its name
+			run $part
+		) &
+		running=$((running + 1))
 	done
+	wait
 }
 
 # Children are in process groups of their own: tell them.
@@ -345,7 +360,7 @@ main() {
 		mapfile -t -O "${#chosen[@]}" chosen <<<"$found"
 	done
 
-	test $# -gt 0 || chosen=("${first[@]}" "${machines[@]}" "${beside[@]}")
+	test $# -gt 0 || chosen=("$first" "${then[@]}")
 	for part in "${chosen[@]}"; do
 		# shellcheck disable=SC2086 # a part and its name
 		labels+=("$(label_of $part)")
@@ -357,14 +372,10 @@ main() {
 	trap 'exit 130' INT TERM
 	printf 'TAP version 13\n1..%d\n' "${#labels[@]}"
 	if test $# -gt 0; then
-		lane "${chosen[@]}" &
-		wait $!
+		as_many_as_cpus "${chosen[@]}"
 	else
-		lane "${first[@]}" &
-		wait $!
-		lane "${machines[@]}" &
-		lane "${beside[@]}" &
-		wait
+		as_many_as_cpus "$first"
+		as_many_as_cpus "${then[@]}"
 	fi
 	total "${labels[@]}"
 }
