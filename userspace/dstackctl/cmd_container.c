@@ -34,8 +34,8 @@ static int print_container(const struct libdstack_container *c, void *arg)
 	(void)arg;
 	printf("%-24s %-16s %s %10" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n",
 	       c->id, c->section,
-	       hex_encode(c->app_id, sizeof(c->app_id), app), c->cgroup_id,
-	       c->allowed, c->denied);
+	       libdstack_to_hex(c->app_id, sizeof(c->app_id), app),
+	       c->cgroup_id, c->allowed, c->denied);
 	return 0;
 }
 
@@ -48,8 +48,9 @@ static int append_container(const struct libdstack_container *c, void *arg)
 	item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}",
 			 "id", c->id, "section", c->section,
 			 "app_id",
-			 hex_encode(c->app_id, sizeof(c->app_id), app),
-			 "image", hex_encode(c->image, sizeof(c->image), image),
+			 libdstack_to_hex(c->app_id, sizeof(c->app_id), app),
+			 "image",
+			 libdstack_to_hex(c->image, sizeof(c->image), image),
 			 "cgroup_id", (json_int_t)c->cgroup_id,
 			 "allowed", (json_int_t)c->allowed,
 			 "denied", (json_int_t)c->denied);

@@ -103,7 +103,7 @@ static void print_lost(uint64_t seq, const uint8_t *digest, const char *why)
 	char hex[2 * DSTACK_REGISTER_SIZE + 1];
 
 	printf("%6" PRIu64 " (%s) digest=%s\n", seq, why,
-	       hex_encode(digest, DSTACK_REGISTER_SIZE, hex));
+	       libdstack_to_hex(digest, DSTACK_REGISTER_SIZE, hex));
 }
 
 /* dstackd keeps the place of an event whose content was lost. */

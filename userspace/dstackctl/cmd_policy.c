@@ -29,7 +29,7 @@ char *digest_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
 	char hex[2 * DSTACK_DIGEST_SIZE + 1];
 
 	snprintf(out, DIGEST_TEXT_SIZE, "sha256:%s",
-		 hex_encode(digest, DSTACK_DIGEST_SIZE, hex));
+		 libdstack_to_hex(digest, DSTACK_DIGEST_SIZE, hex));
 	return out;
 }
 
@@ -81,8 +81,8 @@ static int show_policy(const struct libdstack_policy *policy, bool json)
 	}
 	digest_text(document, document_text);
 	digest_text(table, table_text);
-	hex_encode(libdstack_policy_app_id(policy), DSTACK_APP_ID_SIZE,
-		   app_id);
+	libdstack_to_hex(libdstack_policy_app_id(policy), DSTACK_APP_ID_SIZE,
+			 app_id);
 	if (json)
 		return write_json("-", json_pack("{s:I, s:s, s:s, s:s, s:o}",
 						 "epoch", (json_int_t)epoch,

@@ -54,11 +54,12 @@ static int print_json(const struct libdstack_quote *quote)
 	json_t *root = NULL;
 	int err = -1;
 
-	hex_encode(quote->register_value, sizeof(quote->register_value), value);
-	hex_encode(quote->report_data, sizeof(quote->report_data), data);
+	libdstack_to_hex(quote->register_value, sizeof(quote->register_value),
+			 value);
+	libdstack_to_hex(quote->report_data, sizeof(quote->report_data), data);
 	if (hex)
 		root = json_pack("{s:s, s:s, s:I, s:s}", "quote",
-				 hex_encode(quote->data, quote->len, hex),
+				 libdstack_to_hex(quote->data, quote->len, hex),
 				 "report_data", data,
 				 "log_count", (json_int_t)quote->log_count,
 				 "register", value);
@@ -89,8 +90,8 @@ static int write_quote(const struct options *opt,
 	fprintf(out, "quote     %zu bytes\n", quote->len);
 	fprintf(out, "log_count %" PRIu64 "\n", quote->log_count);
 	fprintf(out, "register  %s\n",
-		hex_encode(quote->register_value,
-			   sizeof(quote->register_value), hex));
+		libdstack_to_hex(quote->register_value,
+				 sizeof(quote->register_value), hex));
 	return EXIT_SUCCESS;
 }
 

@@ -68,7 +68,7 @@ static int print_result(const struct options *opt, size_t count, bool differs,
 	json_t *root;
 	int err;
 
-	hex_encode(value, DSTACK_REGISTER_SIZE, hex);
+	libdstack_to_hex(value, DSTACK_REGISTER_SIZE, hex);
 	if (!opt->json) {
 		puts(hex);
 		return EXIT_SUCCESS;

@@ -54,9 +54,10 @@ static void print_policy(const struct libdstack_status *s)
 	}
 	printf("policy      epoch %" PRIu64 "\n", s->policy_epoch);
 	printf("  document  sha256:%s\n",
-	       hex_encode(s->policy_document, sizeof(s->policy_document), hex));
+	       libdstack_to_hex(s->policy_document, sizeof(s->policy_document),
+				hex));
 	printf("  table     sha256:%s\n",
-	       hex_encode(s->policy_table, sizeof(s->policy_table), hex));
+	       libdstack_to_hex(s->policy_table, sizeof(s->policy_table), hex));
 }
 
 static void print_features(const struct dstack_info *info)
@@ -84,7 +85,8 @@ static void print_text(const struct libdstack_status *s,
 	       s->backend_flags & DSTACK_BACKEND_F_INSECURE ?
 	       " (INSECURE: its evidence proves nothing to anybody)" : "");
 	printf("register    %s\n",
-	       hex_encode(s->register_value, sizeof(s->register_value), hex));
+	       libdstack_to_hex(s->register_value, sizeof(s->register_value),
+				hex));
 	if (s->diverged)
 		puts("            DIVERGED: somebody else extended it; quotes no longer match the log until reboot");
 	printf("log         %" PRIu64 " events, %" PRIu64 " stored by the daemon, %"
@@ -105,7 +107,7 @@ static json_t *json_hex(const void *data, size_t len)
 {
 	char hex[2 * DSTACK_REGISTER_SIZE + 1];
 
-	return json_string(hex_encode(data, len, hex));
+	return json_string(libdstack_to_hex(data, len, hex));
 }
 
 /* Names of the bits that are set. */

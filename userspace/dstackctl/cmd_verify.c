@@ -309,7 +309,7 @@ static bool check_quote(struct report *report, const struct options *opt,
 	report_add(report, true, "signatures",
 		   "TDX quote version %u, platform type %s, up to %s",
 		   v->quote_version,
-		   hex_encode(v->fmspc, sizeof(v->fmspc), fmspc),
+		   libdstack_to_hex(v->fmspc, sizeof(v->fmspc), fmspc),
 		   opt->root ? opt->root : "Intel's root");
 	return check_status(report, opt, v) &&
 		check_attributes(report, opt, &v->td);

@@ -137,8 +137,8 @@ static void print_text(FILE *out, const char *path,
 	if (looked_at(why))
 		fprintf(out, ", on %s\ndigest     sha256:%s",
 			dstack_storage_name(why->out_storage),
-			hex_encode(why->out_digest, sizeof(why->out_digest),
-				   hex));
+			libdstack_to_hex(why->out_digest,
+					 sizeof(why->out_digest), hex));
 	fprintf(out, "\ncontainer  %s\n",
 		*why->id ? (const char *)why->id : "your own");
 	if (why->out_epoch)
@@ -159,8 +159,9 @@ static int print_json(const char *path, const struct dstack_why *why)
 			 "path", path, strlen(path),
 			 "container", (const char *)why->id,
 			 "kind", dstack_kind_name(why->kind),
-			 "digest", hex_encode(why->out_digest,
-					      sizeof(why->out_digest), hex),
+			 "digest",
+			 libdstack_to_hex(why->out_digest,
+					  sizeof(why->out_digest), hex),
 			 "storage", dstack_storage_name(why->out_storage),
 			 "runs", would_run(why),
 			 "errno", -why->out_verdict,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* EXIT_SUCCESS is 0, EXIT_FAILURE is 1. */
 #define EXIT_USAGE	2
@@ -50,10 +51,11 @@ void library_message(const char *message);
 /* "See 'dstackctl <command> --help'" on stderr.  Returns EXIT_USAGE. */
 int usage_hint(const char *command);
 
-/* Lower case; @out takes 2 * len + 1 bytes.  Returns @out. */
-char *hex_encode(const void *data, size_t len, char *out);
 /* True if @text is exactly 2 * @len hex digits. */
-bool hex_decode(const char *text, void *out, size_t len);
+static inline bool hex_decode(const char *text, void *out, size_t len)
+{
+	return libdstack_from_hex(text, strlen(text), out, len);
+}
 
 /*
  * The whole file ("-": stdin), at most @max bytes, NUL-terminated behind its

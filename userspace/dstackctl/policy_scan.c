@@ -115,8 +115,8 @@ static void print_row(FILE *out, const uint8_t *digest, const char *kinds,
 {
 	char hex[2 * DSTACK_DIGEST_SIZE + 1];
 
-	fprintf(out, "%s  %-8s  ", hex_encode(digest, DSTACK_DIGEST_SIZE, hex),
-		kinds);
+	fprintf(out, "%s  %-8s  ",
+		libdstack_to_hex(digest, DSTACK_DIGEST_SIZE, hex), kinds);
 	print_safe(out, path, strlen(path));
 	fputc('\n', out);
 }

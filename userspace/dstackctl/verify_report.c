@@ -61,7 +61,7 @@ static void print_hex(const char *name, const void *data, size_t len)
 {
 	char hex[2 * DSTACK_REPORT_DATA_SIZE + 1];
 
-	printf("      %-14s %s\n", name, hex_encode(data, len, hex));
+	printf("      %-14s %s\n", name, libdstack_to_hex(data, len, hex));
 }
 
 void verdict_print(const struct libdstack_verdict *verdict)
@@ -86,7 +86,8 @@ static void set_hex(json_t *obj, const char *key, const void *data, size_t len)
 {
 	char hex[2 * DSTACK_REPORT_DATA_SIZE + 1];
 
-	json_object_set_new(obj, key, json_string(hex_encode(data, len, hex)));
+	json_object_set_new(obj, key,
+			    json_string(libdstack_to_hex(data, len, hex)));
 }
 
 json_t *verdict_json(const struct libdstack_verdict *verdict)

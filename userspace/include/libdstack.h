@@ -31,6 +31,12 @@ typedef void (*libdstack_message_fn)(const char *message);
 /* Called with one line, without newline, for every error.  NULL: silence. */
 void libdstack_set_message_callback(libdstack_message_fn callback);
 
+/* Lower case and a NUL; @out takes 2 * len + 1 bytes.  Returns @out. */
+char *libdstack_to_hex(const void *data, size_t len, char *out);
+/* True if @text is exactly 2 * @len hex digits of either case. */
+bool libdstack_from_hex(const char *text, size_t text_len, void *out,
+			size_t len);
+
 /*
  * device: what a process asks for itself (ioctls on /dev/dstack)
  */

@@ -65,7 +65,7 @@ static int get_signature(const struct libdstack_collateral *c, const char *key,
 	size_t len;
 	const char *hex = member(c, key, &len);
 
-	if (!dstack_hex_decode(hex, len, out, DCAP_SIGNATURE_SIZE))
+	if (!libdstack_from_hex(hex, len, out, DCAP_SIGNATURE_SIZE))
 		return refuse(key, "is not 64 bytes of hex");
 	return 0;
 }
@@ -94,7 +94,7 @@ static int get_crl(const struct libdstack_collateral *c, const char *key,
 	if (!der)
 		return -ENOMEM;
 	p = der;
-	if (dstack_hex_decode(hex, len, der, len / 2))
+	if (libdstack_from_hex(hex, len, der, len / 2))
 		*crl = d2i_X509_CRL(NULL, &p, len / 2);
 	if (*crl && p != der + len / 2) {
 		X509_CRL_free(*crl);

@@ -6,7 +6,7 @@
  */
 #include "lib.h"
 
-char *dstack_hex_encode(const void *data, size_t len, char *out)
+char *libdstack_to_hex(const void *data, size_t len, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
 	const uint8_t *in = data;
@@ -31,8 +31,8 @@ static int hex_digit(char c)
 	return -1;
 }
 
-bool dstack_hex_decode(const char *text, size_t text_len, void *out,
-		       size_t len)
+bool libdstack_from_hex(const char *text, size_t text_len, void *out,
+			size_t len)
 {
 	uint8_t *to = out;
 	size_t i;

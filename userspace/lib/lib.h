@@ -15,14 +15,6 @@
 void dstack_message(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 
-/* hex.c */
-
-/* Lower case and a NUL; @out takes 2 * len + 1 bytes.  Returns @out. */
-char *dstack_hex_encode(const void *data, size_t len, char *out);
-/* True if @text is exactly 2 * @len hex digits of either case. */
-bool dstack_hex_decode(const char *text, size_t text_len, void *out,
-		       size_t len);
-
 /* file.c */
 
 /*

@@ -127,7 +127,7 @@ static int get_digest(struct parser *p, const char *hex, size_t len,
 		return dstack_event_digest(event->name, strlen(event->name),
 					   event->payload, event->payload_len,
 					   event->digest);
-	if (!dstack_hex_decode(hex, len, event->digest, sizeof(event->digest)))
+	if (!libdstack_from_hex(hex, len, event->digest, sizeof(event->digest)))
 		return refuse(p, "the digest is not 96 hex digits");
 	return 0;
 }
@@ -146,8 +146,8 @@ static int get_name_payload(struct parser *p, const struct fields *f,
 	if (strlen(event->name) != f->name.len ||
 	    !dstack_event_name_ok(event->name))
 		return refuse(p, "the name is not 1 to 63 of A-Z a-z 0-9 . _ -");
-	if (!dstack_hex_decode(f->payload.data, f->payload.len, event->payload,
-			       event->payload_len))
+	if (!libdstack_from_hex(f->payload.data, f->payload.len, event->payload,
+				event->payload_len))
 		return refuse(p, "the payload is not hex");
 	return 0;
 }
@@ -411,8 +411,8 @@ int libdstack_event_to_json(const char *name, size_t name_len,
 	/* A name that is well-formed needs no escapes. */
 	n = asprintf(line, FORM_DIGEST "%s" FORM_NAME "%s" FORM_PAYLOAD "%s"
 		     FORM_END "\n",
-		     dstack_hex_encode(digest, DSTACK_REGISTER_SIZE, hex), text,
-		     dstack_hex_encode(payload, len, payload_hex));
+		     libdstack_to_hex(digest, DSTACK_REGISTER_SIZE, hex), text,
+		     libdstack_to_hex(payload, len, payload_hex));
 	free(payload_hex);
 	return n < 0 ? -ENOMEM : 0;
 }

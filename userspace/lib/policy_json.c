@@ -93,7 +93,7 @@ static int check_fields(json_t *object, const char *where,
 static bool decode_hex(const char *text, uint8_t *out, size_t len)
 {
 	return strspn(text, "0123456789abcdef") == 2 * len &&
-		dstack_hex_decode(text, strlen(text), out, len);
+		libdstack_from_hex(text, strlen(text), out, len);
 }
 
 static uint32_t kind_of(const char *name)

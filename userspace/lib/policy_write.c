@@ -36,8 +36,8 @@ static int append_rule(const struct libdstack_rule *rule, void *arg)
 	char digest[sizeof("sha256:") + 2 * DSTACK_DIGEST_SIZE] = "sha256:";
 	json_t *object;
 
-	dstack_hex_encode(rule->digest, sizeof(rule->digest),
-			  digest + strlen(digest));
+	libdstack_to_hex(rule->digest, sizeof(rule->digest),
+			 digest + strlen(digest));
 	object = json_pack("{s:s, s:o, s:s*}", "digest", digest,
 			   "kinds", kinds_to_json(rule->kinds),
 			   "path", rule->path);
@@ -82,7 +82,7 @@ static json_t *policy_to_json(const struct libdstack_policy *policy)
 		json_decref(to.containers);
 		return NULL;
 	}
-	dstack_hex_encode(policy->app_id, sizeof(policy->app_id), app_id);
+	libdstack_to_hex(policy->app_id, sizeof(policy->app_id), app_id);
 	return json_pack("{s:s, s:o, s:I, s:i}", "app_id", app_id,
 			 "containers", to.containers,
 			 "epoch", (json_int_t)policy->epoch,

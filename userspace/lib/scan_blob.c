@@ -155,7 +155,7 @@ int scan_blob_finish(struct scan_blob *blob)
 				   strerror(-n));
 	if (!EVP_DigestFinal_ex(blob->md, digest, NULL))
 		return -ENOMEM;
-	dstack_hex_encode(digest, sizeof(digest), hex);
+	libdstack_to_hex(digest, sizeof(digest), hex);
 	if (!strcmp(hex, blob->digest))
 		return 0;
 	return scan_refuse(-EBADMSG, blob->digest, "is a blob with another digest (%s); copy the image anew",

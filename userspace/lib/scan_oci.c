@@ -387,8 +387,8 @@ int scan_oci(struct scan *scan, int dir, uint8_t image[DSTACK_DIGEST_SIZE])
 		err = apply_layers(&oci, manifest);
 	json_decref(manifest);
 	if (!err)
-		dstack_hex_decode(descriptor.digest,
-				  strlen(descriptor.digest), image,
-				  DSTACK_DIGEST_SIZE);
+		libdstack_from_hex(descriptor.digest,
+				   strlen(descriptor.digest), image,
+				   DSTACK_DIGEST_SIZE);
 	return err;
 }

@@ -35,8 +35,8 @@ static bool get_hex(struct reader *r, const json_t *obj, const char *key,
 {
 	const json_t *value = json_object_get(obj, key);
 
-	return dstack_hex_decode(json_string_value(value),
-				 json_string_length(value), out, len) ||
+	return libdstack_from_hex(json_string_value(value),
+				  json_string_length(value), out, len) ||
 		bad(r, key);
 }
 
@@ -208,7 +208,7 @@ static bool get_module(struct reader *r, const json_t *obj,
 	const char *id = json_string_value(json_object_get(obj, "id"));
 
 	if (!id || strncmp(id, "TDX_", 4) ||
-	    !dstack_hex_decode(id + 4, strlen(id + 4), &module->version, 1))
+	    !libdstack_from_hex(id + 4, strlen(id + 4), &module->version, 1))
 		return bad(r, "id");
 	return get_signer(r, obj, module) &&
 		get_levels(r, obj, get_isvsvn, &module->levels);

@@ -30,7 +30,7 @@ static int setup(void **state)
 
 	(void)state;
 	for (i = 0; i < 3; i++) {
-		hex_encode(value, sizeof(value), before_last);
+		libdstack_to_hex(value, sizeof(value), before_last);
 		if (dstack_event_digest("a", 1, &i, sizeof(i), digest) ||
 		    dstack_event_fold(value, digest) ||
 		    libdstack_event_to_json("a", 1, &i, sizeof(i), digest,
@@ -39,7 +39,7 @@ static int setup(void **state)
 		fputs(line, out);
 		free(line);
 	}
-	hex_encode(value, sizeof(value), after);
+	libdstack_to_hex(value, sizeof(value), after);
 	return fclose(out);
 }
 

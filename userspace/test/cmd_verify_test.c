@@ -67,7 +67,7 @@ static void add_start(void)
 	char hex[2 * DSTACK_REGISTER_SIZE + 1], payload[256];
 
 	snprintf(payload, sizeof(payload), "v=1 backend=sim abi=1 base=%s",
-		 hex_encode(value, sizeof(value), hex));
+		 libdstack_to_hex(value, sizeof(value), hex));
 	add("dstack.start", payload);
 }
 
@@ -276,7 +276,7 @@ static void log_that_starts_late_needs_its_base(void **state)
 	new_log();
 	add("before", "");
 	snprintf(more, sizeof(more), "--base %s",
-		 hex_encode(value, sizeof(value), hex));
+		 libdstack_to_hex(value, sizeof(value), hex));
 	free(lines[--nr_lines]);
 	add_start();
 	write_sim_quote();

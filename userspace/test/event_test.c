@@ -97,8 +97,8 @@ static void digest_is_upstreams(void **state)
 						     known[i].payload,
 						     strlen(known[i].payload),
 						     digest), 0);
-		assert_string_equal(dstack_hex_encode(digest, sizeof(digest),
-						      hex), known[i].digest);
+		assert_string_equal(libdstack_to_hex(digest, sizeof(digest),
+						     hex), known[i].digest);
 	}
 }
 

@@ -90,7 +90,7 @@ static json_t *write_blob(const char *type, const void *data, size_t len)
 	uint8_t digest[DSTACK_DIGEST_SIZE];
 
 	sha256(data, len, digest);
-	dstack_hex_encode(digest, sizeof(digest), hex);
+	libdstack_to_hex(digest, sizeof(digest), hex);
 	snprintf(name, sizeof(name), "blobs/sha256/%s", hex);
 	snprintf(text, sizeof(text), "sha256:%s", hex);
 	write_at(name, data, len, 0644);

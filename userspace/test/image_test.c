@@ -202,7 +202,7 @@ static void image_is_the_digest_of_the_manifest(void **state)
 	assert_int_equal(libdstack_policy_scan(policy, "s", dir, image), 0);
 	assert_string_equal(json_string_value(json_object_get(manifest,
 							      "digest")) + 7,
-			    dstack_hex_encode(image, sizeof(image), hex));
+			    libdstack_to_hex(image, sizeof(image), hex));
 	json_decref(manifest);
 	libdstack_policy_free(policy);
 }

@@ -147,8 +147,8 @@ static void form_of_the_json_does_not_matter(void **state)
 	size_t i;
 
 	(void)state;
-	assert_true(dstack_hex_decode(READY_DIGEST, strlen(READY_DIGEST), want,
-				      sizeof(want)));
+	assert_true(libdstack_from_hex(READY_DIGEST, strlen(READY_DIGEST), want,
+				       sizeof(want)));
 	for (i = 0; i < ARRAY_SIZE(texts); i++) {
 		struct libdstack_log *log = parse(texts[i]);
 
@@ -495,8 +495,8 @@ static void upstream_log_replays_to_its_quote(void **state)
 	assert_true(log->count > 5 && log->others > 5);
 	assert_int_equal(libdstack_log_replay(log, log->count, value, &bad), 0);
 	hex = json_string_value(json_object_get(doc, "quote"));
-	assert_true(dstack_hex_decode(hex, 2 * sizeof(quote), quote,
-				      sizeof(quote)));
+	assert_true(libdstack_from_hex(hex, 2 * sizeof(quote), quote,
+				       sizeof(quote)));
 	/* RTMR3 of a version 4 quote. */
 	assert_memory_equal(value, quote + 48 + 472, sizeof(value));
 	libdstack_log_free(log);

@@ -97,7 +97,7 @@ static void canonical_form_is_rfc8785(void **state)
 	(void)state;
 	assert_canonical(policy, canonical);
 	assert_int_equal(libdstack_policy_digest(policy, out), 0);
-	assert_string_equal(dstack_hex_encode(out, sizeof(out), hex),
+	assert_string_equal(libdstack_to_hex(out, sizeof(out), hex),
 			    CANONICAL_DIGEST);
 	assert_int_equal(libdstack_policy_epoch(policy),
 			 LIBDSTACK_POLICY_EPOCH_MAX);
