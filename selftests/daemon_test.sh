@@ -21,7 +21,7 @@ down() {
 	local pid
 	pid=$(<"$pid_file")
 	kill "-$1" "$pid"
-	for _ in {1..200}; do
+	for _ in {1..500}; do
 		kill -0 "$pid" 2>/dev/null || return 0
 		nap
 	done

@@ -42,14 +42,14 @@ begin() {
 
 # A short sleep, without a process.
 nap() {
-	read -r -t 0.05 -u "$never"
+	read -r -t 0.02 -u "$never"
 }
 
 # empty CGROUP: ends what runs in it and in the cgroups below.
 empty() {
 	test -d "$1" || return 0
 	echo 1 >"$1/cgroup.kill"
-	for _ in {1..200}; do
+	for _ in {1..500}; do
 		[[ $(<"$1/cgroup.events") == *'populated 1'* ]] || break
 		nap
 	done
@@ -153,15 +153,7 @@ run() {
 
 # Until dstackd has stored what the kernel recorded.
 settle() {
-	for _ in {1..200}; do
-		if [[ $(dstackctl status) =~ \
-				log\ +([0-9]+)\ events,\ ([0-9]+)\ stored ]] &&
-				test "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}"; then
-			return
-		fi
-		nap
-	done
-	die "dstackd does not drain the log"
+	"$tests/prog_settle" || die "dstackd does not drain the log"
 }
 
 # From here on events are this test's.
@@ -171,16 +163,22 @@ mark() {
 
 # What was recorded since mark, as text; paths are relative to $work.
 events() {
+	local text
 	settle
-	dstackctl log --from "$marked" | sed "s,path=$work/,path=,"
+	text=$(dstackctl log --from "$marked")
+	echo "${text//path=$work\//path=}"
 }
+
+# What dstackctl quote says: the events covered, and the register.
+quoted=$'log_count +([0-9]+)\nregister +([0-9a-f]+)'
 
 quote_is_replayed() {
 	local count register
-	read -r count register < <(dstackctl quote --out "$work/quote" |
-		sed -n 's/^log_count //p; s/^register *//p' | paste -sd ' ') &&
-		settle &&
-		dstackctl replay "$log" --count "$count" --expect "$register"
+	[[ $(dstackctl quote --out "$work/quote") =~ $quoted ]] || return
+	count=${BASH_REMATCH[1]}
+	register=${BASH_REMATCH[2]}
+	settle
+	dstackctl replay "$log" --count "$count" --expect "$register"
 }
 
 #

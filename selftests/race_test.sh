@@ -27,22 +27,22 @@ storm() {
 # quote: how many events it covers, and the register in it.
 quotes=()
 quote() {
-	quotes+=("$(dstackctl quote --out "$work/quote" |
-		sed -n 's/^log_count //p; s/^register *//p' | paste -sd ' ')")
+	[[ $(dstackctl quote --out "$work/quote") =~ $quoted ]] &&
+		quotes+=("${BASH_REMATCH[1]} ${BASH_REMATCH[2]}")
 }
 
 all_quotes_replay() {
 	local quote
 	for quote in "${quotes[@]}"; do
-		# shellcheck disable=SC2086 # count and register
-		set -- $quote
-		dstackctl replay "$log" --count "$1" --expect "$2" || return
+		dstackctl replay "$log" --count "${quote% *}" \
+			--expect "${quote#* }" || return
 	done
 }
 
 # Each covers more than the one before: programs did start meanwhile.
 quotes_grow() {
 	local quote last=0
+	test "${#quotes[@]}" = 6 || return
 	for quote in "${quotes[@]}"; do
 		test "${quote% *}" -gt "$last" || return
 		last=${quote% *}

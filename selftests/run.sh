@@ -73,7 +73,7 @@ flatten() {
 			planned=${planned%% *} ;;
 		# What the kernel's harness says about each test that passes.
 		*'TAP version '* | '#  RUN '* | '#            OK '* | \
-			'# Starting '* | '# PASSED: '*) ;;
+			'# Starting '* | '# PASSED: '* | '# Totals: '*) ;;
 		'Bail out!'*)
 			result 'not ok' "$1: $line" ;;
 		'#'*)

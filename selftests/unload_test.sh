@@ -31,7 +31,7 @@ stop_daemon() {
 	local pid
 	pid=$(</run/dstack/dstackd.pid)
 	kill "$pid"
-	for _ in {1..200}; do
+	for _ in {1..500}; do
 		kill -0 "$pid" 2>/dev/null || return 0
 		nap
 	done
