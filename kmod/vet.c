@@ -141,6 +141,12 @@ static int put_file(struct dstack_event *ev, struct file *file,
 	return 0;
 }
 
+/* Without a digest nothing tells one file from another: each is recorded. */
+static bool identified(const struct dstack_verdict *verdict)
+{
+	return memchr_inv(verdict->digest, 0, sizeof(verdict->digest));
+}
+
 static int record_run(struct file *file, enum dstack_kind kind,
 		      struct dstack_container *container,
 		      const struct dstack_verdict *verdict)
@@ -157,12 +163,12 @@ static int record_run(struct file *file, enum dstack_kind kind,
 	err = put_file(ev, file, verdict);
 	if (err)
 		return err;
-	if (kind != DSTACK_KIND_EXEC)
+	if (kind != DSTACK_KIND_EXEC && identified(verdict))
 		return dstack_measure_once(ev, &container->seen,
 					   verdict->digest, kind);
 	err = dstack_measure(ev, NULL);
 	/* The program's own mapping, which comes next, says nothing new. */
-	if (!err)
+	if (!err && identified(verdict))
 		dstack_seen_add(&container->seen, verdict->digest,
 				DSTACK_KIND_MAP);
 	return err;
@@ -216,7 +222,7 @@ static int vet_in(struct file *file, enum dstack_kind kind,
 		record_denial(file, kind, container, &verdict);
 		return verdict.err;
 	}
-	known = kind != DSTACK_KIND_EXEC &&
+	known = kind != DSTACK_KIND_EXEC && identified(&verdict) &&
 		dstack_seen_measured(&container->seen, verdict.digest, kind);
 	if (!known)
 		err = record_run(file, kind, container, &verdict);

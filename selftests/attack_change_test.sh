@@ -145,16 +145,20 @@ cp "$work/library.saved" "$library"
 # Open for writing while it is executed or mapped
 #
 
-exec 3>>"$program" 4>>"$library"
+cp "$library" "$work/second"
+exec 3>>"$program" 4>>"$library" 5>>"$work/second"
 mark
 measured=$(run "$waiter" "$library")
+run "$waiter" "$work/second" >/dev/null
 state enforce
 mapped=$(run "$waiter" "$library")
 executed=$(run "$program")
-exec 3>&- 4>&-
+exec 3>&- 4>&- 5>&-
 events=$(events)
 claim attack_20_library_open_for_writing_is_mapped_in_measure \
 	is "$measured" mapped
+claim attack_20_each_such_library_is_recorded_in_measure has "$events" \
+	"dstack.map id=$id .*reason=open-for-writing .*path=(library|second)\$" 2
 claim attack_20_library_open_for_writing_denied is "$mapped" EACCES
 claim attack_20_deny_record_says_open_for_writing has "$events" \
 	"dstack.deny id=$id kind=map .*reason=open-for-writing .*path=library\$" 1
