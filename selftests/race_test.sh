@@ -27,9 +27,20 @@ storm() {
 	done >"$work/output.$1"
 }
 
+# Until one more program has run.
+progress() {
+	local before
+	before=$(<"$work/output.1")
+	for _ in {1..500}; do
+		[[ $(<"$work/output.1") = "$before" ]] || return 0
+		nap
+	done
+}
+
 # quote: how many events it covers, and the register in it.
 quotes=()
 quote() {
+	progress
 	[[ $(dstackctl quote --out "$work/quote") =~ $quoted ]] &&
 		quotes+=("${BASH_REMATCH[1]} ${BASH_REMATCH[2]}")
 }
@@ -58,6 +69,7 @@ count() {
 
 mark
 : >"$work/go"
+: >"$work/output.1"
 storm 1 "$approved" &
 storm 2 "$approved" &
 storm 3 "$sometimes" &
