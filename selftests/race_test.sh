@@ -27,13 +27,15 @@ storm() {
 	done >"$work/output.$1"
 }
 
-# Until one more program has run.
+# Until both programs have run once more.
 progress() {
-	local before
-	before=$(<"$work/output.1")
-	for _ in {1..500}; do
-		[[ $(<"$work/output.1") = "$before" ]] || return 0
-		nap
+	local file before
+	for file in "$work"/output.{1,3}; do
+		before=$(<"$file")
+		for _ in {1..500}; do
+			[[ $(<"$file") = "$before" ]] || break
+			nap
+		done
 	done
 }
 
