@@ -1,25 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where the module sees execs and executable mappings: hook, kfunc, return
+ * Where the module sees what runs and what changes: hook, kfunc, return
  *
  * Copyright The dstack for Linux authors
  *
  * The programs carry no policy and no state.  One object serves every kernel:
- * the types are opaque here, and libbpf finds the kfuncs by name.
+ * libbpf finds the kfuncs by name, and the few members that are read here by
+ * the kernel's BTF.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define MAX_ERRNO 4095
+#define MAX_ERRNO	4095
+#define FMODE_WRITE	0x2	/* as in linux/fs.h, both since Linux 2.6 */
+#define ATTR_SIZE	0x8
 
 struct linux_binprm {} __attribute__((preserve_access_index));
-struct file {} __attribute__((preserve_access_index));
+struct mnt_idmap {} __attribute__((preserve_access_index));
+struct dentry {} __attribute__((preserve_access_index));
+struct super_block {} __attribute__((preserve_access_index));
+
+struct file {
+	unsigned int f_mode;
+} __attribute__((preserve_access_index));
+
+struct iattr {
+	unsigned int ia_valid;
+} __attribute__((preserve_access_index));
 
 extern int bpf_dstack_vet_exec(struct linux_binprm *bprm) __ksym;
 extern int bpf_dstack_vet_map(struct file *file__nullable,
 			      unsigned long prot) __ksym;
+extern int bpf_dstack_vet_open(struct file *file) __ksym;
+extern void bpf_dstack_note_resize(struct dentry *dentry) __ksym;
+extern void bpf_dstack_note_super(struct super_block *sb) __ksym;
 
 /*
  * The verifier wants to see, in all 64 bits, that a hook returns 0 or an errno.
@@ -56,6 +72,32 @@ long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
 	if (!file)
 		return 0;
 	return verdict(bpf_dstack_vet_map(file, prot));
+}
+
+/* Of the many opens few are for writing: only these cost a call. */
+SEC("lsm.s/file_open")
+long BPF_PROG(dstack_open, struct file *file, long ret)
+{
+	if (ret || !(file->f_mode & FMODE_WRITE))
+		return ret;
+	return verdict(bpf_dstack_vet_open(file));
+}
+
+SEC("lsm/inode_setattr")
+long BPF_PROG(dstack_resize, struct mnt_idmap *idmap, struct dentry *dentry,
+	      struct iattr *attr, long ret)
+{
+	if (!ret && attr->ia_valid & ATTR_SIZE)
+		bpf_dstack_note_resize(dentry);
+	return ret;
+}
+
+SEC("lsm/sb_alloc_security")
+long BPF_PROG(dstack_super, struct super_block *sb, long ret)
+{
+	if (!ret)
+		bpf_dstack_note_super(sb);
+	return ret;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -30,6 +30,8 @@ struct dstack_report {
  * @id: enum dstack_backend
  * @flags: DSTACK_BACKEND_F_*
  * @feature: DSTACK_FEATURE_* bit that says this kernel can have it, or 0
+ * @attribute: name of the sysfs attribute by which others can extend the
+ *	register, NULL if there is none
  * @probe: take the hardware; -ENODEV: not here, -EOPNOTSUPP: this kernel
  *	cannot; NULL never
  * @remove: give it back
@@ -46,6 +48,7 @@ struct dstack_backend_ops {
 	enum dstack_backend id;
 	u32 flags;
 	u64 feature;
+	const char *attribute;
 
 	int (*probe)(void);
 	void (*remove)(void);

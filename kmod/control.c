@@ -4,6 +4,7 @@
  *
  * Copyright The dstack for Linux authors
  */
+#include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/file.h>
@@ -15,6 +16,7 @@
 #include <linux/string.h>
 
 #include "backend.h"
+#include "cache.h"
 #include "control.h"
 #include "event.h"
 #include "hash.h"
@@ -31,7 +33,7 @@ static DEFINE_MUTEX(lock);
  * A BPF link lives as long as a reference to its file: holding these keeps the
  * hooks attached whatever happens to the daemon and to pins.
  */
-static struct file *hooks[DSTACK_HOOKS_NR];
+static struct file *hooks[__DSTACK_HOOK_MAX];
 static bool hooks_held;
 
 /**
@@ -58,7 +60,9 @@ static void release_hooks(void)
 {
 	size_t i;
 
-	for (i = 0; i < DSTACK_HOOKS_NR && hooks_held; i++)
+	/* Without them nobody sees who changes a file. */
+	dstack_cache_use(false);
+	for (i = 0; i < __DSTACK_HOOK_MAX && hooks_held; i++)
 		fput(hooks[i]);
 	WRITE_ONCE(hooks_held, false);
 }
@@ -81,24 +85,25 @@ void dstack_control_exit(void)
  *
  * Return: 0, or -EBUSY if links are held already.
  */
-int dstack_control_hooks(struct file *links[DSTACK_HOOKS_NR])
+int dstack_control_hooks(struct file *links[__DSTACK_HOOK_MAX])
 {
 	guard(mutex)(&lock);
 	if (hooks_held)
 		return -EBUSY;
 	memcpy(hooks, links, sizeof(hooks));
 	WRITE_ONCE(hooks_held, true);
+	dstack_cache_use(true);
 	return 0;
 }
 
 /**
  * dstack_control_hooks_held() - whose links are held
  *
- * Return: mask of DSTACK_HOOK_*.
+ * Return: one bit for each enum dstack_hook.
  */
 u32 dstack_control_hooks_held(void)
 {
-	return READ_ONCE(hooks_held) ? __DSTACK_HOOK_ALL : 0;
+	return READ_ONCE(hooks_held) ? BIT(__DSTACK_HOOK_MAX) - 1 : 0;
 }
 
 static void publish_state(void *arg)
@@ -139,7 +144,7 @@ int dstack_control_state(u32 state)
 	dstack_event_begin(ev, DSTACK_EVENT_STATE);
 	dstack_event_str(ev, "from", dstack_state_name(old));
 	dstack_event_str(ev, "to", dstack_state_name(state));
-	err = dstack_measure_publish(ev, publish_state, &state);
+	err = dstack_measure_publish(ev, NULL, publish_state, &state);
 	if (!err && state == DSTACK_STATE_OFF)
 		release_hooks();
 	return err;
@@ -149,19 +154,24 @@ static struct dstack_policy *make_policy(const void *table, size_t size,
 					 const u8 *document, const char **why)
 {
 	struct dstack_policy *policy;
+	u32 *index;
 	int err;
 
 	err = dstack_table_check(table, size, why);
 	if (err)
 		return ERR_PTR(err);
 	policy = kzalloc_obj(*policy, GFP_KERNEL);
-	if (!policy)
-		return ERR_PTR(-ENOMEM);
-	err = dstack_sha256(table, size, policy->table_digest);
+	index = kvmalloc(dstack_table_index_size(table), GFP_KERNEL);
+	err = policy && index ? 0 : -ENOMEM;
+	if (!err)
+		err = dstack_sha256(table, size, policy->table_digest);
 	if (err) {
+		kvfree(index);
 		kfree(policy);
 		return ERR_PTR(err);
 	}
+	dstack_table_index(table, index);
+	policy->index = index;
 	policy->table = table;
 	policy->size = size;
 	policy->epoch = le64_to_cpu(((const struct dstack_table_header *)
@@ -204,7 +214,7 @@ static int activate(const struct dstack_policy **policy)
 	if ((*policy)->epoch <= facts.epoch)
 		return -ESTALE;
 	policy_event(ev, *policy);
-	return dstack_measure_publish(ev, publish_policy, policy);
+	return dstack_measure_publish(ev, NULL, publish_policy, policy);
 }
 
 /**
@@ -232,6 +242,7 @@ int dstack_control_policy(const void *table, size_t size,
 	err = activate(&policy);
 	mutex_unlock(&lock);
 	if (err) {
+		kvfree(policy->index);
 		kfree(policy);		/* the table stays the caller's */
 		return err;
 	}
@@ -287,7 +298,7 @@ int dstack_control_add(struct dstack_container *container)
 	if (err)
 		return err;
 	container_event(ev, "add", container);
-	err = dstack_measure_publish(ev, publish_add, container);
+	err = dstack_measure_publish(ev, NULL, publish_add, container);
 	if (err)
 		dstack_identity_cancel(container);
 	return err;
@@ -316,7 +327,7 @@ int dstack_control_remove(const char *id)
 	if (err)
 		return err;
 	container_event(ev, "remove", container);
-	return dstack_measure_publish(ev, publish_remove, container);
+	return dstack_measure_publish(ev, NULL, publish_remove, container);
 }
 
 /**

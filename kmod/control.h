@@ -13,12 +13,10 @@
 struct dstack_container;
 struct file;
 
-#define DSTACK_HOOKS_NR 2	/* bits of __DSTACK_HOOK_ALL */
-
 int dstack_control_init(void);
 void dstack_control_exit(void);
 
-int dstack_control_hooks(struct file *links[DSTACK_HOOKS_NR]);
+int dstack_control_hooks(struct file *links[__DSTACK_HOOK_MAX]);
 u32 dstack_control_hooks_held(void);
 int dstack_control_state(u32 state);
 int dstack_control_policy(const void *table, size_t size,

@@ -194,7 +194,7 @@ static int do_why(struct caller *caller, void *arg)
 	struct file *file;
 	int err;
 
-	if (why->flags)
+	if (why->flags || why->__reserved)
 		return -EOPNOTSUPP;
 	if (!terminated(why->id, sizeof(why->id)) ||
 	    (why->kind != DSTACK_KIND_EXEC && why->kind != DSTACK_KIND_MAP &&
@@ -213,7 +213,7 @@ static int do_why(struct caller *caller, void *arg)
 	why->out_storage = verdict.storage;
 	why->out_kinds = verdict.kinds;
 	why->out_epoch = verdict.epoch;
-	memcpy(why->out_digest, verdict.digest, sizeof(why->out_digest));
+	why->out_digest = verdict.digest;
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The SHA-256 of a file's content, cached
+ * What a file is known by: its fs-verity digest, or the SHA-256 of its content
  *
  * Copyright The dstack for Linux authors
  */
@@ -12,9 +12,6 @@
 
 struct file;
 
-int dstack_digest_init(void);
-void dstack_digest_exit(void);
-int dstack_digest_file(struct file *file, u8 out[DSTACK_DIGEST_SIZE]);
-void dstack_digest_stats(u64 *hits_out, u64 *misses_out);
+int dstack_digest_file(struct file *file, struct dstack_digest *out);
 
 #endif /* _DSTACK_DIGEST_H */

@@ -27,6 +27,10 @@ static const struct dstack_schema {
 		{ "id", "kind", "digest", "reason", "count", "epoch",
 		  "storage", "path" } },
 	[DSTACK_EVENT_USER] = { "dstack.user", { "id", "name", "data" } },
+	[DSTACK_EVENT_MODE] = { "dstack.mode",
+		{ "id", "from", "to", "epoch" } },
+	[DSTACK_EVENT_REGISTER] = { "dstack.register",
+		{ "id", "verdict", "count", "path" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";
@@ -193,7 +197,7 @@ void dstack_event_hex(struct dstack_event *ev, const char *key,
 }
 
 /**
- * dstack_event_sha256() - append a digest with its algorithm
+ * dstack_event_sha256() - append a SHA-256 with its algorithm
  * @ev: the event
  * @key: key of the schema
  * @digest: 32 bytes
@@ -204,6 +208,25 @@ void dstack_event_sha256(struct dstack_event *ev, const char *key,
 	put_key(ev, key);
 	put(ev, "sha256:", 7);
 	put_hex(ev, digest, DSTACK_DIGEST_SIZE);
+}
+
+/**
+ * dstack_event_file() - append what a file is known by
+ * @ev: the event
+ * @key: key of the schema
+ * @digest: of the file, may be none
+ */
+void dstack_event_file(struct dstack_event *ev, const char *key,
+		       const struct dstack_digest *digest)
+{
+	const char *alg = dstack_alg_name(digest->alg);
+
+	put_key(ev, key);
+	put(ev, alg, strlen(alg));
+	if (digest->alg == DSTACK_ALG_NONE)
+		return;
+	put(ev, ":", 1);
+	put_hex(ev, digest->value, sizeof(digest->value));
 }
 
 /**
@@ -544,6 +567,26 @@ const char *dstack_storage_name(u32 storage)
 	};
 
 	return name_of(names, ARRAY_SIZE(names), storage);
+}
+
+const char *dstack_alg_name(u32 alg)
+{
+	static const char * const names[] = {
+		[DSTACK_ALG_NONE] = "none",
+		[DSTACK_ALG_SHA256] = "sha256",
+		[DSTACK_ALG_FSVERITY_SHA256] = "fsverity-sha256",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), alg);
+}
+
+const char *dstack_mode_name(u32 mode)
+{
+	static const char * const names[] = {
+		[DSTACK_MODE_EVERY] = "every", [DSTACK_MODE_FIRST] = "first",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), mode);
 }
 
 const char *dstack_backend_name(u32 backend)

@@ -38,6 +38,8 @@ enum dstack_event_id {
 	DSTACK_EVENT_MAP,	/* a library, first time in its container */
 	DSTACK_EVENT_DENY,	/* one of these was denied */
 	DSTACK_EVENT_USER,	/* DSTACK_EXTEND by a container */
+	DSTACK_EVENT_MODE,	/* which execs of a container are recorded */
+	DSTACK_EVENT_REGISTER,	/* somebody else opened the register */
 	__DSTACK_EVENT_MAX
 };
 
@@ -88,6 +90,8 @@ void dstack_event_hex(struct dstack_event *ev, const char *key,
 		      const void *value, size_t len);
 void dstack_event_sha256(struct dstack_event *ev, const char *key,
 			 const u8 digest[DSTACK_DIGEST_SIZE]);
+void dstack_event_file(struct dstack_event *ev, const char *key,
+		       const struct dstack_digest *digest);
 int dstack_event_end(const struct dstack_event *ev);
 
 int dstack_event_foreign(struct dstack_event *ev, const char *name,
@@ -112,6 +116,8 @@ const char *dstack_state_name(u32 state);
 const char *dstack_kind_name(u32 kind);
 const char *dstack_reason_name(u32 reason);
 const char *dstack_storage_name(u32 storage);
+const char *dstack_alg_name(u32 alg);
+const char *dstack_mode_name(u32 mode);
 const char *dstack_backend_name(u32 backend);
 
 #endif /* _DSTACK_EVENT_H */

@@ -27,11 +27,14 @@ struct cgroup;
  * @section: the policy section that applies, NUL-terminated
  * @app_id: of the application
  * @image: SHA-256 of the image manifest, zeros if not given
+ * @mode: which execs are recorded, as the last event said; changed and read
+ *	under the measure lock, else read as a hint
+ * @mode_epoch: of the policy that chose it
  * @seen: what was already recorded
  * @allowed: verdicts that let something run
  * @denied: verdicts that did not, or in MEASURE would not
  *
- * Immutable once registered, but for @seen and the counters.
+ * Immutable once registered, but for @mode, @seen and the counters.
  */
 struct dstack_container {
 	struct kref ref;
@@ -42,6 +45,8 @@ struct dstack_container {
 	char section[DSTACK_ID_SIZE];
 	u8 app_id[DSTACK_APP_ID_SIZE];
 	u8 image[DSTACK_DIGEST_SIZE];
+	enum dstack_mode mode;
+	u64 mode_epoch;
 	struct dstack_seen seen;
 	atomic64_t allowed;
 	atomic64_t denied;

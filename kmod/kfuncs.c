@@ -12,6 +12,7 @@
 #include <linux/mman.h>
 #include <linux/module.h>
 
+#include "guard.h"
 #include "kfuncs.h"
 #include "vet.h"
 
@@ -48,11 +49,43 @@ __bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable,
 	return dstack_vet(file__nullable, DSTACK_KIND_MAP);
 }
 
+/**
+ * bpf_dstack_vet_open() - a file is being opened for writing
+ * @file: of file_open
+ *
+ * Return: 0 or -errno, as dstack_guard_open().
+ */
+__bpf_kfunc int bpf_dstack_vet_open(struct file *file)
+{
+	return dstack_guard_open(file);
+}
+
+/**
+ * bpf_dstack_note_resize() - a file is about to change its size
+ * @dentry: of inode_setattr
+ */
+__bpf_kfunc void bpf_dstack_note_resize(struct dentry *dentry)
+{
+	dstack_guard_resize(dentry);
+}
+
+/**
+ * bpf_dstack_note_super() - a file system is about to be mounted
+ * @sb: of sb_alloc_security
+ */
+__bpf_kfunc void bpf_dstack_note_super(struct super_block *sb)
+{
+	dstack_guard_super(sb);
+}
+
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(dstack_kfunc_ids)
 BTF_ID_FLAGS(func, bpf_dstack_vet_exec, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_vet_map, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_vet_open, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_note_resize, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_note_super, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(dstack_kfunc_ids)
 
 /* Tracing programs share the registration, and have no business here. */

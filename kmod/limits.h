@@ -18,9 +18,9 @@
 /* Files that one container remembers as measured (about 100 bytes each). */
 #define DSTACK_SEEN_MAX		65536
 
-/* The digest cache: sets of ways, never more, about 1.8 MiB. */
-#define DSTACK_CACHE_SETS	4096
-#define DSTACK_CACHE_WAYS	4
+/* Remembered digests, about 200 bytes each, less when memory is short. */
+#define DSTACK_CACHE_MAX	32768
+#define DSTACK_CACHE_BITS	13	/* of the table they are found in */
 
 /* Bytes of a file that are hashed between two looks at signals. */
 #define DSTACK_HASH_CHUNK	SZ_64K

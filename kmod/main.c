@@ -12,9 +12,9 @@
 #include <linux/module.h>
 
 #include "backend.h"
+#include "cache.h"
 #include "control.h"
 #include "device.h"
-#include "digest.h"
 #include "hash.h"
 #include "kfuncs.h"
 #include "measure.h"
@@ -30,12 +30,12 @@ static int __init dstack_mod_init(void)
 	err = dstack_backend_init();
 	if (err)
 		goto err_hash;
-	err = dstack_digest_init();
+	err = dstack_cache_init();
 	if (err)
 		goto err_backend;
 	err = dstack_measure_init();
 	if (err)
-		goto err_digest;
+		goto err_cache;
 	err = dstack_kfuncs_init();
 	if (err)
 		goto err_measure;
@@ -58,8 +58,8 @@ err_control:
 	dstack_control_exit();
 err_measure:
 	dstack_measure_exit();
-err_digest:
-	dstack_digest_exit();
+err_cache:
+	dstack_cache_exit();
 err_backend:
 	dstack_backend_exit();
 err_hash:
@@ -73,7 +73,7 @@ static void __exit dstack_mod_exit(void)
 	dstack_netlink_exit();
 	dstack_control_exit();
 	dstack_measure_exit();
-	dstack_digest_exit();
+	dstack_cache_exit();
 	dstack_backend_exit();
 	dstack_hash_exit();
 }

@@ -23,7 +23,6 @@
 #include "event.h"
 #include "log.h"
 #include "measure.h"
-#include "seen.h"
 
 static DEFINE_MUTEX(lock);
 static bool diverged;		/* one-way; written under lock, read anywhere */
@@ -95,49 +94,27 @@ int dstack_measure(const struct dstack_event *ev, u64 *seq)
 }
 
 /**
- * dstack_measure_once() - the same, unless the container has it already
- * @ev: the event
- * @seen: what the container has
- * @digest: the file
- * @kind: enum dstack_kind
- *
- * Of several callers one records, and the others return when it has.
- *
- * Context: sleeps; takes the measure lock.
- * Return: as dstack_measure().
- */
-int dstack_measure_once(const struct dstack_event *ev,
-			struct dstack_seen *seen,
-			const u8 digest[DSTACK_DIGEST_SIZE], u32 kind)
-{
-	u64 seq;
-	int err;
-
-	guard(mutex)(&lock);
-	if (dstack_seen_measured(seen, digest, kind))
-		return 0;
-	err = record(ev, &seq);
-	if (!err)
-		dstack_seen_add(seen, digest, kind);
-	return err;
-}
-
-/**
  * dstack_measure_publish() - put an event in, then do what it announces
  * @ev: the event
+ * @done: is there nothing to announce any more, may be NULL; called under the
+ *	measure lock, so that of several callers one records
  * @publish: called under the measure lock; cannot fail
- * @arg: its argument
+ * @arg: of both
  *
  * Context: sleeps; takes the measure lock.
- * Return: as dstack_measure(); @publish was called only if it is 0.
+ * Return: as dstack_measure(); @publish was called only if it is 0, and then
+ * unless @done said so.
  */
 int dstack_measure_publish(const struct dstack_event *ev,
-			   void (*publish)(void *arg), void *arg)
+			   bool (*done)(void *arg), void (*publish)(void *arg),
+			   void *arg)
 {
 	u64 seq;
 	int err;
 
 	guard(mutex)(&lock);
+	if (done && done(arg))
+		return 0;
 	err = record(ev, &seq);
 	if (!err)
 		publish(arg);

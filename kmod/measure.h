@@ -12,17 +12,14 @@
 
 struct dstack_event;
 struct dstack_report;
-struct dstack_seen;
 
 int dstack_measure_init(void);
 void dstack_measure_exit(void);
 
 int dstack_measure(const struct dstack_event *ev, u64 *seq);
-int dstack_measure_once(const struct dstack_event *ev,
-			struct dstack_seen *seen,
-			const u8 digest[DSTACK_DIGEST_SIZE], u32 kind);
 int dstack_measure_publish(const struct dstack_event *ev,
-			   void (*publish)(void *arg), void *arg);
+			   bool (*done)(void *arg), void (*publish)(void *arg),
+			   void *arg);
 int dstack_measure_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 			  struct dstack_report *report, u64 *count);
 bool dstack_measure_diverged(void);

@@ -25,8 +25,8 @@
 #include <net/netlink.h>
 
 #include "backend.h"
+#include "cache.h"
 #include "control.h"
-#include "digest.h"
 #include "event.h"
 #include "identity.h"
 #include "limits.h"
@@ -136,7 +136,7 @@ static int put_counters(struct sk_buff *msg)
 	u64 allowed, denied, hits, misses;
 
 	dstack_vet_stats(&allowed, &denied);
-	dstack_digest_stats(&hits, &misses);
+	dstack_cache_stats(&hits, &misses);
 	if (nla_put_u32(msg, DSTACK_A_CONTAINERS, dstack_identity_count()) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_ALLOWED, allowed, DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_DENIED, denied, DSTACK_A_PAD) ||
@@ -361,7 +361,8 @@ static int put_container(struct sk_buff *msg,
 			      DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_DENIED,
 			      atomic64_read(&container->denied),
-			      DSTACK_A_PAD))
+			      DSTACK_A_PAD) ||
+	    nla_put_u32(msg, DSTACK_A_MODE, READ_ONCE(container->mode)))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -446,18 +447,18 @@ static bool is_bpf_link(const struct file *file)
 		!strcmp(dentry->d_name.name, "bpf-link"));
 }
 
-static void put_links(struct file *links[DSTACK_HOOKS_NR])
+static void put_links(struct file *links[__DSTACK_HOOK_MAX])
 {
 	size_t i;
 
-	for (i = 0; i < DSTACK_HOOKS_NR; i++)
+	for (i = 0; i < __DSTACK_HOOK_MAX; i++)
 		if (links[i])
 			fput(links[i]);
 }
 
-static struct file *get_link(const struct nlattr *attr)
+static struct file *get_link(u32 fd)
 {
-	struct file *file = fget(nla_get_u32(attr));
+	struct file *file = fget(fd);
 
 	if (file && is_bpf_link(file))
 		return file;
@@ -468,14 +469,20 @@ static struct file *get_link(const struct nlattr *attr)
 
 static int do_hooks(struct sk_buff *skb, struct genl_info *info)
 {
-	struct file *links[DSTACK_HOOKS_NR];
+	struct file *links[__DSTACK_HOOK_MAX];
+	u32 fds[__DSTACK_HOOK_MAX];
+	bool all = true;
+	size_t i;
 	int err = -EINVAL;
 
-	if (need(info, DSTACK_A_LINK_EXEC) || need(info, DSTACK_A_LINK_MAP))
+	if (need(info, DSTACK_A_LINKS))
 		return -EINVAL;
-	links[0] = get_link(info->attrs[DSTACK_A_LINK_EXEC]);
-	links[1] = get_link(info->attrs[DSTACK_A_LINK_MAP]);
-	if (links[0] && links[1])
+	nla_memcpy(fds, info->attrs[DSTACK_A_LINKS], sizeof(fds));
+	for (i = 0; i < __DSTACK_HOOK_MAX; i++) {
+		links[i] = get_link(fds[i]);
+		all = all && links[i];
+	}
+	if (all)
 		err = dstack_control_hooks(links);
 	else
 		NL_SET_ERR_MSG(info->extack,
@@ -527,8 +534,8 @@ static const struct nla_policy ack_policy[] = {
 };
 
 static const struct nla_policy hooks_policy[] = {
-	[DSTACK_A_LINK_EXEC] = { .type = NLA_U32 },
-	[DSTACK_A_LINK_MAP] = { .type = NLA_U32 },
+	[DSTACK_A_LINKS] = NLA_POLICY_EXACT_LEN(__DSTACK_HOOK_MAX *
+						sizeof(u32)),
 };
 
 static const struct genl_ops ops[] = {

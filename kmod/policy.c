@@ -27,6 +27,7 @@ void dstack_policy_free(const struct dstack_policy *policy)
 {
 	if (!policy)
 		return;
+	kvfree(policy->index);
 	kvfree(policy->table);
 	kfree(policy);
 }
@@ -72,41 +73,43 @@ void dstack_policy_facts(struct dstack_policy_facts *facts)
 	rcu_read_unlock();
 }
 
-/**
- * dstack_policy_lookup() - for which kinds is this digest approved
- * @section: the container's section
- * @digest: the file
- * @epoch: of the policy asked, 0 if there is none
- * @reason: if 0 is returned, why
- *
- * Return: mask of enum dstack_kind.
- */
-u32 dstack_policy_lookup(const char *section,
-			 const u8 digest[DSTACK_DIGEST_SIZE], u64 *epoch,
-			 enum dstack_reason *reason)
+static void ask(const struct dstack_policy *policy, const char *section,
+		const struct dstack_digest *digest,
+		struct dstack_policy_answer *answer)
 {
 	const struct dstack_table_section *found;
-	const struct dstack_policy *policy;
-	u32 kinds = 0;
 
-	*epoch = 0;
-	rcu_read_lock();
-	policy = rcu_dereference(active);
 	if (!policy) {
-		*reason = DSTACK_REASON_NO_POLICY;
-		goto out;
+		answer->reason = DSTACK_REASON_NO_POLICY;
+		return;
 	}
-	*epoch = policy->epoch;
+	answer->epoch = policy->epoch;
 	found = dstack_table_find(policy->table, section);
 	if (!found) {
-		*reason = DSTACK_REASON_NO_SECTION;
-		goto out;
+		answer->reason = DSTACK_REASON_NO_SECTION;
+		return;
 	}
-	kinds = dstack_table_kinds(policy->table, found, digest);
-	*reason = kinds ? DSTACK_REASON_APPROVED : DSTACK_REASON_UNKNOWN;
-out:
+	if (le32_to_cpu(found->flags) & DSTACK_SECTION_F_FIRST)
+		answer->mode = DSTACK_MODE_FIRST;
+	answer->kinds = dstack_table_kinds(policy->table, policy->index, found,
+					   digest);
+	answer->reason = answer->kinds ? DSTACK_REASON_APPROVED :
+					 DSTACK_REASON_UNKNOWN;
+}
+
+/**
+ * dstack_policy_ask() - what the active policy says of a file
+ * @section: the container's section
+ * @digest: the file
+ * @answer: filled in
+ */
+void dstack_policy_ask(const char *section, const struct dstack_digest *digest,
+		       struct dstack_policy_answer *answer)
+{
+	memset(answer, 0, sizeof(*answer));
+	rcu_read_lock();
+	ask(rcu_dereference(active), section, digest, answer);
 	rcu_read_unlock();
-	return kinds;
 }
 
 /**

@@ -14,6 +14,7 @@
  * struct dstack_policy - one policy
  * @table: checked by dstack_table_check(); owned
  * @size: bytes of @table
+ * @index: of @table; owned
  * @epoch: from the table
  * @table_digest: SHA-256 of @table, computed here
  * @document_digest: SHA-256 of the JSON document, as the daemon says
@@ -21,6 +22,7 @@
 struct dstack_policy {
 	const void *table;
 	size_t size;
+	const u32 *index;
 	u64 epoch;
 	u8 table_digest[DSTACK_DIGEST_SIZE];
 	u8 document_digest[DSTACK_DIGEST_SIZE];
@@ -38,14 +40,27 @@ struct dstack_policy_facts {
 	u8 document_digest[DSTACK_DIGEST_SIZE];
 };
 
+/**
+ * struct dstack_policy_answer - what the active policy says of a file
+ * @epoch: of the policy asked, 0 if there is none
+ * @kinds: mask of enum dstack_kind, those that the file is approved for
+ * @reason: if there is none of these, why
+ * @mode: which execs of the container are to be recorded
+ */
+struct dstack_policy_answer {
+	u64 epoch;
+	u32 kinds;
+	enum dstack_reason reason;
+	enum dstack_mode mode;
+};
+
 void dstack_policy_exit(void);
 
 void dstack_policy_free(const struct dstack_policy *policy);
 const struct dstack_policy *dstack_policy_swap(const struct dstack_policy *new);
 void dstack_policy_facts(struct dstack_policy_facts *facts);
-u32 dstack_policy_lookup(const char *section,
-			 const u8 digest[DSTACK_DIGEST_SIZE], u64 *epoch,
-			 enum dstack_reason *reason);
+void dstack_policy_ask(const char *section, const struct dstack_digest *digest,
+		       struct dstack_policy_answer *answer);
 
 enum dstack_state dstack_policy_state(void);
 void dstack_policy_set_state(enum dstack_state state);

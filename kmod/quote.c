@@ -23,7 +23,7 @@
 #include "quote.h"
 
 /* The digest of the program that the caller runs. */
-static int caller_digest(u8 digest[DSTACK_DIGEST_SIZE])
+static int caller_digest(struct dstack_digest *digest)
 {
 	struct file *exe = NULL;
 	int err;
@@ -40,7 +40,8 @@ static int caller_digest(u8 digest[DSTACK_DIGEST_SIZE])
 }
 
 /*
- * tag || SHA-384(tag || nonce || le32(len of id) || id || digest || le64 epoch)
+ * tag || SHA-384(tag || nonce || le32(len of id) || id ||
+ *		  le32(alg) || digest || le64(epoch))
  *
  * Lengths are fixed or in front, so that no two callers share a preimage.
  */
@@ -49,17 +50,19 @@ static int bind_to_caller(const char *id,
 			  u8 out[DSTACK_REPORT_DATA_SIZE])
 {
 	struct dstack_policy_facts facts;
-	u8 digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest digest;
 	__le32 id_len = cpu_to_le32(strlen(id));
+	__le32 alg;
 	__le64 epoch;
 	int err;
 
 	BUILD_BUG_ON(sizeof(DSTACK_BOUND_TAG) != DSTACK_BOUND_TAG_SIZE);
 	BUILD_BUG_ON(DSTACK_BOUND_TAG_SIZE + DSTACK_REGISTER_SIZE !=
 		     DSTACK_REPORT_DATA_SIZE);
-	err = caller_digest(digest);
+	err = caller_digest(&digest);
 	if (err)
 		return err;
+	alg = cpu_to_le32(digest.alg);
 	dstack_policy_facts(&facts);
 	epoch = cpu_to_le64(facts.epoch);
 
@@ -67,7 +70,8 @@ static int bind_to_caller(const char *id,
 		{ DSTACK_BOUND_TAG, DSTACK_BOUND_TAG_SIZE },
 		{ nonce, DSTACK_REPORT_DATA_SIZE },
 		{ &id_len, sizeof(id_len) }, { id, strlen(id) },
-		{ digest, sizeof(digest) }, { &epoch, sizeof(epoch) },
+		{ &alg, sizeof(alg) }, { digest.value, sizeof(digest.value) },
+		{ &epoch, sizeof(epoch) },
 	};
 
 	memcpy(out, DSTACK_BOUND_TAG, DSTACK_BOUND_TAG_SIZE);

@@ -9,38 +9,49 @@
  * flood the log.
  */
 #include <linux/atomic.h>
+#include <linux/bits.h>
+#include <linux/jhash.h>
+#include <linux/log2.h>
 #include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
-#include <linux/string.h>
+#include <linux/unaligned.h>
 
 #include "limits.h"
 #include "seen.h"
 
-struct seen_key {
-	u8 digest[DSTACK_DIGEST_SIZE];
-	u32 kind;
-};
+#define KINDS	3	/* bits of __DSTACK_KIND_ALL */
 
 /**
- * struct seen_file - one file in one role
+ * struct seen_file - one file
  * @node: in dstack_seen.files
- * @key: which file, which role; the role of denials is its own
- * @denied: how often it was denied
+ * @digest: which file
+ * @recorded: in which roles it is in the log
+ * @denied: how often it was denied in each role
  */
 struct seen_file {
 	struct rhash_head node;
-	struct seen_key key;
-	atomic64_t denied;
+	struct dstack_digest digest;
+	atomic_t recorded;
+	atomic64_t denied[KINDS];
 };
 
-/* Keeps a denied file apart from the same file measured. */
-#define KIND_DENIED	BIT(31)
+/*
+ * A digest is as good as random, but for somebody who looks for files whose
+ * digests begin alike: the seed spoils that.
+ */
+static u32 hash_digest(const void *key, u32 len, u32 seed)
+{
+	const struct dstack_digest *digest = key;
+
+	return jhash_1word(get_unaligned((const u32 *)digest->value), seed);
+}
 
 static const struct rhashtable_params params = {
-	.key_len = sizeof(struct seen_key),
-	.key_offset = offsetof(struct seen_file, key),
+	.key_len = sizeof(struct dstack_digest),
+	.key_offset = offsetof(struct seen_file, digest),
 	.head_offset = offsetof(struct seen_file, node),
+	.hashfn = hash_digest,
 	.automatic_shrinking = true,
 };
 
@@ -72,36 +83,33 @@ void dstack_seen_exit(struct dstack_seen *seen)
 }
 
 static struct seen_file *find(struct dstack_seen *seen,
-			      const struct seen_key *key)
+			      const struct dstack_digest *digest)
 {
-	return rhashtable_lookup(&seen->files, key, params);
-}
-
-static void set_key(struct seen_key *key, const u8 digest[DSTACK_DIGEST_SIZE],
-		    u32 kind)
-{
-	memcpy(key->digest, digest, sizeof(key->digest));
-	key->kind = kind;
+	return rhashtable_lookup(&seen->files, digest, params);
 }
 
 /*
  * Insert unless it is there.  Null if there is no room or no memory: the file
- * is then measured again, which costs a record and loses nothing.
+ * is then recorded again, which costs a record and loses nothing.
  */
 static struct seen_file *find_or_add(struct dstack_seen *seen,
-				     const struct seen_key *key)
+				     const struct dstack_digest *digest)
 {
 	struct seen_file *file, *old;
 
 	rcu_read_lock();
-	old = find(seen, key);
+	old = find(seen, digest);
 	rcu_read_unlock();
-	if (old || atomic_read(&seen->files.nelems) >= DSTACK_SEEN_MAX)
+	if (old)
 		return old;
+	/* There is always room for what all others share. */
+	if (atomic_read(&seen->files.nelems) >= DSTACK_SEEN_MAX &&
+	    digest->alg != DSTACK_ALG_NONE)
+		return NULL;
 	file = kzalloc_obj(*file, GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return NULL;
-	file->key = *key;
+	file->digest = *digest;
 	rcu_read_lock();
 	old = rhashtable_lookup_get_insert_fast(&seen->files, &file->node,
 						params);
@@ -113,64 +121,60 @@ static struct seen_file *find_or_add(struct dstack_seen *seen,
 }
 
 /**
- * dstack_seen_measured() - was this file recorded in this role
+ * dstack_seen_recorded() - is this in the log already
  * @seen: the set
  * @digest: the file
- * @kind: enum dstack_kind
+ * @what: as dstack_seen_add() takes it
  *
- * Return: true if dstack_seen_add() was called for it.
+ * Return: true if dstack_seen_add() was called for all of it.
  */
-bool dstack_seen_measured(struct dstack_seen *seen,
-			  const u8 digest[DSTACK_DIGEST_SIZE], u32 kind)
+bool dstack_seen_recorded(struct dstack_seen *seen,
+			  const struct dstack_digest *digest, u32 what)
 {
-	struct seen_key key;
-	bool found;
+	struct seen_file *file;
+	bool recorded;
 
-	set_key(&key, digest, kind);
 	rcu_read_lock();
-	found = find(seen, &key);
+	file = find(seen, digest);
+	recorded = file && (atomic_read(&file->recorded) & what) == what;
 	rcu_read_unlock();
-	return found;
+	return recorded;
 }
 
 /**
- * dstack_seen_add() - remember that a record is in the log
+ * dstack_seen_add() - remember that records are in the log
  * @seen: the set
  * @digest: the file
- * @kind: enum dstack_kind
+ * @what: mask of enum dstack_kind, shifted if it was not approved
  */
 void dstack_seen_add(struct dstack_seen *seen,
-		     const u8 digest[DSTACK_DIGEST_SIZE], u32 kind)
+		     const struct dstack_digest *digest, u32 what)
 {
-	struct seen_key key;
+	struct seen_file *file = find_or_add(seen, digest);
 
-	set_key(&key, digest, kind);
-	find_or_add(seen, &key);
+	if (file && (atomic_read(&file->recorded) & what) != what)
+		atomic_or(what, &file->recorded);
 }
 
 /**
  * dstack_seen_denied() - count a denial
  * @seen: the set
- * @digest: the file; zeros if it could not be read
- * @kind: enum dstack_kind
+ * @digest: the file; none if it was not identified
+ * @kind: its role
  *
- * Files past DSTACK_SEEN_MAX share the count of the all-zero digest.
+ * Files past DSTACK_SEEN_MAX share the count of those without a digest.
  *
  * Return: how often this file was denied in this role, from 1; each number is
  * returned once.  0 if it could not be counted.
  */
 u64 dstack_seen_denied(struct dstack_seen *seen,
-		       const u8 digest[DSTACK_DIGEST_SIZE], u32 kind)
+		       const struct dstack_digest *digest,
+		       enum dstack_kind kind)
 {
-	static const u8 others[DSTACK_DIGEST_SIZE];
+	static const struct dstack_digest none;
 	struct seen_file *file;
-	struct seen_key key;
 
-	set_key(&key, digest, kind | KIND_DENIED);
-	file = find_or_add(seen, &key);
-	if (!file) {
-		set_key(&key, others, KIND_DENIED);
-		file = find_or_add(seen, &key);
-	}
-	return file ? atomic64_inc_return(&file->denied) : 0;
+	BUILD_BUG_ON(BIT(KINDS) - 1 != __DSTACK_KIND_ALL);
+	file = find_or_add(seen, digest) ?: find_or_add(seen, &none);
+	return file ? atomic64_inc_return(&file->denied[ilog2(kind)]) : 0;
 }

@@ -13,19 +13,26 @@
 
 /**
  * struct dstack_seen - the files that a container has in the log
- * @files: by digest and kind; read under RCU
+ * @files: by digest; read under RCU
  */
 struct dstack_seen {
 	struct rhashtable files;
 };
 
+/*
+ * What is recorded of a file: a mask of enum dstack_kind if it was approved,
+ * the same shifted if it was not.  Who reads the log must see either.
+ */
+#define DSTACK_SEEN_UNAPPROVED_SHIFT 8
+
 int dstack_seen_init(struct dstack_seen *seen);
 void dstack_seen_exit(struct dstack_seen *seen);
-bool dstack_seen_measured(struct dstack_seen *seen,
-			  const u8 digest[DSTACK_DIGEST_SIZE], u32 kind);
+bool dstack_seen_recorded(struct dstack_seen *seen,
+			  const struct dstack_digest *digest, u32 what);
 void dstack_seen_add(struct dstack_seen *seen,
-		     const u8 digest[DSTACK_DIGEST_SIZE], u32 kind);
+		     const struct dstack_digest *digest, u32 what);
 u64 dstack_seen_denied(struct dstack_seen *seen,
-		       const u8 digest[DSTACK_DIGEST_SIZE], u32 kind);
+		       const struct dstack_digest *digest,
+		       enum dstack_kind kind);
 
 #endif /* _DSTACK_SEEN_H */

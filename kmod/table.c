@@ -81,19 +81,27 @@ static const char *check_name(const struct dstack_table_section *section)
 	return NULL;
 }
 
+static int compare(const u8 digest[DSTACK_DIGEST_SIZE], u32 alg,
+		   const struct dstack_table_rule *rule)
+{
+	int order = memcmp(digest, rule->digest, sizeof(rule->digest));
+
+	return order ?: (int)alg - rule->alg;
+}
+
 static const char *check_rules(const struct dstack_table_rule *rule, u32 count)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++, rule++) {
-		if (rule->alg != DSTACK_TABLE_SHA256)
+		if (rule->alg == DSTACK_ALG_NONE ||
+		    rule->alg >= __DSTACK_ALG_MAX)
 			return "a rule's digest algorithm is unknown";
 		if (!rule->kinds || rule->kinds & ~__DSTACK_KIND_ALL)
 			return "a rule's kinds are empty or unknown";
 		if (!zero(rule->__reserved, sizeof(rule->__reserved)))
 			return "reserved bytes of a rule are not zero";
-		if (i && memcmp(rule[-1].digest, rule->digest,
-				sizeof(rule->digest)) >= 0)
+		if (i && compare(rule[-1].digest, rule[-1].alg, rule) >= 0)
 			return "rules are not sorted, or one occurs twice";
 	}
 	return NULL;
@@ -117,7 +125,8 @@ static const char *check_sections(const void *table)
 			return why;
 		if (i && strcmp(section[-1].name, section->name) >= 0)
 			return "sections are not sorted, or one occurs twice";
-		if (section->flags || section->__reserved)
+		if (le32_to_cpu(section->flags) & ~__DSTACK_SECTION_F_ALL ||
+		    section->__reserved)
 			return "a section has unknown flags";
 		if (le32_to_cpu(section->first) != next ||
 		    count > nr_rules - next)
@@ -177,9 +186,93 @@ dstack_table_find(const void *table, const char *name)
 	return NULL;
 }
 
+/* How many of a digest's first bits tell @count rules apart. */
+static u32 bits_for(u32 count)
+{
+	u32 bits = 0;
+
+	while (1U << bits < count)
+		bits++;
+	return bits;
+}
+
+/* The first @bits bits of a digest as a number. */
+static u32 bucket_of(const u8 digest[DSTACK_DIGEST_SIZE], u32 bits)
+{
+	u32 head = (u32)digest[0] << 24 | digest[1] << 16 | digest[2] << 8 |
+		digest[3];
+
+	return bits ? head >> (32 - bits) : 0;
+}
+
+/**
+ * dstack_table_index_size() - room for the index
+ * @table: a checked table
+ *
+ * Return: bytes, at most twice a quarter of the table's.
+ */
+size_t dstack_table_index_size(const void *table)
+{
+	const struct dstack_table_header *header = table;
+	const struct dstack_table_section *section =
+		dstack_table_sections(table);
+	size_t words = 0;
+	u32 i;
+
+	for (i = 0; i < le32_to_cpu(header->sections); i++, section++)
+		words += 2 + (1U << bits_for(le32_to_cpu(section->count))) + 1;
+	return words * sizeof(u32);
+}
+
+/* For each bucket the first rule that is not below it; at last the end. */
+static void index_section(const struct dstack_table_rule *rules,
+			  const struct dstack_table_section *section, u32 bits,
+			  u32 *buckets)
+{
+	u32 rule = le32_to_cpu(section->first);
+	u32 end = rule + le32_to_cpu(section->count);
+	u32 bucket;
+
+	for (bucket = 0; bucket < 1U << bits; bucket++) {
+		while (rule < end &&
+		       bucket_of(rules[rule].digest, bits) < bucket)
+			rule++;
+		buckets[bucket] = rule;
+	}
+	buckets[bucket] = end;
+}
+
+/**
+ * dstack_table_index() - build the index
+ * @table: a checked table
+ * @index: dstack_table_index_size() bytes
+ *
+ * For each section two words, where its buckets begin and how many bits choose
+ * one; then the buckets.
+ */
+void dstack_table_index(const void *table, u32 *index)
+{
+	const struct dstack_table_header *header = table;
+	const struct dstack_table_section *section =
+		dstack_table_sections(table);
+	u32 sections = le32_to_cpu(header->sections);
+	u32 i, at = 2 * sections;
+
+	for (i = 0; i < sections; i++, section++) {
+		u32 bits = bits_for(le32_to_cpu(section->count));
+
+		index[2 * i] = at;
+		index[2 * i + 1] = bits;
+		index_section(dstack_table_rules(table), section, bits,
+			      index + at);
+		at += (1U << bits) + 1;
+	}
+}
+
 /**
  * dstack_table_kinds() - the kinds for which a section names a digest
  * @table: a checked table
+ * @index: its index
  * @section: one of its sections
  * @digest: the file's digest
  *
@@ -187,18 +280,20 @@ dstack_table_find(const void *table, const char *name)
  *
  * Return: mask of enum dstack_kind, 0 if the digest is unknown.
  */
-u32 dstack_table_kinds(const void *table,
+u32 dstack_table_kinds(const void *table, const u32 *index,
 		       const struct dstack_table_section *section,
-		       const u8 digest[DSTACK_DIGEST_SIZE])
+		       const struct dstack_digest *digest)
 {
 	const struct dstack_table_rule *rules = dstack_table_rules(table);
-	u32 lo = le32_to_cpu(section->first);
-	u32 hi = lo + le32_to_cpu(section->count);
+	const u32 *words = index + 2 * (section - dstack_table_sections(table));
+	const u32 *bucket = index + words[0] +
+		bucket_of(digest->value, words[1]);
+	u32 lo = bucket[0], hi = bucket[1];
 
+	/* Mostly one rule; whoever chose the digests to be alike may wait. */
 	while (lo < hi) {
 		u32 mid = lo + (hi - lo) / 2;
-		int order = memcmp(digest, rules[mid].digest,
-				   DSTACK_DIGEST_SIZE);
+		int order = compare(digest->value, digest->alg, &rules[mid]);
 
 		if (!order) {
 			u32 kinds = rules[mid].kinds;

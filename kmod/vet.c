@@ -48,11 +48,10 @@ static enum dstack_reason identify(struct file *file,
 	default:
 		break;
 	}
-	err = dstack_digest_file(file, verdict->digest);
+	err = dstack_digest_file(file, &verdict->digest);
 	if (err == -ETXTBSY)
 		return DSTACK_REASON_WRITER;
 	if (err) {
-		memset(verdict->digest, 0, sizeof(verdict->digest));
 		verdict->err = err;
 		return DSTACK_REASON_INTERNAL;
 	}
@@ -63,19 +62,23 @@ static enum dstack_reason judge(struct file *file, enum dstack_kind kind,
 				const struct dstack_container *container,
 				struct dstack_verdict *verdict)
 {
+	struct dstack_policy_answer answer;
 	enum dstack_reason reason;
 
 	reason = identify(file, verdict);
+	dstack_policy_ask(container->section, &verdict->digest, &answer);
+	verdict->epoch = answer.epoch;
+	verdict->mode = answer.mode;
 	if (reason != DSTACK_REASON_APPROVED)
 		return reason;
-	verdict->kinds = dstack_policy_lookup(container->section,
-					      verdict->digest, &verdict->epoch,
-					      &reason);
-	if (reason == DSTACK_REASON_APPROVED && !(verdict->kinds & kind))
-		reason = DSTACK_REASON_KIND;
-	if (reason == DSTACK_REASON_APPROVED && dstack_measure_diverged())
-		reason = DSTACK_REASON_DIVERGED;
-	return reason;
+	verdict->kinds = answer.kinds;
+	if (answer.reason != DSTACK_REASON_APPROVED)
+		return answer.reason;
+	if (!(answer.kinds & kind))
+		return DSTACK_REASON_KIND;
+	if (dstack_measure_diverged())
+		return DSTACK_REASON_DIVERGED;
+	return DSTACK_REASON_APPROVED;
 }
 
 /**
@@ -144,41 +147,132 @@ static int put_file(struct dstack_event *ev, struct file *file,
 /* Without a digest nothing tells one file from another: each is recorded. */
 static bool identified(const struct dstack_verdict *verdict)
 {
-	return memchr_inv(verdict->digest, 0, sizeof(verdict->digest));
+	return verdict->digest.alg != DSTACK_ALG_NONE;
+}
+
+/**
+ * struct run - what a record says, for those who must say it only once
+ * @seen: of the container
+ * @digest: the file
+ * @what: as dstack_seen_add() takes it
+ */
+struct run {
+	struct dstack_seen *seen;
+	const struct dstack_digest *digest;
+	u32 what;
+};
+
+static bool run_is_recorded(void *arg)
+{
+	const struct run *run = arg;
+
+	return dstack_seen_recorded(run->seen, run->digest, run->what);
+}
+
+static void run_was_recorded(void *arg)
+{
+	const struct run *run = arg;
+
+	dstack_seen_add(run->seen, run->digest, run->what);
+}
+
+/* A program's own mapping, which comes next, says nothing new. */
+static u32 what_of(enum dstack_kind kind, const struct dstack_verdict *verdict)
+{
+	u32 what = kind == DSTACK_KIND_EXEC ? kind | DSTACK_KIND_MAP : kind;
+
+	if (verdict->reason != DSTACK_REASON_APPROVED)
+		what <<= DSTACK_SEEN_UNAPPROVED_SHIFT;
+	return what;
 }
 
 static int record_run(struct file *file, enum dstack_kind kind,
 		      struct dstack_container *container,
 		      const struct dstack_verdict *verdict)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
+	bool once = kind != DSTACK_KIND_EXEC ||
+		READ_ONCE(container->mode) == DSTACK_MODE_FIRST;
+	struct run run = {
+		.seen = &container->seen,
+		.digest = &verdict->digest,
+		.what = what_of(kind, verdict),
+	};
+	bool known = identified(verdict) && run_is_recorded(&run);
+	struct dstack_event *ev __free(kfree) = NULL;
 	int err;
 
+	if (known && once)
+		return 0;
+	ev = kmalloc_obj(*ev, GFP_KERNEL);
 	if (!ev)
 		return -ENOMEM;
 	dstack_event_begin(ev, event_of(kind));
 	dstack_event_str(ev, "id", container->id);
-	dstack_event_sha256(ev, "digest", verdict->digest);
+	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
 	err = put_file(ev, file, verdict);
 	if (err)
 		return err;
-	if (kind != DSTACK_KIND_EXEC && identified(verdict))
-		return dstack_measure_once(ev, &container->seen,
-					   verdict->digest, kind);
-	err = dstack_measure(ev, NULL);
-	/* The program's own mapping, which comes next, says nothing new. */
-	if (!err && identified(verdict))
-		dstack_seen_add(&container->seen, verdict->digest,
-				DSTACK_KIND_MAP);
-	return err;
+	if (known || !identified(verdict))
+		return dstack_measure(ev, NULL);
+	return dstack_measure_publish(ev, once ? run_is_recorded : NULL,
+				      run_was_recorded, &run);
+}
+
+/**
+ * struct turn - a container on its way to another mode
+ * @container: which
+ * @verdict: which mode, and by which policy
+ */
+struct turn {
+	struct dstack_container *container;
+	const struct dstack_verdict *verdict;
+};
+
+/* Also if a later policy has chosen already: this one is history then. */
+static bool turn_is_done(void *arg)
+{
+	const struct turn *turn = arg;
+
+	return turn->container->mode == turn->verdict->mode ||
+		turn->container->mode_epoch > turn->verdict->epoch;
+}
+
+static void turn_to_mode(void *arg)
+{
+	const struct turn *turn = arg;
+
+	WRITE_ONCE(turn->container->mode, turn->verdict->mode);
+	turn->container->mode_epoch = turn->verdict->epoch;
+}
+
+/* The mode that the policy wants is in force once the log says so. */
+static int follow_mode(struct dstack_container *container,
+		       const struct dstack_verdict *verdict)
+{
+	struct turn turn = { .container = container, .verdict = verdict };
+	struct dstack_event *ev __free(kfree) = NULL;
+	enum dstack_mode from = READ_ONCE(container->mode);
+
+	if (likely(from == verdict->mode))
+		return 0;
+	ev = kmalloc_obj(*ev, GFP_KERNEL);
+	if (!ev)
+		return -ENOMEM;
+	dstack_event_begin(ev, DSTACK_EVENT_MODE);
+	dstack_event_str(ev, "id", container->id);
+	dstack_event_str(ev, "from", dstack_mode_name(from));
+	dstack_event_str(ev, "to", dstack_mode_name(verdict->mode));
+	dstack_event_u64(ev, "epoch", verdict->epoch);
+	return dstack_measure_publish(ev, turn_is_done, turn_to_mode, &turn);
 }
 
 static void record_denial(struct file *file, enum dstack_kind kind,
 			  struct dstack_container *container,
 			  const struct dstack_verdict *verdict)
 {
-	u64 count = dstack_seen_denied(&container->seen, verdict->digest, kind);
+	u64 count = dstack_seen_denied(&container->seen, &verdict->digest,
+				       kind);
 	struct dstack_event *ev __free(kfree) = NULL;
 
 	/* At 1, 2, 4, 8, ...: many denials make few records. */
@@ -190,7 +284,7 @@ static void record_denial(struct file *file, enum dstack_kind kind,
 	dstack_event_begin(ev, DSTACK_EVENT_DENY);
 	dstack_event_str(ev, "id", container->id);
 	dstack_event_str(ev, "kind", dstack_kind_name(kind));
-	dstack_event_sha256(ev, "digest", verdict->digest);
+	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
 	dstack_event_u64(ev, "count", count);
 	if (!put_file(ev, file, verdict))
@@ -208,7 +302,6 @@ static int vet_in(struct file *file, enum dstack_kind kind,
 		  struct dstack_container *container)
 {
 	struct dstack_verdict verdict;
-	bool known;
 	int err = 0;
 
 	dstack_vet_ask(file, kind, container, &verdict);
@@ -222,9 +315,9 @@ static int vet_in(struct file *file, enum dstack_kind kind,
 		record_denial(file, kind, container, &verdict);
 		return verdict.err;
 	}
-	known = kind != DSTACK_KIND_EXEC && identified(&verdict) &&
-		dstack_seen_measured(&container->seen, verdict.digest, kind);
-	if (!known)
+	if (kind == DSTACK_KIND_EXEC)
+		err = follow_mode(container, &verdict);
+	if (!err)
 		err = record_run(file, kind, container, &verdict);
 	if (err)
 		return refuse(kind, container->id, err);

@@ -20,7 +20,8 @@ struct file;
  * @storage: what the file rests on
  * @kinds: kinds that the policy names the digest for
  * @epoch: of the policy asked, 0 if none was
- * @digest: the file's, zeros if it was not read
+ * @mode: which execs of the container the policy wants recorded
+ * @digest: the file's, none if it was not read
  */
 struct dstack_verdict {
 	int err;
@@ -28,7 +29,8 @@ struct dstack_verdict {
 	enum dstack_storage storage;
 	u32 kinds;
 	u64 epoch;
-	u8 digest[DSTACK_DIGEST_SIZE];
+	enum dstack_mode mode;
+	struct dstack_digest digest;
 };
 
 int dstack_vet(struct file *file, enum dstack_kind kind);

@@ -24,11 +24,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # own header.  NAME/ stands for every file of that directory.
 levels='
 0 compat/ limits trace/ pure
-1 event hash storage seen backend_ops
+1 event hash storage cache seen backend_ops
 2 table backend/ digest identity
 3 backend log policy
 4 measure
-5 vet quote key control
+5 vet guard quote key control
 6 device netlink kfuncs
 7 main
 '

@@ -186,7 +186,7 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
-	[td_7]=600 [sim_7]=600 [sim_6_12]=600
+	[td_7]=600 [sim_7]=600 [sim_6_12]=600 [one_selftest]=600
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build

@@ -78,6 +78,13 @@ fs() {
 	mounts=("$2" "${mounts[@]}")
 }
 
+# image FILE DIR [OPTION...]: mounts what is in FILE there until the test ends.
+image() {
+	mkdir -p "$2"
+	mount -o loop "${@:3}" "$1" "$2" || die "can't mount $1"
+	mounts=("$2" "${mounts[@]}")
+}
+
 #
 # Files that are approved or not
 #

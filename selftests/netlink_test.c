@@ -69,13 +69,24 @@ static struct nl_msg *ask_begin(struct genl *genl)
 	return msg;
 }
 
-static struct nl_msg *ask_hooks(struct genl *genl, int exec, int map)
+static struct nl_msg *ask_hooks(struct genl *genl,
+				const int links[__DSTACK_HOOK_MAX])
 {
 	struct nl_msg *msg = genl_new(genl, DSTACK_CMD_HOOKS_SET, 0);
 
-	nla_put_u32(msg, DSTACK_A_LINK_EXEC, exec);
-	nla_put_u32(msg, DSTACK_A_LINK_MAP, map);
+	nla_put(msg, DSTACK_A_LINKS, __DSTACK_HOOK_MAX * sizeof(*links), links);
 	return msg;
+}
+
+/* The same link everywhere, but for one hook. */
+static struct nl_msg *ask_hooks_but(struct genl *genl, int link, int hook,
+				    int other)
+{
+	int links[__DSTACK_HOOK_MAX], i;
+
+	for (i = 0; i < __DSTACK_HOOK_MAX; i++)
+		links[i] = i == hook ? other : link;
+	return ask_hooks(genl, links);
 }
 
 /*
@@ -93,7 +104,7 @@ static int ask_all(struct genl *genl)
 		genl_new(genl, DSTACK_CMD_CONTAINER_GET, NLM_F_DUMP),
 		genl_event(genl, "dstack.x", "", 0),
 		ask_ack(genl, UINT64_MAX),
-		ask_hooks(genl, -1, -1),
+		ask_hooks_but(genl, -1, 0, -1),
 	};
 	int err, first = 1;
 	size_t i;
@@ -216,8 +227,7 @@ TEST_F(netlink, missing_attributes_rejected)
 		{ DSTACK_CMD_EVENT_ADD,
 		  { DSTACK_A_EVENT_NAME, DSTACK_A_EVENT_PAYLOAD } },
 		{ DSTACK_CMD_LOG_ACK, { DSTACK_A_LOG_ACKED } },
-		{ DSTACK_CMD_HOOKS_SET,
-		  { DSTACK_A_LINK_EXEC, DSTACK_A_LINK_MAP } },
+		{ DSTACK_CMD_HOOKS_SET, { DSTACK_A_LINKS } },
 	};
 	struct genl *genl = &self->genl;
 	size_t i;
@@ -249,8 +259,8 @@ TEST_F(netlink, attributes_of_wrong_length_rejected)
 		{ DSTACK_CMD_CONTAINER_ADD, DSTACK_A_APP_ID, 20, -ERANGE },
 		{ DSTACK_CMD_CONTAINER_ADD, DSTACK_A_IMAGE, 32, -ERANGE },
 		{ DSTACK_CMD_LOG_ACK, DSTACK_A_LOG_ACKED, 8, -EINVAL },
-		{ DSTACK_CMD_HOOKS_SET, DSTACK_A_LINK_EXEC, 4, -EINVAL },
-		{ DSTACK_CMD_HOOKS_SET, DSTACK_A_LINK_MAP, 4, -EINVAL },
+		{ DSTACK_CMD_HOOKS_SET, DSTACK_A_LINKS,
+		  __DSTACK_HOOK_MAX * sizeof(int), -ERANGE },
 	};
 	static const int off[] = { -1, 1, 4 };
 	struct genl *genl = &self->genl;
@@ -523,19 +533,18 @@ TEST_F(netlink, only_bpf_links_are_hooks)
 	const int others[] = { -1, 1 << 20, null, self->genl.fd, fake };
 	struct genl *genl = &self->genl;
 	size_t i;
+	int hook;
 
 	unlink("/tmp/bpf_link");
 	ASSERT_LE(0, null);
 	ASSERT_LE(0, fake);
 	ASSERT_LE(0, link);
-	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		EXPECT_EQ(-EINVAL,
-			  genl_ask(genl, ask_hooks(genl, link, others[i])))
-			TH_LOG("file %zu", i);
-		EXPECT_EQ(-EINVAL,
-			  genl_ask(genl, ask_hooks(genl, others[i], link)))
-			TH_LOG("file %zu", i);
-	}
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		for (hook = 0; hook < __DSTACK_HOOK_MAX; hook++)
+			EXPECT_EQ(-EINVAL,
+				  genl_ask(genl, ask_hooks_but(genl, link, hook,
+							       others[i])))
+				TH_LOG("file %zu, hook %d", i, hook);
 	EXPECT_STRNE("", genl->why);
 	close(null);
 	close(fake);
@@ -548,8 +557,8 @@ TEST_F(netlink, held_hooks_stay)
 	int link = any_link();
 
 	ASSERT_LE(0, link);
-	ASSERT_EQ(__DSTACK_HOOK_ALL, self->before.hooks);
-	EXPECT_EQ(-EBUSY, genl_ask(genl, ask_hooks(genl, link, link)));
+	ASSERT_EQ((1U << __DSTACK_HOOK_MAX) - 1, self->before.hooks);
+	EXPECT_EQ(-EBUSY, genl_ask(genl, ask_hooks_but(genl, link, 0, link)));
 	EXPECT_STRNE("", genl->why);
 	close(link);
 }

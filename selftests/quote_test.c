@@ -150,13 +150,15 @@ static int expected_binding(const char *id, const uint8_t *nonce,
 			    uint8_t out[DSTACK_REPORT_DATA_SIZE])
 {
 	uint32_t id_len = htole32(strlen(id));
+	uint32_t alg = htole32(DSTACK_ALG_SHA256);
 	uint8_t digest[DSTACK_DIGEST_SIZE];
 	uint64_t le_epoch = htole64(epoch);
 	const struct piece pieces[] = {
 		{ DSTACK_BOUND_TAG, DSTACK_BOUND_TAG_SIZE },
 		{ nonce, DSTACK_REPORT_DATA_SIZE },
 		{ &id_len, sizeof(id_len) }, { id, strlen(id) },
-		{ digest, sizeof(digest) }, { &le_epoch, sizeof(le_epoch) },
+		{ &alg, sizeof(alg) }, { digest, sizeof(digest) },
+		{ &le_epoch, sizeof(le_epoch) },
 	};
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int err;

@@ -35,15 +35,16 @@ result() {
 	echo "$1 $count $2"
 }
 
-# The scripts need a machine as it came up.  unload_test leaves nothing that
-# these could test, and log_test, which fills the log, comes when nobody else
-# has to read it.
+# The scripts need a machine as it came up.  What attack_register_test does to
+# the register only ends with the module, unload_test leaves nothing that these
+# could test, and log_test, which fills the log, comes when nobody else has to
+# read it.
 list() {
 	local test late=()
 	for test in "$here"/*_test.sh "$here"/*_test; do
 		case ${test##*/} in
 		'*'*) ;;
-		unload_test.sh | log_test)
+		attack_register_test.sh | unload_test.sh | log_test)
 			late+=("$test") ;;
 		*)
 			echo "$test" ;;

@@ -59,7 +59,7 @@ bpf_programs() {
 
 claim module_is_not_loaded_twice is "$(load "backend=$backend")" 'File exists'
 claim hooks_hold_the_module has "$(rmmod dstack 2>&1)" 'in use'
-claim programs_are_loaded is "$(bpf_programs)" 2
+claim programs_are_loaded is "$(bpf_programs)" 5
 claim netlink_family_is_there has "$(genl ctrl list)" dstack 1
 claim device_is_there test -c /dev/dstack
 dstackctl container remove "$id"

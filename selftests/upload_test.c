@@ -46,7 +46,7 @@ static void make_table(struct table *table, uint64_t epoch)
 	table->sections[1].count = htole32(1);
 	for (i = 0; i < RULES; i++) {
 		table->rules[i].digest[0] = i;
-		table->rules[i].alg = DSTACK_TABLE_SHA256;
+		table->rules[i].alg = DSTACK_ALG_SHA256;
 		table->rules[i].kinds = DSTACK_KIND_EXEC;
 	}
 }
@@ -294,7 +294,7 @@ static const struct change changes[] = {
 	  "sections are not sorted" },
 	{ "section twice", SECTION(0, name[9]), 3, "two",
 	  "sections are not sorted" },
-	{ "flags of a section", SECTION(0, flags), 1, "\x01", "unknown flags" },
+	{ "flags of a section", SECTION(0, flags), 1, "\x02", "unknown flags" },
 	{ "reserved of a section", SECTION(1, __reserved), 1, "\x01",
 	  "unknown flags" },
 	{ "gap before a section", SECTION(0, first), 1, "\x01",
@@ -306,7 +306,7 @@ static const struct change changes[] = {
 	  "out of bounds" },
 	{ "rule of no section", SECTION(1, count), 1, "\x00",
 	  "rules outside every section" },
-	{ "unknown algorithm", RULE(0, alg), 1, "\x02",
+	{ "unknown algorithm", RULE(0, alg), 1, "\x03",
 	  "algorithm is unknown" },
 	{ "no algorithm", RULE(2, alg), 1, "\x00", "algorithm is unknown" },
 	{ "no kinds", RULE(0, kinds), 1, "\x00", "kinds are empty or unknown" },

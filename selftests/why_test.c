@@ -83,9 +83,9 @@ static int ask_for(FIXTURE_DATA(why) * self, int file, uint32_t kind)
 
 static bool digest_is_zero(const struct dstack_why *why)
 {
-	static const uint8_t zero[DSTACK_DIGEST_SIZE];
+	static const struct dstack_digest none;
 
-	return !memcmp(why->out_digest, zero, sizeof(zero));
+	return !memcmp(&why->out_digest, &none, sizeof(none));
 }
 
 /*
@@ -242,7 +242,8 @@ TEST_F(why, digest_is_that_of_the_content)
 	ASSERT_LE(0, exe);
 	ASSERT_EQ(0, file_sha256(exe, digest));
 	ASSERT_EQ(0, ask_for(self, exe, DSTACK_KIND_EXEC));
-	EXPECT_EQ(0, memcmp(digest, why->out_digest, sizeof(digest)));
+	EXPECT_EQ(DSTACK_ALG_SHA256, why->out_digest.alg);
+	EXPECT_EQ(0, memcmp(digest, why->out_digest.value, sizeof(digest)));
 	EXPECT_EQ(self->before.policy_epoch, why->out_epoch);
 	EXPECT_EQ(0, why->out_kinds);
 	/* What ENFORCE would deny, MEASURE lets run. */
@@ -278,11 +279,11 @@ TEST_F(why, storage_is_classified)
 	ASSERT_LE(0, sysfs);
 	ASSERT_EQ(0, ask_for(self, self->file, DSTACK_KIND_EXEC));
 	EXPECT_EQ(DSTACK_STORAGE_DISK, why->out_storage);
-	EXPECT_EQ(0, memcmp(self->digest, why->out_digest,
+	EXPECT_EQ(0, memcmp(self->digest, why->out_digest.value,
 			    sizeof(self->digest)));
 	ASSERT_EQ(0, ask_for(self, memory, DSTACK_KIND_EXEC));
 	EXPECT_EQ(DSTACK_STORAGE_MEMORY, why->out_storage);
-	EXPECT_EQ(0, memcmp(self->digest, why->out_digest,
+	EXPECT_EQ(0, memcmp(self->digest, why->out_digest.value,
 			    sizeof(self->digest)));
 	ASSERT_EQ(0, ask_for(self, memfd, DSTACK_KIND_EXEC));
 	EXPECT_EQ(DSTACK_STORAGE_MEMFD_OPEN, why->out_storage);
@@ -319,7 +320,7 @@ TEST_F(why, memfd_counts_once_nothing_can_change_it)
 	close(memfd);
 	ASSERT_EQ(0, ask_for(self, file, DSTACK_KIND_EXEC));
 	EXPECT_EQ(DSTACK_STORAGE_MEMFD, why->out_storage);
-	EXPECT_EQ(0, memcmp(self->digest, why->out_digest,
+	EXPECT_EQ(0, memcmp(self->digest, why->out_digest.value,
 			    sizeof(self->digest)));
 	close(file);
 }
@@ -374,6 +375,7 @@ TEST_F(why, what_is_no_file_is_never_approved)
 static int load_policy(FIXTURE_DATA(why) * self, uint32_t kinds)
 {
 	static const uint8_t app_id[DSTACK_APP_ID_SIZE];
+	struct dstack_digest digest = { .alg = DSTACK_ALG_SHA256 };
 	struct libdstack_policy *policy;
 	struct libdstack_status now;
 	uint8_t active[DSTACK_APP_ID_SIZE];
@@ -383,7 +385,8 @@ static int load_policy(FIXTURE_DATA(why) * self, uint32_t kinds)
 	      libdstack_policy_new(app_id, now.policy_epoch + 1, &policy);
 	if (err)
 		return err;
-	err = libdstack_policy_add(policy, self->c.as.section, self->digest,
+	memcpy(digest.value, self->digest, sizeof(digest.value));
+	err = libdstack_policy_add(policy, self->c.as.section, &digest,
 				   kinds, NULL) ?:
 	      libdstack_ensure_policy(self->control, policy, active);
 	libdstack_policy_free(policy);

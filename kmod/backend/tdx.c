@@ -232,6 +232,7 @@ const struct dstack_backend_ops dstack_backend_tdx = {
 	.name = "tdx",
 	.id = DSTACK_BACKEND_TDX,
 	.feature = DSTACK_FEATURE_TDX,
+	.attribute = "rtmr3:sha384",
 	.probe = tdx_probe,
 	.remove = tdx_remove,
 	.extend = tdx_extend,

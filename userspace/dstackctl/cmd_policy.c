@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "policy.h"
+#include "event.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -23,14 +24,13 @@ static void usage(FILE *out)
 	      "FILE may be /dev/stdin.\n", out);
 }
 
-char *digest_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
-		  char out[DIGEST_TEXT_SIZE])
+char *sha256_text(const uint8_t value[DSTACK_DIGEST_SIZE],
+		  char out[LIBDSTACK_DIGEST_TEXT])
 {
-	char hex[2 * DSTACK_DIGEST_SIZE + 1];
+	struct dstack_digest digest = { .alg = DSTACK_ALG_SHA256 };
 
-	snprintf(out, DIGEST_TEXT_SIZE, "sha256:%s",
-		 libdstack_to_hex(digest, DSTACK_DIGEST_SIZE, hex));
-	return out;
+	memcpy(digest.value, value, sizeof(digest.value));
+	return libdstack_digest_to_text(&digest, out);
 }
 
 int write_json(const char *path, json_t *root)
@@ -50,23 +50,30 @@ int write_json(const char *path, json_t *root)
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int append_section(const char *section, size_t rules, void *arg)
+static int append_section(const struct libdstack_section *section, void *arg)
 {
-	return json_array_append_new(arg, json_pack("{s:s, s:I}",
-						    "name", section, "files",
-						    (json_int_t)rules));
+	const char *measure = dstack_mode_name(section->measure);
+
+	return json_array_append_new(arg, json_pack("{s:s, s:s, s:I}",
+						    "name", section->name,
+						    "measure", measure,
+						    "files",
+						    (json_int_t)
+						    section->rules));
 }
 
-static int print_section(const char *section, size_t rules, void *arg)
+static int print_section(const struct libdstack_section *section, void *arg)
 {
 	(void)arg;
-	printf("%-32s %zu\n", section, rules);
+	printf("%-32s %-8s %zu\n", section->name,
+	       dstack_mode_name(section->measure), section->rules);
 	return 0;
 }
 
 static int show_policy(const struct libdstack_policy *policy, bool json)
 {
-	char document_text[DIGEST_TEXT_SIZE], table_text[DIGEST_TEXT_SIZE];
+	char document_text[LIBDSTACK_DIGEST_TEXT];
+	char table_text[LIBDSTACK_DIGEST_TEXT];
 	uint8_t document[DSTACK_DIGEST_SIZE], table[DSTACK_DIGEST_SIZE];
 	uint64_t epoch = libdstack_policy_epoch(policy);
 	char app_id[2 * DSTACK_APP_ID_SIZE + 1];
@@ -79,8 +86,8 @@ static int show_policy(const struct libdstack_policy *policy, bool json)
 		json_decref(sections);
 		return EXIT_FAILURE;
 	}
-	digest_text(document, document_text);
-	digest_text(table, table_text);
+	sha256_text(document, document_text);
+	sha256_text(table, table_text);
 	libdstack_to_hex(libdstack_policy_app_id(policy), DSTACK_APP_ID_SIZE,
 			 app_id);
 	if (json)
@@ -91,8 +98,9 @@ static int show_policy(const struct libdstack_policy *policy, bool json)
 						 "table", table_text,
 						 "sections", sections));
 	json_decref(sections);
-	printf("epoch     %" PRIu64 "\napp id    %s\ndocument  %s\ntable     %s\n\n%-32s %s\n",
-	       epoch, app_id, document_text, table_text, "section", "files");
+	printf("epoch     %" PRIu64 "\napp id    %s\n", epoch, app_id);
+	printf("document  %s\ntable     %s\n\n", document_text, table_text);
+	printf("%-32s %-8s %s\n", "section", "measure", "files");
 	libdstack_policy_each_section(policy, print_section, NULL);
 	return EXIT_SUCCESS;
 }
@@ -101,7 +109,7 @@ static int load_policy(const struct libdstack_policy *policy)
 {
 	struct libdstack_control *control;
 	uint8_t document[DSTACK_DIGEST_SIZE];
-	char text[DIGEST_TEXT_SIZE];
+	char text[LIBDSTACK_DIGEST_TEXT];
 	void *table;
 	size_t size;
 	int err;
@@ -120,7 +128,7 @@ static int load_policy(const struct libdstack_policy *policy)
 	if (err)
 		return EXIT_FAILURE;
 	printf("policy %s of epoch %" PRIu64 " is active\n",
-	       digest_text(document, text), libdstack_policy_epoch(policy));
+	       sha256_text(document, text), libdstack_policy_epoch(policy));
 	return EXIT_SUCCESS;
 }
 

@@ -19,9 +19,12 @@ static const struct bit_name {
 	{ DSTACK_FEATURE_TDX, "tdx" },
 	{ DSTACK_FEATURE_SIM, "sim" },
 	{ DSTACK_FEATURE_BPF_LSM, "bpf-lsm" },
-}, hooks[] = {
-	{ DSTACK_HOOK_EXEC, "exec" },
-	{ DSTACK_HOOK_MAP, "map" },
+}, hooks[__DSTACK_HOOK_MAX] = {
+	{ 1U << DSTACK_HOOK_EXEC, "exec" },
+	{ 1U << DSTACK_HOOK_MAP, "map" },
+	{ 1U << DSTACK_HOOK_OPEN, "open" },
+	{ 1U << DSTACK_HOOK_RESIZE, "resize" },
+	{ 1U << DSTACK_HOOK_SUPER, "super" },
 };
 
 static void usage(FILE *out)
@@ -39,8 +42,8 @@ static void print_hooks(const struct libdstack_status *s)
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
 		printf("%s%s %s", i ? ", " : "", hooks[i].name,
 		       s->hooks & hooks[i].bit ? "held" : "MISSING");
-	if (s->hooks != __DSTACK_HOOK_ALL)
-		fputs(": nothing sees these execs, start dstackd", stdout);
+	if (!s->hooks)
+		fputs(": nothing sees what runs, start dstackd", stdout);
 	putchar('\n');
 }
 

@@ -129,16 +129,15 @@ static void print_text(FILE *out, const char *path,
 {
 	uint32_t reason = why->out_reason < __DSTACK_REASON_MAX ?
 		why->out_reason : DSTACK_REASON_INTERNAL;
-	char hex[2 * DSTACK_DIGEST_SIZE + 1];
+	char digest[LIBDSTACK_DIGEST_TEXT];
 
 	fputs("file       ", out);
 	print_safe(out, path, strlen(path));
 	fprintf(out, ", as %s", dstack_kind_name(why->kind));
 	if (looked_at(why))
-		fprintf(out, ", on %s\ndigest     sha256:%s",
+		fprintf(out, ", on %s\ndigest     %s",
 			dstack_storage_name(why->out_storage),
-			libdstack_to_hex(why->out_digest,
-					 sizeof(why->out_digest), hex));
+			libdstack_digest_to_text(&why->out_digest, digest));
 	fprintf(out, "\ncontainer  %s\n",
 		*why->id ? (const char *)why->id : "your own");
 	if (why->out_epoch)
@@ -152,7 +151,7 @@ static void print_text(FILE *out, const char *path,
 
 static int print_json(const char *path, const struct dstack_why *why)
 {
-	char hex[2 * DSTACK_DIGEST_SIZE + 1];
+	char digest[LIBDSTACK_DIGEST_TEXT];
 	json_t *root;
 
 	root = json_pack("{s:s%, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:I, s:I}",
@@ -160,8 +159,7 @@ static int print_json(const char *path, const struct dstack_why *why)
 			 "container", (const char *)why->id,
 			 "kind", dstack_kind_name(why->kind),
 			 "digest",
-			 libdstack_to_hex(why->out_digest,
-					  sizeof(why->out_digest), hex),
+			 libdstack_digest_to_text(&why->out_digest, digest),
 			 "storage", dstack_storage_name(why->out_storage),
 			 "runs", would_run(why),
 			 "errno", -why->out_verdict,

@@ -11,13 +11,11 @@
 
 #include "dstackctl.h"
 
-#define DIGEST_TEXT_SIZE	(sizeof("sha256:") + 2 * DSTACK_DIGEST_SIZE)
-
 /* cmd_policy.c */
 
-/* "sha256:<hex>"; returns @out. */
-char *digest_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
-		  char out[DIGEST_TEXT_SIZE]);
+/* Of a document, table or manifest: "sha256:<hex>"; returns @out. */
+char *sha256_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
+		  char out[LIBDSTACK_DIGEST_TEXT]);
 /* Takes @root over, NULL included.  Returns an exit status. */
 int write_json(const char *path, json_t *root);
 

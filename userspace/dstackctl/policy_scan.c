@@ -19,12 +19,15 @@ enum form { FORM_PRETTY, FORM_CANONICAL, FORM_LIST, FORM_JSON };
 struct source {
 	const char *section, *path;
 	uint8_t image[DSTACK_DIGEST_SIZE];	/* zeros: no image */
+	enum dstack_mode measure;
 };
 
 struct options {
 	uint8_t app_id[DSTACK_APP_ID_SIZE];
 	uint64_t epoch;
 	const char *section, *output;
+	enum dstack_mode measure;
+	uint32_t flags;			/* LIBDSTACK_SCAN_* */
 	enum form form;
 	bool help;
 	struct source *sources;
@@ -36,10 +39,16 @@ static void usage(FILE *out)
 	fputs("Usage: dstackctl policy scan [OPTION]... --name SECTION PATH...\n\n"
 	      "Writes a policy that allows every program, library and script "
 	      "of PATH: a root\n"
-	      "directory, an OCI image layout, or one such file. --name "
-	      "holds for the PATHs that\n"
-	      "follow it; --name and PATH may occur several times.\n\n"
+	      "directory, an OCI image layout, or one such file. --name and "
+	      "--measure hold for\n"
+	      "the PATHs that follow; they and PATH may occur several "
+	      "times.\n\n"
 	      "  --name SECTION  section of the PATHs that follow\n"
+	      "  --measure MODE  record every exec of its containers, or of "
+	      "each file the first\n"
+	      "                  (default: every)\n"
+	      "  --fsverity      also name each file by the fs-verity digest "
+	      "that it would have\n"
 	      "  --app-id HEX    the application, 40 hex digits (default: "
 	      "zeros)\n"
 	      "  --epoch N       number of the policy, rises with every "
@@ -73,14 +82,12 @@ static json_t *kinds_json(uint32_t kinds)
 
 static int append_rule(const struct libdstack_rule *rule, void *arg)
 {
-	char digest[DIGEST_TEXT_SIZE];
+	char digest[LIBDSTACK_DIGEST_TEXT];
 
+	libdstack_digest_to_text(&rule->digest, digest);
 	return json_array_append_new(arg, json_pack("{s:s, s:s, s:o, s:s*}",
 						    "section", rule->section,
-						    "digest",
-						    digest_text(rule->digest,
-								digest),
-						    "kinds",
+						    "digest", digest, "kinds",
 						    kinds_json(rule->kinds),
 						    "path", rule->path));
 }
@@ -89,7 +96,7 @@ static int write_list_json(const struct options *opt,
 			   const struct libdstack_policy *policy)
 {
 	json_t *images = json_array(), *files = json_array();
-	char digest[DIGEST_TEXT_SIZE];
+	char digest[LIBDSTACK_DIGEST_TEXT];
 	size_t i;
 
 	for (i = 0; i < opt->nr_sources; i++) {
@@ -98,7 +105,7 @@ static int write_list_json(const struct options *opt,
 
 		if (!is_image(source))
 			continue;
-		digest_text(source->image, digest);
+		sha256_text(source->image, digest);
 		image = json_pack("{s:s, s:s, s:s}", "section",
 				  source->section, "path", source->path,
 				  "manifest", digest);
@@ -110,20 +117,17 @@ static int write_list_json(const struct options *opt,
 						 "files", files));
 }
 
-static void print_row(FILE *out, const uint8_t *digest, const char *kinds,
+static void print_row(FILE *out, const char *digest, const char *kinds,
 		      const char *path)
 {
-	char hex[2 * DSTACK_DIGEST_SIZE + 1];
-
-	fprintf(out, "%s  %-8s  ",
-		libdstack_to_hex(digest, DSTACK_DIGEST_SIZE, hex), kinds);
+	fprintf(out, "%s  %-8s  ", digest, kinds);
 	print_safe(out, path, strlen(path));
 	fputc('\n', out);
 }
 
 static int print_rule(const struct libdstack_rule *rule, void *arg)
 {
-	char kinds[32] = "";
+	char kinds[32] = "", digest[LIBDSTACK_DIGEST_TEXT];
 	uint32_t kind;
 	size_t len = 0;
 
@@ -133,14 +137,15 @@ static int print_rule(const struct libdstack_rule *rule, void *arg)
 		len += snprintf(kinds + len, sizeof(kinds) - len, "%s%s",
 				len ? "," : "", dstack_kind_name(kind));
 	}
-	print_row(arg, rule->digest, kinds, rule->path ? rule->path : "-");
+	libdstack_digest_to_text(&rule->digest, digest);
+	print_row(arg, digest, kinds, rule->path ? rule->path : "-");
 	return 0;
 }
 
 static int write_list(const struct options *opt,
 		      const struct libdstack_policy *policy)
 {
-	char *text = NULL;
+	char *text = NULL, digest[LIBDSTACK_DIGEST_TEXT];
 	size_t i, len;
 	FILE *out = open_memstream(&text, &len);
 	int err = -1;
@@ -149,7 +154,8 @@ static int write_list(const struct options *opt,
 		return EXIT_FAILURE;
 	for (i = 0; i < opt->nr_sources; i++)
 		if (is_image(&opt->sources[i]))
-			print_row(out, opt->sources[i].image, "image",
+			print_row(out, sha256_text(opt->sources[i].image,
+						   digest), "image",
 				  opt->sources[i].path);
 	libdstack_policy_each_rule(policy, NULL, print_rule, out);
 	if (fclose(out))
@@ -182,6 +188,15 @@ static int write_document(const struct options *opt,
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static int scan_source(struct libdstack_policy *policy, struct source *source,
+		       uint32_t flags)
+{
+	return libdstack_policy_set_measure(policy, source->section,
+					    source->measure) ?:
+		libdstack_policy_scan(policy, source->section, source->path,
+				      flags, source->image);
+}
+
 static int scan(const struct options *opt)
 {
 	struct libdstack_policy *policy;
@@ -191,9 +206,7 @@ static int scan(const struct options *opt)
 	if (libdstack_policy_new(opt->app_id, opt->epoch, &policy))
 		return EXIT_FAILURE;
 	for (i = 0; i < opt->nr_sources; i++)
-		if (libdstack_policy_scan(policy, opt->sources[i].section,
-					  opt->sources[i].path,
-					  opt->sources[i].image))
+		if (scan_source(policy, &opt->sources[i], opt->flags))
 			goto out;
 	if (opt->form == FORM_LIST)
 		status = write_list(opt, policy);
@@ -209,6 +222,7 @@ out:
 static void add_source(struct options *opt, const char *path)
 {
 	opt->sources[opt->nr_sources].section = opt->section;
+	opt->sources[opt->nr_sources].measure = opt->measure;
 	opt->sources[opt->nr_sources++].path = path;
 }
 
@@ -261,6 +275,16 @@ static int take_option(struct options *opt, int c)
 		error_msg("--epoch needs a number from 1 to %llu",
 			  LIBDSTACK_POLICY_EPOCH_MAX);
 		return EXIT_USAGE;
+	case 'm':
+		for (opt->measure = 0; opt->measure < __DSTACK_MODE_MAX;
+		     opt->measure++)
+			if (!strcmp(optarg, dstack_mode_name(opt->measure)))
+				return 0;
+		error_msg("--measure needs 'every' or 'first'");
+		return EXIT_USAGE;
+	case 'v':
+		opt->flags |= LIBDSTACK_SCAN_FSVERITY;
+		return 0;
 	case 'o':
 		opt->output = optarg;
 		return 0;
@@ -286,6 +310,8 @@ static int take_options(struct options *opt, int argc, char **argv)
 		{ "name", required_argument, NULL, 'n' },
 		{ "app-id", required_argument, NULL, 'a' },
 		{ "epoch", required_argument, NULL, 'e' },
+		{ "measure", required_argument, NULL, 'm' },
+		{ "fsverity", no_argument, NULL, 'v' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "canonical", no_argument, NULL, 'c' },
 		{ "list", no_argument, NULL, 'l' },

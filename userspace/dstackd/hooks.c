@@ -58,13 +58,16 @@ static int check_lsm(void)
 	return -ENOTSUP;
 }
 
-static int attach(struct bpf_program *prog, struct bpf_link **link)
+static int attach(const struct bpf_program *prog, struct bpf_link **link,
+		  int *fd)
 {
 	int err;
 
 	*link = bpf_program__attach_lsm(prog);
-	if (*link)
+	if (*link) {
+		*fd = bpf_link__fd(*link);
 		return 0;
+	}
 	err = -errno;
 	msg("can't attach BPF program '%s': %s", bpf_program__name(prog),
 	    strerror(-err));
@@ -72,19 +75,26 @@ static int attach(struct bpf_program *prog, struct bpf_link **link)
 }
 
 static int attach_all(struct libdstack_control *control,
-		      struct dstack_bpf *skel)
+		      const struct dstack_bpf *skel)
 {
-	struct bpf_link *exec = NULL, *map = NULL;
-	int err;
+	const struct bpf_program *progs[__DSTACK_HOOK_MAX] = {
+		[DSTACK_HOOK_EXEC] = skel->progs.dstack_exec,
+		[DSTACK_HOOK_MAP] = skel->progs.dstack_map,
+		[DSTACK_HOOK_OPEN] = skel->progs.dstack_open,
+		[DSTACK_HOOK_RESIZE] = skel->progs.dstack_resize,
+		[DSTACK_HOOK_SUPER] = skel->progs.dstack_super,
+	};
+	struct bpf_link *links[__DSTACK_HOOK_MAX] = { NULL };
+	int fds[__DSTACK_HOOK_MAX];
+	int i, err = 0;
 
-	err = attach(skel->progs.dstack_exec, &exec) ?:
-		attach(skel->progs.dstack_map, &map);
+	for (i = 0; i < __DSTACK_HOOK_MAX && !err; i++)
+		err = attach(progs[i], &links[i], &fds[i]);
 	if (!err)
-		err = libdstack_set_hooks(control, bpf_link__fd(exec),
-					  bpf_link__fd(map));
+		err = libdstack_set_hooks(control, fds);
 	/* Closes our descriptors; the module has its own reference now. */
-	bpf_link__destroy(exec);
-	bpf_link__destroy(map);
+	for (i = 0; i < __DSTACK_HOOK_MAX; i++)
+		bpf_link__destroy(links[i]);
 	return err;
 }
 
@@ -98,7 +108,7 @@ int hooks_ensure(struct libdstack_control *control)
 	if (err)
 		return err;
 	/* A second set would vet, and record, every exec twice. */
-	if (status.hooks == __DSTACK_HOOK_ALL)
+	if (status.hooks)
 		return 0;
 	err = check_lsm();
 	if (err)

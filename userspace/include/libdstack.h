@@ -37,6 +37,16 @@ char *libdstack_to_hex(const void *data, size_t len, char *out);
 bool libdstack_from_hex(const char *text, size_t text_len, void *out,
 			size_t len);
 
+/* Room for an algorithm's name, ':', the hex digits and a NUL. */
+#define LIBDSTACK_DIGEST_TEXT	(2 * DSTACK_DIGEST_SIZE + 32)
+
+/* "sha256:<hex>", "fsverity-sha256:<hex>" or "none".  Returns @out. */
+char *libdstack_digest_to_text(const struct dstack_digest *digest,
+			       char out[LIBDSTACK_DIGEST_TEXT]);
+/* The same back; lower case only, as there is one way to write a digest. */
+bool libdstack_digest_from_text(const char *text,
+				struct dstack_digest *digest);
+
 /*
  * device: what a process asks for itself (ioctls on /dev/dstack)
  */
@@ -97,6 +107,7 @@ struct libdstack_container {
 	uint8_t image[DSTACK_DIGEST_SIZE];	/* zeros: not given */
 	uint64_t cgroup_id;
 	uint64_t allowed, denied;
+	enum dstack_mode measure;	/* which execs are recorded */
 };
 
 int libdstack_control_open(struct libdstack_control **control);
@@ -122,9 +133,9 @@ int libdstack_list_containers(struct libdstack_control *control,
 int libdstack_add_event(struct libdstack_control *control, const char *name,
 			const void *payload, size_t len);
 int libdstack_ack_log(struct libdstack_control *control, uint64_t count);
-/* Descriptors of the BPF links of the two hooks; the module keeps them. */
-int libdstack_set_hooks(struct libdstack_control *control, int exec_link,
-			int map_link);
+/* Descriptors of the BPF links, by hook; the module keeps them. */
+int libdstack_set_hooks(struct libdstack_control *control,
+			const int links[__DSTACK_HOOK_MAX]);
 
 /*
  * log: the events as a file, one JSON object a line in the form of upstream's
@@ -194,14 +205,21 @@ struct libdstack_policy;
 /* One file that containers of a section may run. */
 struct libdstack_rule {
 	const char *section;
-	uint8_t digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest digest;
 	uint32_t kinds;			/* mask of enum dstack_kind */
 	const char *path;		/* for people only; NULL: not known */
 };
 
+/* What containers of one kind may run. */
+struct libdstack_section {
+	const char *name;
+	enum dstack_mode measure;	/* which of their execs are recorded */
+	size_t rules;
+};
+
 /* Return other than 0 to stop; that is what the caller then gets. */
 typedef int (*libdstack_rule_fn)(const struct libdstack_rule *rule, void *arg);
-typedef int (*libdstack_section_fn)(const char *section, size_t rules,
+typedef int (*libdstack_section_fn)(const struct libdstack_section *section,
 				    void *arg);
 
 /*
@@ -214,17 +232,21 @@ int libdstack_policy_parse(const char *text, size_t len,
 int libdstack_policy_new(const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			 uint64_t epoch, struct libdstack_policy **policy);
 void libdstack_policy_free(struct libdstack_policy *policy);
-/* A section that exists stays as it is. */
+/* A section that exists stays as it is; a new one has every exec recorded. */
 int libdstack_policy_add_section(struct libdstack_policy *policy,
 				 const char *section);
+/* Adds the section if need be. */
+int libdstack_policy_set_measure(struct libdstack_policy *policy,
+				 const char *section,
+				 enum dstack_mode measure);
 /*
  * Adds the section too if need be.  A digest that the section has gets the
  * new kinds as well, and of two paths the one that sorts first is kept, so
  * that the order of calls does not matter.
  */
 int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
-			 const uint8_t digest[DSTACK_DIGEST_SIZE],
-			 uint32_t kinds, const char *path);
+			 const struct dstack_digest *digest, uint32_t kinds,
+			 const char *path);
 uint64_t libdstack_policy_epoch(const struct libdstack_policy *policy);
 const uint8_t *libdstack_policy_app_id(const struct libdstack_policy *policy);
 /* Sections by name; the rules of one section (NULL: of all) by digest. */
@@ -249,13 +271,20 @@ int libdstack_policy_table_digest(const struct libdstack_policy *policy,
 /*
  * Adds every ELF file and script of a root directory, of an OCI image layout
  * (linux/amd64), or one such file, to a section.  *@image is the SHA-256 of
- * the layout's manifest, or zeros.  After an error the section may have a part
- * of the files: throw the policy away.  What was left out, a mounted file
- * system for instance, is said through the message callback.
+ * the layout's manifest, or zeros.  A file that has fs-verity gets a rule with
+ * that digest as well: it is the one that the kernel asks for.  After an error
+ * the section may have a part of the files: throw the policy away.  What was
+ * left out, a mounted file system for instance, is said through the message
+ * callback.
  */
 int libdstack_policy_scan(struct libdstack_policy *policy, const char *section,
-			  const char *path,
+			  const char *path, uint32_t flags,
 			  uint8_t image[DSTACK_DIGEST_SIZE]);
+/*
+ * Rules for the fs-verity digests that the files would have, too, with SHA-256,
+ * blocks of 4 KiB and no salt.
+ */
+#define LIBDSTACK_SCAN_FSVERITY		1U
 
 /*
  * verify: a quote against collateral, a pinned root and a log

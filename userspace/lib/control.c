@@ -255,6 +255,7 @@ static int container_reply(struct nlattr **attrs, void *arg)
 	get_bytes(attrs[DSTACK_A_APP_ID], c->app_id, sizeof(c->app_id));
 	get_bytes(attrs[DSTACK_A_IMAGE], c->image, sizeof(c->image));
 	c->cgroup_id = get_u64(attrs[DSTACK_A_CGROUP_ID]);
+	c->measure = get_u32(attrs[DSTACK_A_MODE]);
 	c->allowed = get_u64(attrs[DSTACK_A_ALLOWED]);
 	c->denied = get_u64(attrs[DSTACK_A_DENIED]);
 	return 0;
@@ -313,8 +314,8 @@ int libdstack_ack_log(struct libdstack_control *control, uint64_t count)
 			       "acknowledge the event log");
 }
 
-int libdstack_set_hooks(struct libdstack_control *control, int exec_link,
-			int map_link)
+int libdstack_set_hooks(struct libdstack_control *control,
+			const int links[__DSTACK_HOOK_MAX])
 {
 	struct nl_msg *msg = dstack_request_new(control, DSTACK_CMD_HOOKS_SET,
 						0, 0);
@@ -322,8 +323,8 @@ int libdstack_set_hooks(struct libdstack_control *control, int exec_link,
 
 	if (!msg)
 		return -ENOMEM;
-	err = nla_put_u32(msg, DSTACK_A_LINK_EXEC, exec_link) ?:
-		nla_put_u32(msg, DSTACK_A_LINK_MAP, map_link);
+	err = nla_put(msg, DSTACK_A_LINKS, __DSTACK_HOOK_MAX * sizeof(*links),
+		      links);
 	return request_checked(control, msg, err,
 			       "hand the hooks to the module");
 }

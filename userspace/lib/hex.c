@@ -6,6 +6,10 @@
  */
 #include "lib.h"
 
+#include <string.h>
+
+#include "event.h"
+
 char *libdstack_to_hex(const void *data, size_t len, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -48,4 +52,41 @@ bool libdstack_from_hex(const char *text, size_t text_len, void *out,
 		to[i] = hi << 4 | lo;
 	}
 	return true;
+}
+
+char *libdstack_digest_to_text(const struct dstack_digest *digest,
+			       char out[LIBDSTACK_DIGEST_TEXT])
+{
+	char hex[2 * DSTACK_DIGEST_SIZE + 1];
+
+	if (digest->alg == DSTACK_ALG_NONE)
+		strcpy(out, dstack_alg_name(DSTACK_ALG_NONE));
+	else
+		snprintf(out, LIBDSTACK_DIGEST_TEXT, "%s:%s",
+			 dstack_alg_name(digest->alg),
+			 libdstack_to_hex(digest->value,
+					  sizeof(digest->value), hex));
+	return out;
+}
+
+bool libdstack_digest_from_text(const char *text,
+				struct dstack_digest *digest)
+{
+	const char *hex = strchr(text, ':');
+	uint32_t alg;
+
+	if (!hex++ ||
+	    strspn(hex, "0123456789abcdef") != 2 * sizeof(digest->value))
+		return false;
+	for (alg = DSTACK_ALG_NONE + 1; alg < __DSTACK_ALG_MAX; alg++) {
+		const char *name = dstack_alg_name(alg);
+
+		if (strlen(name) != (size_t)(hex - 1 - text) ||
+		    strncmp(text, name, strlen(name)))
+			continue;
+		digest->alg = alg;
+		return libdstack_from_hex(hex, strlen(hex), digest->value,
+					  sizeof(digest->value));
+	}
+	return false;
 }

@@ -40,6 +40,7 @@ const struct nla_policy dstack_attr_policy[__DSTACK_A_MAX] = {
 	[DSTACK_A_LOG_ACKED] = { .type = NLA_U64 },
 	[DSTACK_A_LOG_PENDING] = { .type = NLA_U64 },
 	[DSTACK_A_HOOKS] = { .type = NLA_U32 },
+	[DSTACK_A_MODE] = { .type = NLA_U32 },
 	[DSTACK_A_POLICY_EPOCH] = { .type = NLA_U64 },
 	[DSTACK_A_POLICY_TABLE] = { .minlen = DSTACK_DIGEST_SIZE,
 				    .maxlen = DSTACK_DIGEST_SIZE },

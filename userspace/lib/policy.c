@@ -25,7 +25,10 @@ static int compare_digests(const void *a, const void *b)
 {
 	const struct policy_rule *left = a, *right = b;
 
-	return memcmp(left->digest, right->digest, sizeof(left->digest));
+	int order = memcmp(left->digest.value, right->digest.value,
+			   sizeof(left->digest.value));
+
+	return order ?: (int)left->digest.alg - (int)right->digest.alg;
 }
 
 static void free_rule(void *node)
@@ -124,12 +127,11 @@ policy_find(const struct libdstack_policy *policy, const char *section)
 }
 
 const struct policy_rule *policy_find_rule(const struct policy_section *section,
-					   const uint8_t *digest)
+					   const struct dstack_digest *digest)
 {
-	struct policy_rule key;
+	struct policy_rule key = { .digest = *digest };
 	void *const *node;
 
-	memcpy(key.digest, digest, sizeof(key.digest));
 	node = tfind(&key, &section->rules, compare_digests);
 	return node ? *node : NULL;
 }
@@ -186,6 +188,23 @@ int libdstack_policy_add_section(struct libdstack_policy *policy,
 	return add_section(policy, section, &added);
 }
 
+int libdstack_policy_set_measure(struct libdstack_policy *policy,
+				 const char *section, enum dstack_mode measure)
+{
+	struct policy_section *found;
+	int err;
+
+	if ((uint32_t)measure >= __DSTACK_MODE_MAX) {
+		dstack_message("policy: execs are measured 'every' time or the 'first'");
+		return -EINVAL;
+	}
+	drop_source(policy);
+	err = add_section(policy, section, &found);
+	if (!err)
+		found->measure = measure;
+	return err;
+}
+
 static int merge_rule(struct policy_rule *rule, uint32_t kinds,
 		      const char *path)
 {
@@ -202,8 +221,9 @@ static int merge_rule(struct policy_rule *rule, uint32_t kinds,
 }
 
 static int new_rule(struct libdstack_policy *policy,
-		    struct policy_section *section, const uint8_t *digest,
-		    uint32_t kinds, const char *path)
+		    struct policy_section *section,
+		    const struct dstack_digest *digest, uint32_t kinds,
+		    const char *path)
 {
 	struct policy_rule *rule;
 	int err;
@@ -214,7 +234,7 @@ static int new_rule(struct libdstack_policy *policy,
 	rule = calloc(1, sizeof(*rule));
 	if (!rule)
 		return -ENOMEM;
-	memcpy(rule->digest, digest, sizeof(rule->digest));
+	rule->digest = *digest;
 	err = merge_rule(rule, kinds, path);
 	if (!err && !tsearch(rule, &section->rules, compare_digests))
 		err = -ENOMEM;
@@ -228,13 +248,17 @@ static int new_rule(struct libdstack_policy *policy,
 }
 
 int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
-			 const uint8_t digest[DSTACK_DIGEST_SIZE],
-			 uint32_t kinds, const char *path)
+			 const struct dstack_digest *digest, uint32_t kinds,
+			 const char *path)
 {
 	struct policy_section *found;
 	struct policy_rule *rule;
 	int err;
 
+	if (digest->alg == DSTACK_ALG_NONE || digest->alg >= __DSTACK_ALG_MAX) {
+		dstack_message("policy: a rule needs a digest of a known algorithm");
+		return -EINVAL;
+	}
 	if (!kinds || kinds & ~__DSTACK_KIND_ALL) {
 		dstack_message("policy: a rule needs kinds of exec, map and script");
 		return -EINVAL;
@@ -269,9 +293,14 @@ static void each_section(const void *node, VISIT which, void *closure)
 		*(const struct policy_section *const *)node;
 	struct each *each = closure;
 
+	struct libdstack_section shown = {
+		.name = section->name,
+		.measure = section->measure,
+		.rules = section->nr_rules,
+	};
+
 	if ((which == postorder || which == leaf) && !each->err)
-		each->err = each->section_fn(section->name, section->nr_rules,
-					     each->arg);
+		each->err = each->section_fn(&shown, each->arg);
 }
 
 int libdstack_policy_each_section(const struct libdstack_policy *policy,
@@ -290,13 +319,13 @@ static void each_rule(const void *node, VISIT which, void *closure)
 	struct each *each = closure;
 	struct libdstack_rule shown = {
 		.section = each->section,
+		.digest = rule->digest,
 		.kinds = rule->kinds,
 		.path = rule->path,
 	};
 
 	if ((which != postorder && which != leaf) || each->err)
 		return;
-	memcpy(shown.digest, rule->digest, sizeof(shown.digest));
 	each->err = each->rule_fn(&shown, each->arg);
 }
 

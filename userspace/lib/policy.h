@@ -22,7 +22,7 @@
 
 /* The digest comes first: it is the key in the section's tree. */
 struct policy_rule {
-	uint8_t digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest digest;
 	uint32_t kinds;
 	char *path;
 };
@@ -30,6 +30,7 @@ struct policy_rule {
 /* The name comes first: it is the key in the policy's tree. */
 struct policy_section {
 	char name[DSTACK_ID_SIZE];
+	enum dstack_mode measure;
 	size_t nr_rules;
 	void *rules;		/* struct policy_rule, by digest */
 };
@@ -54,6 +55,6 @@ size_t policy_table_size(const struct libdstack_policy *policy);
 const struct policy_section *
 policy_find(const struct libdstack_policy *policy, const char *section);
 const struct policy_rule *policy_find_rule(const struct policy_section *section,
-					   const uint8_t *digest);
+					   const struct dstack_digest *digest);
 
 #endif /* DSTACK_LIB_POLICY_H */

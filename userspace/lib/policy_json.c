@@ -18,7 +18,6 @@
 #include "event.h"
 #include "policy.h"
 
-#define DIGEST_PREFIX	"sha256:"
 #define WHERE_MAX	160	/* containers.<section>.allow[<i>].<field> */
 
 /* A rule of a document has at most 8 commas and opening brackets. */
@@ -130,15 +129,14 @@ static int parse_kinds(json_t *array, const char *where, uint32_t *kinds)
 	return 0;
 }
 
-static int parse_digest(json_t *value, const char *where, uint8_t *digest)
+static int parse_digest(json_t *value, const char *where,
+			struct dstack_digest *digest)
 {
 	const char *text = json_string_value(value);
-	size_t skip = strlen(DIGEST_PREFIX);
 
-	if (text && !strncmp(text, DIGEST_PREFIX, skip) &&
-	    decode_hex(text + skip, digest, DSTACK_DIGEST_SIZE))
+	if (text && libdstack_digest_from_text(text, digest))
 		return 0;
-	return refuse(where, "want \"sha256:\" and 64 lower-case hex digits, as sha256sum prints them");
+	return refuse(where, "want \"sha256:\" and 64 lower-case hex digits, as sha256sum prints them, or \"fsverity-sha256:\" and those that fsverity prints");
 }
 
 static int parse_path(json_t *value, const char *where, const char **path)
@@ -158,7 +156,7 @@ static int parse_rule(struct libdstack_policy *policy, const char *section,
 		      json_t *rule, const char *where)
 {
 	static const char *const known[] = { "digest", "kinds", "?path", NULL };
-	uint8_t digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest digest;
 	char field[WHERE_MAX + 8];
 	const char *path;
 	uint32_t kinds;
@@ -168,10 +166,10 @@ static int parse_rule(struct libdstack_policy *policy, const char *section,
 	if (err)
 		return err;
 	snprintf(field, sizeof(field), "%s.digest", where);
-	err = parse_digest(json_object_get(rule, "digest"), field, digest);
+	err = parse_digest(json_object_get(rule, "digest"), field, &digest);
 	if (err)
 		return err;
-	if (policy_find_rule(policy_find(policy, section), digest))
+	if (policy_find_rule(policy_find(policy, section), &digest))
 		return refuse(field, "an entry above has the same digest; unite both in one entry with the kinds of both");
 	snprintf(field, sizeof(field), "%s.kinds", where);
 	err = parse_kinds(json_object_get(rule, "kinds"), field, &kinds);
@@ -181,13 +179,30 @@ static int parse_rule(struct libdstack_policy *policy, const char *section,
 	err = parse_path(json_object_get(rule, "path"), field, &path);
 	if (err)
 		return err;
-	return libdstack_policy_add(policy, section, digest, kinds, path);
+	return libdstack_policy_add(policy, section, &digest, kinds, path);
+}
+
+/* Recording less must be asked for. */
+static int parse_measure(struct libdstack_policy *policy, const char *name,
+			 json_t *value)
+{
+	const char *text = json_string_value(value);
+	char where[WHERE_MAX];
+	uint32_t mode;
+
+	if (!value)
+		return libdstack_policy_add_section(policy, name);
+	for (mode = 0; text && mode < __DSTACK_MODE_MAX; mode++)
+		if (!strcmp(text, dstack_mode_name(mode)))
+			return libdstack_policy_set_measure(policy, name, mode);
+	snprintf(where, sizeof(where), "containers.%s.measure", name);
+	return refuse(where, "want \"every\" or \"first\"");
 }
 
 static int parse_section(struct libdstack_policy *policy, const char *name,
 			 json_t *section)
 {
-	static const char *const known[] = { "allow", NULL };
+	static const char *const known[] = { "allow", "?measure", NULL };
 	char where[WHERE_MAX];
 	json_t *allow, *rule;
 	size_t i;
@@ -204,7 +219,7 @@ static int parse_section(struct libdstack_policy *policy, const char *name,
 	snprintf(where, sizeof(where), "containers.%s.allow", name);
 	if (!json_is_array(allow))
 		return refuse(where, "want an array of entries; an empty one allows nothing");
-	err = libdstack_policy_add_section(policy, name);
+	err = parse_measure(policy, name, json_object_get(section, "measure"));
 	if (err)
 		return err;
 	json_array_foreach(allow, i, rule) {

@@ -33,12 +33,11 @@ static json_t *kinds_to_json(uint32_t kinds)
 
 static int append_rule(const struct libdstack_rule *rule, void *arg)
 {
-	char digest[sizeof("sha256:") + 2 * DSTACK_DIGEST_SIZE] = "sha256:";
+	char digest[LIBDSTACK_DIGEST_TEXT];
 	json_t *object;
 
-	libdstack_to_hex(rule->digest, sizeof(rule->digest),
-			 digest + strlen(digest));
-	object = json_pack("{s:s, s:o, s:s*}", "digest", digest,
+	object = json_pack("{s:s, s:o, s:s*}", "digest",
+			   libdstack_digest_to_text(&rule->digest, digest),
 			   "kinds", kinds_to_json(rule->kinds),
 			   "path", rule->path);
 	return json_array_append_new(arg, object) ? -ENOMEM : 0;
@@ -49,18 +48,20 @@ struct to_json {
 	json_t *containers;
 };
 
-static int add_section(const char *section, size_t rules, void *arg)
+static int add_section(const struct libdstack_section *section, void *arg)
 {
+	const char *measure = section->measure == DSTACK_MODE_EVERY ? NULL :
+		dstack_mode_name(section->measure);
 	struct to_json *to = arg;
 	json_t *allow = json_array();
 
-	(void)rules;
 	if (!allow)
 		return -ENOMEM;
-	if (json_object_set_new(to->containers, section,
-				json_pack("{s:O}", "allow", allow)))
+	if (json_object_set_new(to->containers, section->name,
+				json_pack("{s:O, s:s*}", "allow", allow,
+					  "measure", measure)))
 		goto err_allow;
-	if (libdstack_policy_each_rule(to->policy, section, append_rule,
+	if (libdstack_policy_each_rule(to->policy, section->name, append_rule,
 				       allow))
 		goto err_allow;
 	json_decref(allow);
@@ -143,24 +144,26 @@ static int compile_rule(const struct libdstack_rule *rule, void *arg)
 {
 	struct compile *to = arg;
 
-	memcpy(to->rule->digest, rule->digest, sizeof(to->rule->digest));
-	to->rule->alg = DSTACK_TABLE_SHA256;
+	memcpy(to->rule->digest, rule->digest.value, sizeof(to->rule->digest));
+	to->rule->alg = rule->digest.alg;
 	to->rule->kinds = rule->kinds;
 	to->rule++;
 	return 0;
 }
 
-static int compile_section(const char *section, size_t rules, void *arg)
+static int compile_section(const struct libdstack_section *section, void *arg)
 {
 	struct compile *to = arg;
 
-	memcpy(to->section->name, section, strlen(section));
+	memcpy(to->section->name, section->name, strlen(section->name));
 	to->section->first = cpu_to_le32(to->next);
-	to->section->count = cpu_to_le32(rules);
+	to->section->count = cpu_to_le32(section->rules);
+	if (section->measure == DSTACK_MODE_FIRST)
+		to->section->flags = cpu_to_le32(DSTACK_SECTION_F_FIRST);
 	to->section++;
-	to->next += rules;
-	return libdstack_policy_each_rule(to->policy, section, compile_rule,
-					  to);
+	to->next += section->rules;
+	return libdstack_policy_each_rule(to->policy, section->name,
+					  compile_rule, to);
 }
 
 int libdstack_policy_compile(const struct libdstack_policy *policy,

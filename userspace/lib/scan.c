@@ -168,21 +168,28 @@ static int digest_all(struct scan_source *source, char *block, ssize_t n,
 	return err;
 }
 
-static int read_elf(struct scan *scan, struct scan_source *source, char *block,
-		    ssize_t n, struct scan_content *content)
+/* Everything of a file that can run, from its first block on. */
+static int read_program(struct scan *scan, struct scan_source *source,
+			char *block, ssize_t n, struct scan_content *content)
 {
-	int err, spool = -1;
+	int err, fd = source->fd, spool = -1;
 
-	if (source->fd < 0) {
+	if (fd < 0) {
 		err = spool_reset(scan);
 		if (err)
 			return err;
 		spool = scan->spool;
+		fd = spool;
 	}
-	err = digest_all(source, block, n, spool, content->digest);
+	err = digest_all(source, block, n, spool, content->digest.value);
 	if (err)
 		return err;
-	return scan_elf_kinds(spool < 0 ? source->fd : spool, &content->kinds);
+	content->digest.alg = DSTACK_ALG_SHA256;
+	if (content->kinds != DSTACK_KIND_SCRIPT)
+		err = scan_elf_kinds(fd, &content->kinds);
+	if (err || !content->kinds)
+		return err;
+	return scan_verity(scan, fd, &content->verity);
 }
 
 /**
@@ -190,7 +197,7 @@ static int read_elf(struct scan *scan, struct scan_source *source, char *block,
  * @scan: the scan
  * @path: of the file, for messages
  * @source: its bytes
- * @content: digest and kinds, no kinds for a file that can't run
+ * @content: digests and kinds, no kinds for a file that can't run
  *
  * Return: 0 or -errno.
  */
@@ -201,15 +208,15 @@ int scan_content(struct scan *scan, const char *path,
 	ssize_t n;
 	int err = 0;
 
-	content->kinds = 0;
+	memset(content, 0, sizeof(*content));
 	n = read_block(source, block);
 	if (n < 0) {
 		err = n;
 	} else if (n >= SELFMAG && !memcmp(block, ELFMAG, SELFMAG)) {
-		err = read_elf(scan, source, block, n, content);
+		err = read_program(scan, source, block, n, content);
 	} else if (n >= 2 && !memcmp(block, "#!", 2)) {
 		content->kinds = DSTACK_KIND_SCRIPT;
-		err = digest_all(source, block, n, -1, content->digest);
+		err = read_program(scan, source, block, n, content);
 	}
 	if (err == -EFBIG)
 		return scan_refuse(err, path, "is larger than %llu bytes, which is the limit for a program",
@@ -229,11 +236,17 @@ int scan_content(struct scan *scan, const char *path,
 int scan_add(struct scan *scan, const char *path,
 	     const struct scan_content *content)
 {
+	const char *shown = policy_text_ok(path) ? path : NULL;
+	int err;
+
 	if (!content->kinds)
 		return 0;
+	err = libdstack_policy_add(scan->policy, scan->section,
+				   &content->digest, content->kinds, shown);
+	if (err || content->verity.alg == DSTACK_ALG_NONE)
+		return err;
 	return libdstack_policy_add(scan->policy, scan->section,
-				    content->digest, content->kinds,
-				    policy_text_ok(path) ? path : NULL);
+				    &content->verity, content->kinds, shown);
 }
 
 static int scan_one(struct scan *scan, const char *path, int fd)
@@ -272,11 +285,12 @@ static int scan_path(struct scan *scan, const char *path, int fd,
 }
 
 int libdstack_policy_scan(struct libdstack_policy *policy, const char *section,
-			  const char *path,
+			  const char *path, uint32_t flags,
 			  uint8_t image[DSTACK_DIGEST_SIZE])
 {
 	struct scan scan = {
-		.policy = policy, .section = section, .spool = -1,
+		.policy = policy, .section = section, .flags = flags,
+		.spool = -1,
 	};
 	int fd, err;
 

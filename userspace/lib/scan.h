@@ -6,6 +6,7 @@
  *
  *	scan.c		what to scan; hash and classify one file
  *	elf.c		which kind an ELF file is
+ *	scan_verity.c	the fs-verity digest of a file
  *	scan_dir.c	a directory as the source of files
  *	scan_oci.c	an OCI image layout: index, manifest, configuration
  *	scan_blob.c	a blob of the layout, checked against its descriptor
@@ -30,12 +31,13 @@
 #define SCAN_STEPS_MAX		1024		/* to one path, with symlinks */
 
 /*
- * @spool is an unlinked file for contents that come as a stream, -1 until one
- * is needed.
+ * @flags are LIBDSTACK_SCAN_*.  @spool is an unlinked file for contents that
+ * come as a stream, -1 until one is needed.
  */
 struct scan {
 	struct libdstack_policy *policy;
 	const char *section;
+	uint32_t flags;
 	uint64_t entries;
 	uint64_t bytes;
 	int spool;
@@ -48,10 +50,13 @@ struct scan_source {
 	void *arg;
 };
 
-/* @kinds is 0 for a file that can't run; @digest is then unset. */
+/*
+ * @kinds is 0 for a file that can't run; the digests are then unset.  @verity
+ * is none if nobody asked for it.
+ */
 struct scan_content {
 	uint32_t kinds;
-	uint8_t digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest digest, verity;
 };
 
 /* scan.c */
@@ -68,6 +73,9 @@ int scan_refuse(int err, const char *path, const char *fmt, ...)
 
 /* elf.c */
 int scan_elf_kinds(int fd, uint32_t *kinds);
+
+/* scan_verity.c */
+int scan_verity(struct scan *scan, int fd, struct dstack_digest *digest);
 
 /* scan_dir.c */
 int scan_dir(struct scan *scan, int dir);

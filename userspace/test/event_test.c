@@ -21,6 +21,8 @@
 	"v=1 id=web digest=sha256:00 reason=approved epoch=3 " \
 	"storage=disk path=/bin/sh"
 
+#define ZEROS	"000000000000000000000000000000000000000000000000000000000000"
+
 /* How each of the kernel's events looks with "x" for every value. */
 static const struct {
 	enum dstack_event_id id;
@@ -42,6 +44,9 @@ static const struct {
 	  "v=1 id=x kind=x digest=x reason=x count=x epoch=x storage=x "
 	  "path=x" },
 	{ DSTACK_EVENT_USER, "dstack.user", "v=1 id=x name=x data=x" },
+	{ DSTACK_EVENT_MODE, "dstack.mode", "v=1 id=x from=x to=x epoch=x" },
+	{ DSTACK_EVENT_REGISTER, "dstack.register",
+	  "v=1 id=x verdict=x count=x path=x" },
 };
 
 static int decode(const char *name, const char *payload, size_t len,
@@ -157,6 +162,43 @@ static void values_have_one_spelling(void **state)
 	assert_payload(&ev, "v=1 epoch=18446744073709551615 app=01fe table=sha256:abcd000000000000000000000000000000000000000000000000000000000000 document=%20%3D%25%0A%7F%FF~! rules=0");
 }
 
+static void file_is_named_by_algorithm_and_digest(void **state)
+{
+	static const struct {
+		struct dstack_digest digest;
+		const char *want;
+	} cases[] = {
+		{ { DSTACK_ALG_NONE, { 0 } }, "none" },
+		{ { DSTACK_ALG_SHA256, { 0xab, 0xcd } },
+		  "sha256:abcd" ZEROS },
+		{ { DSTACK_ALG_FSVERITY_SHA256, { 0xef, 0 } },
+		  "fsverity-sha256:ef00" ZEROS },
+	};
+	char text[LIBDSTACK_DIGEST_TEXT], payload[256];
+	struct dstack_digest back;
+	struct dstack_event ev;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		dstack_event_begin(&ev, DSTACK_EVENT_STATE);
+		dstack_event_file(&ev, "from", &cases[i].digest);
+		dstack_event_str(&ev, "to", "x");
+		snprintf(payload, sizeof(payload), "v=1 from=%s to=x",
+			 cases[i].want);
+		assert_payload(&ev, payload);
+		assert_string_equal(libdstack_digest_to_text(&cases[i].digest,
+							     text),
+				    cases[i].want);
+		memset(&back, 0xff, sizeof(back));
+		assert_int_equal(libdstack_digest_from_text(text, &back),
+				 cases[i].digest.alg != DSTACK_ALG_NONE);
+		if (cases[i].digest.alg != DSTACK_ALG_NONE)
+			assert_memory_equal(&back, &cases[i].digest,
+					    sizeof(back));
+	}
+}
+
 static void long_path_keeps_its_tail(void **state)
 {
 	char path[DSTACK_PATH_SHOWN + 2], want[DSTACK_PATH_SHOWN + 64];
@@ -192,6 +234,7 @@ static void long_path_keeps_its_tail(void **state)
 /* The longest path and id must not be a way to run without a record. */
 static void worst_exec_event_fits(void **state)
 {
+	struct dstack_digest digest = { .alg = DSTACK_ALG_FSVERITY_SHA256 };
 	char path[4096];
 	struct dstack_event ev;
 
@@ -201,7 +244,7 @@ static void worst_exec_event_fits(void **state)
 	dstack_event_begin(&ev, DSTACK_EVENT_DENY);
 	dstack_event_text(&ev, "id", path, DSTACK_ID_SIZE - 1);
 	dstack_event_str(&ev, "kind", "script");
-	dstack_event_sha256(&ev, "digest", (const uint8_t *)path);
+	dstack_event_file(&ev, "digest", &digest);
 	dstack_event_str(&ev, "reason", "untrusted-storage");
 	dstack_event_u64(&ev, "count", UINT64_MAX);
 	dstack_event_u64(&ev, "epoch", UINT64_MAX);
@@ -480,6 +523,7 @@ int main(void)
 		cmocka_unit_test(fold_is_sha384_of_value_and_digest),
 		cmocka_unit_test(every_event_has_its_form),
 		cmocka_unit_test(values_have_one_spelling),
+		cmocka_unit_test(file_is_named_by_algorithm_and_digest),
 		cmocka_unit_test(long_path_keeps_its_tail),
 		cmocka_unit_test(worst_exec_event_fits),
 		cmocka_unit_test(largest_user_event_fits),

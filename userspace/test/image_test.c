@@ -199,7 +199,7 @@ static void image_is_the_digest_of_the_manifest(void **state)
 	manifest = write_manifest("amd64");
 	write_index(json_pack("[O]", manifest));
 	json_decref(layers);
-	assert_int_equal(libdstack_policy_scan(policy, "s", dir, image), 0);
+	assert_int_equal(libdstack_policy_scan(policy, "s", dir, 0, image), 0);
 	assert_string_equal(json_string_value(json_object_get(manifest,
 							      "digest")) + 7,
 			    libdstack_to_hex(image, sizeof(image), hex));

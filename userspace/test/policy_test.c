@@ -1,74 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What holds for policies: one way to read, one way to write, one table
+ * A policy has one way to be read, and one canonical form
  *
  * Copyright The dstack for Linux authors
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
-#include <libdstack.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "event.h"
-#include "lib.h"
-#include "policy.h"
-#include "table.h"
-
-#define APP	"abababababababababababababababababababab"
-#define ZEROS \
-	"0000000000000000000000000000000000000000000000000000000000000000"
-#define ONES \
-	"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-#define ZERO_DIGEST	"\"sha256:" ZEROS "\""
-#define ONE_DIGEST	"\"sha256:" ONES "\""
-
-#define HEAD	"\"version\":1,\"epoch\":1,\"app_id\":\"" APP "\""
-#define WITH(allow) \
-	"{" HEAD ",\"containers\":{\"web\":{\"allow\":[" allow "]}}}"
-#define ENTRY	"{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"exec\"]}"
-
-static const uint8_t app_id[DSTACK_APP_ID_SIZE] = { 0xab };
-static char message[LIBDSTACK_MESSAGE_MAX];
-
-static void keep_message(const char *text)
-{
-	snprintf(message, sizeof(message), "%s", text);
-}
-
-static int parse(const char *text, struct libdstack_policy **policy)
-{
-	*message = '\0';
-	return libdstack_policy_parse(text, strlen(text), policy);
-}
-
-static struct libdstack_policy *parsed(const char *text)
-{
-	struct libdstack_policy *policy;
-
-	assert_int_equal(parse(text, &policy), 0);
-	assert_non_null(policy);
-	return policy;
-}
-
-static void assert_canonical(const struct libdstack_policy *policy,
-			     const char *want)
-{
-	size_t len;
-	char *text;
-
-	assert_int_equal(libdstack_policy_canonical(policy, &text, &len), 0);
-	assert_string_equal(text, want);
-	assert_int_equal(len, strlen(want));
-	free(text);
-}
+#include "policy_fixture.h"
 
 /* sha256sum of the canonical text below */
 #define CANONICAL_DIGEST \
@@ -132,11 +68,11 @@ static void changed_document_is_written_sorted(void **state)
 		"{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"],\"path\":\"/x\"},"
 		"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"exec\",\"script\"]}]}},"
 		"\"epoch\":1,\"version\":1}";
-	static const uint8_t zeros[DSTACK_DIGEST_SIZE];
+	static const struct dstack_digest zeros = { .alg = DSTACK_ALG_SHA256 };
 	struct libdstack_policy *policy = parsed(text);
 
 	(void)state;
-	assert_int_equal(libdstack_policy_add(policy, "web", zeros,
+	assert_int_equal(libdstack_policy_add(policy, "web", &zeros,
 					      DSTACK_KIND_MAP, "/x"), 0);
 	assert_canonical(policy, sorted);
 	libdstack_policy_free(policy);
@@ -201,6 +137,10 @@ static const struct refusal {
 	{ "allow missing", BODY("{'a':{}}"), "containers.a: field 'allow'" },
 	{ "allow an object", BODY("{'a':{'allow':{}}}"),
 	  "containers.a.allow: want" },
+	{ "measure unknown", BODY("{'a':{'allow':[],'measure':'some'}}"),
+	  "containers.a.measure: want" },
+	{ "measure a number", BODY("{'a':{'allow':[],'measure':1}}"),
+	  "containers.a.measure: want" },
 	{ "unknown field in a section", BODY("{'a':{'allow':[],'deny':[]}}"),
 	  "containers.a: unknown field 'deny'" },
 	{ "entry a string", WITH(ZERO_DIGEST),
@@ -217,6 +157,10 @@ static const struct refusal {
 	{ "digest long", DIGEST("sha256:" ZEROS "0"),
 	  "containers.web.allow[0].digest: want" },
 	{ "digest of another algorithm", DIGEST("sha512:" ZEROS),
+	  "containers.web.allow[0].digest: want" },
+	{ "fs-verity digest of SHA-512", DIGEST("fsverity-sha512:" ZEROS),
+	  "containers.web.allow[0].digest: want" },
+	{ "no digest", DIGEST("none"),
 	  "containers.web.allow[0].digest: want" },
 	{ "digest in upper case", DIGEST("sha256:" UPPER),
 	  "containers.web.allow[0].digest: want" },
@@ -358,280 +302,6 @@ static void file_is_read_as_its_text(void **state)
 	libdstack_policy_free(policy);
 }
 
-static struct libdstack_policy *new_policy(uint64_t epoch)
-{
-	struct libdstack_policy *policy;
-
-	assert_int_equal(libdstack_policy_new(app_id, epoch, &policy), 0);
-	return policy;
-}
-
-static void epoch_out_of_range_is_refused(void **state)
-{
-	struct libdstack_policy *policy;
-
-	(void)state;
-	assert_int_equal(libdstack_policy_new(app_id, 0, &policy), -EINVAL);
-	assert_int_equal(libdstack_policy_new(app_id,
-					      LIBDSTACK_POLICY_EPOCH_MAX + 1,
-					      &policy), -EINVAL);
-	assert_null(policy);
-}
-
-static void malformed_rule_is_refused(void **state)
-{
-	struct libdstack_policy *policy = new_policy(1);
-	uint8_t digest[DSTACK_DIGEST_SIZE] = { 1 };
-	char path[LIBDSTACK_POLICY_PATH_MAX + 1];
-
-	(void)state;
-	memset(path, 'x', sizeof(path) - 1);
-	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 0, NULL),
-			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 8, NULL),
-			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a:b", digest, 1, NULL),
-			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 1, "/\n"),
-			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 1, "\xff"),
-			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 1, path),
-			 -EINVAL);
-	path[LIBDSTACK_POLICY_PATH_MAX - 1] = '\0';
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 1, path),
-			 0);
-	libdstack_policy_free(policy);
-}
-
-/* The same rules in two orders, with what merges in different pieces. */
-static void order_of_adding_does_not_matter(void **state)
-{
-	struct libdstack_policy *one = new_policy(7), *two = new_policy(7);
-	uint8_t first[DSTACK_DIGEST_SIZE], second[DSTACK_DIGEST_SIZE];
-	uint8_t digest[DSTACK_DIGEST_SIZE] = { 0 };
-	char *left, *right;
-	size_t len;
-	int i;
-
-	(void)state;
-	for (i = 0; i < 200; i++) {
-		digest[0] = i;
-		digest[31] = 255 - i;
-		assert_int_equal(libdstack_policy_add(one, i % 2 ? "a" : "b",
-						      digest, 1, "/p"), 0);
-		assert_int_equal(libdstack_policy_add(one, i % 2 ? "a" : "b",
-						      digest, 6, "/q"), 0);
-	}
-	for (i = 199; i >= 0; i--) {
-		digest[0] = i;
-		digest[31] = 255 - i;
-		assert_int_equal(libdstack_policy_add(two, i % 2 ? "a" : "b",
-						      digest, 4, NULL), 0);
-		assert_int_equal(libdstack_policy_add(two, i % 2 ? "a" : "b",
-						      digest, 2, "/q"), 0);
-		assert_int_equal(libdstack_policy_add(two, i % 2 ? "a" : "b",
-						      digest, 1, "/p"), 0);
-	}
-	assert_int_equal(libdstack_policy_canonical(one, &left, &len), 0);
-	assert_int_equal(libdstack_policy_canonical(two, &right, &len), 0);
-	assert_string_equal(left, right);
-	free(left);
-	free(right);
-	assert_int_equal(libdstack_policy_table_digest(one, first), 0);
-	assert_int_equal(libdstack_policy_table_digest(two, second), 0);
-	assert_memory_equal(first, second, sizeof(first));
-	libdstack_policy_free(one);
-	libdstack_policy_free(two);
-}
-
-static void built_policy_can_be_read_back(void **state)
-{
-	struct libdstack_policy *policy = new_policy(3), *again;
-	uint8_t digest[DSTACK_DIGEST_SIZE] = { 0x80 };
-	size_t len;
-	char *text;
-
-	(void)state;
-	assert_int_equal(libdstack_policy_add_section(policy, "host"), 0);
-	assert_int_equal(libdstack_policy_add(policy, "web", digest, 7,
-					      "/\"\\\xc3\xbc"), 0);
-	assert_int_equal(libdstack_policy_canonical(policy, &text, &len), 0);
-	assert_int_equal(libdstack_policy_parse(text, len, &again), 0);
-	assert_canonical(again, text);
-	assert_int_equal(libdstack_policy_epoch(again), 3);
-	assert_memory_equal(libdstack_policy_app_id(again), app_id,
-			    sizeof(app_id));
-	free(text);
-	libdstack_policy_free(again);
-	libdstack_policy_free(policy);
-}
-
-/* The rule's kinds follow from its number, so that each can be looked up. */
-static void number_rule(uint32_t i, uint8_t *digest, uint32_t *kinds)
-{
-	memset(digest, 0, DSTACK_DIGEST_SIZE);
-	memcpy(digest + 13, &i, sizeof(i));
-	digest[0] = i * 37;
-	*kinds = i % __DSTACK_KIND_ALL + 1;
-}
-
-static void compiled_table_answers_for_every_rule(void **state)
-{
-	static const char *const sections[] = { "web", "a", "web-1", "host" };
-	struct libdstack_policy *policy = new_policy(42);
-	uint8_t digest[DSTACK_DIGEST_SIZE];
-	const struct dstack_table_section *section;
-	const struct dstack_table_header *header;
-	uint32_t i, s, kinds, want;
-	const char *why;
-	size_t size;
-	void *table;
-
-	(void)state;
-	assert_int_equal(libdstack_policy_add_section(policy, "empty"), 0);
-	for (i = 0; i < 1000; i++) {
-		number_rule(i, digest, &kinds);
-		assert_int_equal(libdstack_policy_add(policy, sections[i % 4],
-						      digest, kinds, NULL), 0);
-	}
-	assert_int_equal(libdstack_policy_compile(policy, &table, &size), 0);
-	assert_int_equal(dstack_table_check(table, size, &why), 0);
-	header = table;
-	assert_int_equal(header->epoch, 42);
-	assert_int_equal(header->sections, 5);
-	assert_int_equal(header->rules, 1000);
-	assert_memory_equal(header->app_id, app_id, sizeof(app_id));
-	for (i = 0; i < 1000; i++) {
-		number_rule(i, digest, &kinds);
-		want = kinds & DSTACK_KIND_EXEC ? kinds | DSTACK_KIND_MAP :
-			kinds;
-		for (s = 0; s < 4; s++) {
-			section = dstack_table_find(table, sections[s]);
-			assert_non_null(section);
-			assert_int_equal(dstack_table_kinds(table, section,
-							    digest),
-					 s == i % 4 ? want : 0);
-		}
-	}
-	section = dstack_table_find(table, "empty");
-	assert_non_null(section);
-	assert_int_equal(dstack_table_kinds(table, section, digest), 0);
-	assert_null(dstack_table_find(table, "other"));
-	free(table);
-	libdstack_policy_free(policy);
-}
-
-static void document_without_sections_compiles(void **state)
-{
-	struct libdstack_policy *policy = parsed("{" HEAD ",\"containers\":{}}");
-	size_t size;
-	void *table;
-
-	(void)state;
-	assert_int_equal(libdstack_policy_compile(policy, &table, &size), 0);
-	assert_int_equal(size, sizeof(struct dstack_table_header));
-	free(table);
-	libdstack_policy_free(policy);
-}
-
-static void table_holds_4096_sections_and_no_more(void **state)
-{
-	struct libdstack_policy *policy = new_policy(1);
-	char name[32];
-	size_t size;
-	void *table;
-	int i;
-
-	(void)state;
-	for (i = 0; i < DSTACK_TABLE_SECTIONS; i++) {
-		snprintf(name, sizeof(name), "s%d", i);
-		assert_int_equal(libdstack_policy_add_section(policy, name),
-				 0);
-	}
-	assert_int_equal(libdstack_policy_add_section(policy, "s0"), 0);
-	assert_int_equal(libdstack_policy_add_section(policy, "one-more"),
-			 -E2BIG);
-	assert_int_equal(libdstack_policy_compile(policy, &table, &size), 0);
-	free(table);
-	libdstack_policy_free(policy);
-}
-
-static void table_is_filled_to_its_limit_and_no_further(void **state)
-{
-	struct libdstack_policy *policy = new_policy(1);
-	uint8_t digest[DSTACK_DIGEST_SIZE];
-	uint32_t i, kinds;
-	size_t size;
-	void *table;
-
-	(void)state;
-	for (i = 0; i < POLICY_RULES_MAX; i++) {
-		number_rule(i, digest, &kinds);
-		if (libdstack_policy_add(policy, "a", digest, kinds, NULL))
-			fail_msg("no room for rule %u", i);
-	}
-	/* What is there may be named again; what is new has no room. */
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 7, "/p"), 0);
-	number_rule(i, digest, &kinds);
-	assert_int_equal(libdstack_policy_add(policy, "a", digest, 1, NULL),
-			 -E2BIG);
-	assert_int_equal(libdstack_policy_compile(policy, &table, &size), 0);
-	assert_in_range(size, DSTACK_TABLE_MAX -
-			sizeof(struct dstack_table_rule) + 1,
-			DSTACK_TABLE_MAX);
-	free(table);
-	libdstack_policy_free(policy);
-}
-
-static int count_sections(const char *section, size_t rules, void *arg)
-{
-	size_t *total = arg;
-
-	assert_string_equal(section, *total ? "b" : "a");
-	*total += rules;
-	return 0;
-}
-
-static int stop_at_third(const struct libdstack_rule *rule, void *arg)
-{
-	int *seen = arg;
-
-	assert_int_equal(rule->kinds, DSTACK_KIND_MAP);
-	return ++*seen == 3 ? 99 : 0;
-}
-
-static void rules_are_walked_until_the_caller_stops(void **state)
-{
-	struct libdstack_policy *policy = new_policy(1);
-	uint8_t digest[DSTACK_DIGEST_SIZE] = { 0 };
-	size_t total = 0;
-	int i, seen = 0;
-
-	(void)state;
-	for (i = 0; i < 10; i++) {
-		digest[5] = i;
-		assert_int_equal(libdstack_policy_add(policy,
-						      i < 2 ? "b" : "a",
-						      digest, DSTACK_KIND_MAP,
-						      NULL), 0);
-	}
-	libdstack_policy_each_section(policy, count_sections, &total);
-	assert_int_equal(total, 10);
-	assert_int_equal(libdstack_policy_each_rule(policy, NULL,
-						    stop_at_third, &seen), 99);
-	assert_int_equal(seen, 3);
-	seen = 0;
-	assert_int_equal(libdstack_policy_each_rule(policy, "b",
-						    stop_at_third, &seen), 0);
-	assert_int_equal(seen, 2);
-	assert_int_equal(libdstack_policy_each_rule(policy, "none",
-						    stop_at_third, &seen),
-			 -ENOENT);
-	libdstack_policy_free(policy);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,15 +314,6 @@ int main(void)
 		cmocka_unit_test(text_made_to_fill_memory_is_refused_unparsed),
 		cmocka_unit_test(missing_file_is_an_error),
 		cmocka_unit_test(file_is_read_as_its_text),
-		cmocka_unit_test(epoch_out_of_range_is_refused),
-		cmocka_unit_test(malformed_rule_is_refused),
-		cmocka_unit_test(order_of_adding_does_not_matter),
-		cmocka_unit_test(built_policy_can_be_read_back),
-		cmocka_unit_test(compiled_table_answers_for_every_rule),
-		cmocka_unit_test(document_without_sections_compiles),
-		cmocka_unit_test(table_holds_4096_sections_and_no_more),
-		cmocka_unit_test(table_is_filled_to_its_limit_and_no_further),
-		cmocka_unit_test(rules_are_walked_until_the_caller_stops),
 	};
 
 	libdstack_set_message_callback(keep_message);

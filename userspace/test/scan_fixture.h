@@ -156,12 +156,14 @@ static struct libdstack_policy *new_policy(void)
 	return policy;
 }
 
+static uint32_t scan_flags;
+
 static int scan_into(struct libdstack_policy *policy, const char *path)
 {
 	uint8_t image[DSTACK_DIGEST_SIZE];
 
 	*message = '\0';
-	return libdstack_policy_scan(policy, "s", path, image);
+	return libdstack_policy_scan(policy, "s", path, scan_flags, image);
 }
 
 static void assert_scan_fails(const char *path, int err, const char *says)
@@ -187,7 +189,9 @@ static int look(const struct libdstack_rule *rule, void *arg)
 
 	wanted->rules++;
 	if (wanted->digest &&
-	    !memcmp(rule->digest, wanted->digest, sizeof(rule->digest))) {
+	    rule->digest.alg == DSTACK_ALG_SHA256 &&
+	    !memcmp(rule->digest.value, wanted->digest,
+		    sizeof(rule->digest.value))) {
 		wanted->kinds = rule->kinds;
 		snprintf(wanted->path, sizeof(wanted->path), "%s",
 			 rule->path ? rule->path : "");

@@ -364,6 +364,73 @@ static void missing_or_strange_path_fails(void **state)
 	assert_scan_fails("/dev/null", -ENOTDIR, "neither a root directory");
 }
 
+/* linux/Documentation/filesystems/fsverity.rst, of a file of one block. */
+static void verity_digest(const void *data, size_t len, uint8_t *digest)
+{
+	struct {
+		uint8_t version, hash_algorithm, log_blocksize, salt_size;
+		uint32_t sig_size;
+		uint64_t data_size;
+		uint8_t root_hash[64], salt[32], reserved[144];
+	} descriptor = {
+		.version = 1, .hash_algorithm = 1, .log_blocksize = 12,
+		.data_size = htole64(len),
+	};
+	uint8_t block[4096] = { 0 };
+
+	assert_int_equal(sizeof(descriptor), 256);
+	assert_true(len <= sizeof(block));
+	memcpy(block, data, len);
+	sha256(block, sizeof(block), descriptor.root_hash);
+	sha256(&descriptor, sizeof(descriptor), digest);
+}
+
+struct verity {
+	uint8_t digest[DSTACK_DIGEST_SIZE];
+	uint32_t kinds;
+};
+
+static int look_for_verity(const struct libdstack_rule *rule, void *arg)
+{
+	struct verity *wanted = arg;
+
+	if (rule->digest.alg == DSTACK_ALG_FSVERITY_SHA256 &&
+	    !memcmp(rule->digest.value, wanted->digest,
+		    sizeof(wanted->digest)))
+		wanted->kinds = rule->kinds;
+	return 0;
+}
+
+static void fsverity_digests_are_added_when_asked_for(void **state)
+{
+	static const char script[] = "#!/bin/sh\n", text[] = "text";
+	struct elf64 elf = make_elf(ET_EXEC, 7);
+	struct libdstack_policy *policy = new_policy();
+	struct verity wanted = { .kinds = 0 };
+
+	(void)state;
+	write_at("program", &elf, sizeof(elf), 0755);
+	write_at("script", script, sizeof(script) - 1, 0755);
+	write_at("text", text, sizeof(text) - 1, 0755);
+	assert_int_equal(scan_into(policy, dir), 0);
+	assert_rules(policy, 2);
+	libdstack_policy_free(policy);
+
+	policy = new_policy();
+	scan_flags = LIBDSTACK_SCAN_FSVERITY;
+	assert_int_equal(scan_into(policy, dir), 0);
+	scan_flags = 0;
+	assert_rules(policy, 4);
+	assert_rule(policy, &elf, sizeof(elf), DSTACK_KIND_EXEC, NULL);
+	verity_digest(&elf, sizeof(elf), wanted.digest);
+	libdstack_policy_each_rule(policy, "s", look_for_verity, &wanted);
+	assert_int_equal(wanted.kinds, DSTACK_KIND_EXEC);
+	verity_digest(script, sizeof(script) - 1, wanted.digest);
+	libdstack_policy_each_rule(policy, "s", look_for_verity, &wanted);
+	assert_int_equal(wanted.kinds, DSTACK_KIND_SCRIPT);
+	libdstack_policy_free(policy);
+}
+
 static void large_file_is_hashed_whole(void **state)
 {
 	size_t len = 300000;
@@ -399,6 +466,7 @@ int main(void)
 		scan_unit_test(other_file_system_is_left_out_and_named),
 		scan_unit_test(file_is_scanned_alone),
 		scan_unit_test(missing_or_strange_path_fails),
+		scan_unit_test(fsverity_digests_are_added_when_asked_for),
 		scan_unit_test(large_file_is_hashed_whole),
 	};
 

@@ -49,7 +49,7 @@ static void set_rule(struct dstack_table_rule *rule, uint8_t digest,
 		     uint8_t kinds)
 {
 	memset(rule->digest, digest, sizeof(rule->digest));
-	rule->alg = DSTACK_TABLE_SHA256;
+	rule->alg = DSTACK_ALG_SHA256;
 	rule->kinds = kinds;
 }
 
@@ -120,15 +120,35 @@ static void section_is_found_by_its_whole_name(void **state)
 	free(t.header);
 }
 
+/* Nothing around it either. */
+static uint32_t *make_index(const struct table *t)
+{
+	uint32_t *index = malloc(dstack_table_index_size(t->header));
+
+	dstack_table_index(t->header, index);
+	return index;
+}
+
+static uint32_t look_up(const struct table *t, const char *section,
+			const struct dstack_digest *digest)
+{
+	uint32_t *index = make_index(t);
+	uint32_t kinds = dstack_table_kinds(t->header, index,
+					    dstack_table_find(t->header,
+							      section),
+					    digest);
+
+	free(index);
+	return kinds;
+}
+
 static uint32_t kinds_of(const struct table *t, const char *section,
 			 uint8_t byte)
 {
-	uint8_t digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest digest = { .alg = DSTACK_ALG_SHA256 };
 
-	memset(digest, byte, sizeof(digest));
-	return dstack_table_kinds(t->header,
-				  dstack_table_find(t->header, section),
-				  digest);
+	memset(digest.value, byte, sizeof(digest.value));
+	return look_up(t, section, &digest);
 }
 
 static void digest_counts_only_in_its_section(void **state)
@@ -162,17 +182,51 @@ static void program_may_be_mapped_too(void **state)
 /* Attack 75: one byte of the file is another, so is its digest. */
 static void attack_75_nearly_the_digest_is_unknown(void **state)
 {
+	struct dstack_digest digest = { .alg = DSTACK_ALG_SHA256 };
 	struct table t = table_good();
-	uint8_t digest[DSTACK_DIGEST_SIZE];
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < 8 * sizeof(digest); i++) {
-		memset(digest, 0x10, sizeof(digest));
-		digest[i / 8] ^= 1 << i % 8;
-		assert_int_equal(dstack_table_kinds(t.header, &t.sections[0],
-						    digest), 0);
+	for (i = 0; i < 8 * sizeof(digest.value); i++) {
+		memset(digest.value, 0x10, sizeof(digest.value));
+		digest.value[i / 8] ^= 1 << i % 8;
+		assert_int_equal(look_up(&t, "api", &digest), 0);
 	}
+	free(t.header);
+}
+
+/*
+ * Whoever may write a file can make its content the descriptor of which
+ * another file's fs-verity digest is the SHA-256.
+ */
+static void digest_of_another_algorithm_is_another(void **state)
+{
+	struct dstack_digest digest = { .alg = DSTACK_ALG_FSVERITY_SHA256 };
+	struct table t = table_good();
+
+	(void)state;
+	memset(digest.value, 0x10, sizeof(digest.value));
+	assert_int_equal(look_up(&t, "api", &digest), 0);
+	/* Both may be named, each for its kinds. */
+	set_rule(&t.rules[1], 0x10, DSTACK_KIND_MAP);
+	t.rules[1].alg = DSTACK_ALG_FSVERITY_SHA256;
+	assert_int_equal(check(&t), 0);
+	assert_int_equal(look_up(&t, "api", &digest), DSTACK_KIND_MAP);
+	digest.alg = DSTACK_ALG_SHA256;
+	assert_int_equal(look_up(&t, "api", &digest),
+			 DSTACK_KIND_EXEC | DSTACK_KIND_MAP);
+	digest.alg = DSTACK_ALG_NONE;
+	assert_int_equal(look_up(&t, "api", &digest), 0);
+	free(t.header);
+}
+
+static void section_may_ask_for_first_execs_only(void **state)
+{
+	struct table t = table_good();
+
+	(void)state;
+	t.sections[1].flags = cpu_to_le32(DSTACK_SECTION_F_FIRST);
+	assert_int_equal(check(&t), 0);
 	free(t.header);
 }
 
@@ -208,7 +262,7 @@ static void names_unsorted(struct table *t)
 
 static void section_flags(struct table *t)
 {
-	t->sections[0].flags = cpu_to_le32(1);
+	t->sections[0].flags = cpu_to_le32(2);
 }
 
 static void section_reserved(struct table *t)
@@ -243,7 +297,18 @@ static void section_short(struct table *t)
 
 static void rule_alg(struct table *t)
 {
-	t->rules[0].alg = 2;
+	t->rules[0].alg = __DSTACK_ALG_MAX;
+}
+
+static void rule_no_alg(struct table *t)
+{
+	t->rules[0].alg = DSTACK_ALG_NONE;
+}
+
+static void rules_alg_unsorted(struct table *t)
+{
+	memset(t->rules[1].digest, 0x10, DSTACK_DIGEST_SIZE);
+	t->rules[0].alg = DSTACK_ALG_FSVERITY_SHA256;
 }
 
 static void rule_no_kinds(struct table *t)
@@ -355,11 +420,14 @@ static void malformed_table_is_refused_with_its_reason(void **state)
 		{ section_huge, "a section's rules are out of bounds" },
 		{ section_short, "rules outside every section" },
 		{ rule_alg, "a rule's digest algorithm is unknown" },
+		{ rule_no_alg, "a rule's digest algorithm is unknown" },
 		{ rule_no_kinds, "a rule's kinds are empty or unknown" },
 		{ rule_unknown_kind, "a rule's kinds are empty or unknown" },
 		{ rule_reserved, "reserved bytes of a rule are not zero" },
 		{ rules_equal, "rules are not sorted, or one occurs twice" },
 		{ rules_unsorted, "rules are not sorted, or one occurs twice" },
+		{ rules_alg_unsorted,
+		  "rules are not sorted, or one occurs twice" },
 	};
 	size_t i;
 
@@ -408,6 +476,7 @@ static void table_beyond_the_limit_is_refused(void **state)
 /* Whatever passes the check must be safe to look up in, and hold its rules. */
 static void look_everything_up(const struct table *t)
 {
+	uint32_t *index = make_index(t);
 	uint32_t i, k;
 
 	for (i = 0; i < le32_to_cpu(t->header->sections); i++) {
@@ -417,12 +486,16 @@ static void look_everything_up(const struct table *t)
 		assert_ptr_equal(dstack_table_find(t->header, s->name), s);
 		for (k = first; k < first + le32_to_cpu(s->count); k++) {
 			const struct dstack_table_rule *rule = &t->rules[k];
+			struct dstack_digest digest = { .alg = rule->alg };
 
-			assert_int_equal(dstack_table_kinds(t->header, s,
-							    rule->digest) &
+			memcpy(digest.value, rule->digest,
+			       sizeof(digest.value));
+			assert_int_equal(dstack_table_kinds(t->header, index, s,
+							    &digest) &
 					 rule->kinds, rule->kinds);
 		}
 	}
+	free(index);
 }
 
 static void mutated_table_is_sound_or_refused(void **state)
@@ -468,6 +541,45 @@ static void large_table_finds_every_rule(void **state)
 	free(t.header);
 }
 
+/* How many rules share a bucket at most, and in how many buckets they are. */
+static void digests_fall_into_buckets_of_their_own(void **state)
+{
+	static const uint32_t counts[] = { 1, 2, 3, 1000, 1024, 1025, 100000 };
+	uint32_t *index, *bucket;
+	uint32_t i, k, bits, most;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		struct table t = table_new(1, counts[i]);
+
+		strcpy(t.sections[0].name, "s");
+		t.sections[0].count = cpu_to_le32(counts[i]);
+		for (k = 0; k < counts[i]; k++) {
+			/* As evenly as the best hash does. */
+			uint64_t head = ((uint64_t)k << 32) / counts[i];
+
+			set_rule(&t.rules[k], 0, DSTACK_KIND_MAP);
+			t.rules[k].digest[0] = head >> 24;
+			t.rules[k].digest[1] = head >> 16;
+			t.rules[k].digest[2] = head >> 8;
+			t.rules[k].digest[3] = head;
+		}
+		assert_int_equal(check(&t), 0);
+		look_everything_up(&t);
+		index = make_index(&t);
+		bucket = index + index[0];
+		bits = index[1];
+		assert_in_range(1U << bits, counts[i], 2 * counts[i] - 1);
+		for (k = 0, most = 0; k < 1U << bits; k++)
+			if (bucket[k + 1] - bucket[k] > most)
+				most = bucket[k + 1] - bucket[k];
+		assert_int_equal(most, 1);
+		assert_int_equal(bucket[k], counts[i]);
+		free(index);
+		free(t.header);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -477,6 +589,9 @@ int main(void)
 		cmocka_unit_test(digest_counts_only_in_its_section),
 		cmocka_unit_test(program_may_be_mapped_too),
 		cmocka_unit_test(attack_75_nearly_the_digest_is_unknown),
+		cmocka_unit_test(digest_of_another_algorithm_is_another),
+		cmocka_unit_test(section_may_ask_for_first_execs_only),
+		cmocka_unit_test(digests_fall_into_buckets_of_their_own),
 		cmocka_unit_test(malformed_table_is_refused_with_its_reason),
 		cmocka_unit_test(table_cut_off_anywhere_is_refused),
 		cmocka_unit_test(table_beyond_the_limit_is_refused),

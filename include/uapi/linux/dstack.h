@@ -22,7 +22,7 @@
 /* Sizes in bytes.  Names and ids include no NUL unless said otherwise. */
 #define DSTACK_REPORT_DATA_SIZE	64
 #define DSTACK_REGISTER_SIZE	48	/* SHA-384 */
-#define DSTACK_DIGEST_SIZE	32	/* SHA-256 */
+#define DSTACK_DIGEST_SIZE	32	/* of a file, whatever the algorithm */
 #define DSTACK_APP_ID_SIZE	20
 #define DSTACK_ID_SIZE		64	/* container id or section, with NUL */
 #define DSTACK_NAME_SIZE	64	/* event name, with NUL */
@@ -135,6 +135,48 @@ enum dstack_storage {
 	DSTACK_STORAGE_UNTRUSTED = 4,
 	DSTACK_STORAGE_PSEUDO = 5,
 	__DSTACK_STORAGE_MAX
+};
+
+/**
+ * enum dstack_alg - how a file's digest is made of its content
+ * @DSTACK_ALG_NONE: the file was not identified
+ * @DSTACK_ALG_SHA256: SHA-256 of the content, as sha256sum(1) prints it
+ * @DSTACK_ALG_FSVERITY_SHA256: the fs-verity digest of a file that has
+ *	fs-verity with SHA-256, as fsverity(1) prints it; found without reading
+ *	the file, and checked by the file system at every read
+ */
+enum dstack_alg {
+	DSTACK_ALG_NONE = 0,
+	DSTACK_ALG_SHA256 = 1,
+	DSTACK_ALG_FSVERITY_SHA256 = 2,
+	__DSTACK_ALG_MAX
+};
+
+/**
+ * struct dstack_digest - what a file is known by
+ * @alg: enum dstack_alg
+ * @value: the digest; zeros for @DSTACK_ALG_NONE
+ *
+ * Two digests are the same only if both members are: a file can be made whose
+ * SHA-256 is the fs-verity digest of another.
+ */
+struct dstack_digest {
+	__u32 alg;
+	__u8 value[DSTACK_DIGEST_SIZE];
+};
+
+/**
+ * enum dstack_mode - which execs of a container are recorded
+ * @DSTACK_MODE_EVERY: each one
+ * @DSTACK_MODE_FIRST: of each file the first
+ *
+ * The policy chooses, section by section.  Scripts and mappings are recorded
+ * once in either mode, denials are counted in either.
+ */
+enum dstack_mode {
+	DSTACK_MODE_EVERY = 0,
+	DSTACK_MODE_FIRST = 1,
+	__DSTACK_MODE_MAX
 };
 
 /* Parts of the module that this build and this kernel have. */
@@ -304,7 +346,8 @@ struct dstack_extend {
  * @out_storage: enum dstack_storage
  * @out_kinds: kinds for which the policy names the digest
  * @out_epoch: epoch of the policy asked
- * @out_digest: SHA-256 of the file's content
+ * @out_digest: what the file is known by
+ * @__reserved: must be 0
  */
 struct dstack_why {
 	__u32 size;
@@ -317,10 +360,11 @@ struct dstack_why {
 	__u32 out_storage;
 	__u32 out_kinds;
 	__aligned_u64 out_epoch;
-	__u8 out_digest[DSTACK_DIGEST_SIZE];
+	struct dstack_digest out_digest;
+	__u32 __reserved;
 };
 
-#define DSTACK_WHY_SIZE_VER0	136
+#define DSTACK_WHY_SIZE_VER0	144
 
 /*
  * Generic netlink: Documentation/netlink/specs/dstack.yaml
@@ -343,10 +387,22 @@ enum dstack_cmd {
 	__DSTACK_CMD_MAX
 };
 
-/* The hooks that HOOKS_SET takes links for; a mask in DSTACK_A_HOOKS. */
-#define DSTACK_HOOK_EXEC	_BITUL(0)
-#define DSTACK_HOOK_MAP		_BITUL(1)
-#define __DSTACK_HOOK_ALL	(DSTACK_HOOK_EXEC | DSTACK_HOOK_MAP)
+/**
+ * enum dstack_hook - where the module looks; bits in DSTACK_A_HOOKS
+ * @DSTACK_HOOK_EXEC: a program, script or interpreter is about to run
+ * @DSTACK_HOOK_MAP: a file is about to be mapped executable
+ * @DSTACK_HOOK_OPEN: a file is being opened for writing
+ * @DSTACK_HOOK_RESIZE: a file is about to be truncated or extended
+ * @DSTACK_HOOK_SUPER: a file system is about to be mounted
+ */
+enum dstack_hook {
+	DSTACK_HOOK_EXEC = 0,
+	DSTACK_HOOK_MAP = 1,
+	DSTACK_HOOK_OPEN = 2,
+	DSTACK_HOOK_RESIZE = 3,
+	DSTACK_HOOK_SUPER = 4,
+	__DSTACK_HOOK_MAX
+};
 
 /**
  * enum dstack_attr - attributes; every command says which it takes
@@ -360,9 +416,10 @@ enum dstack_cmd {
  * @DSTACK_A_LOG_COUNT: u64, events in the log
  * @DSTACK_A_LOG_ACKED: u64, events that the daemon has stored
  * @DSTACK_A_LOG_PENDING: u64, bytes that wait for the daemon
- * @DSTACK_A_HOOKS: u32, DSTACK_HOOK_* whose links the module holds
- * @DSTACK_A_LINK_EXEC: u32, the sender's descriptor of the exec hook's BPF link
- * @DSTACK_A_LINK_MAP: u32, the same of the mapping hook's
+ * @DSTACK_A_HOOKS: u32, one bit for each hook whose link the module holds
+ * @DSTACK_A_LINKS: binary, for each enum dstack_hook in turn a u32, the
+ *	sender's descriptor of its BPF link
+ * @DSTACK_A_MODE: u32, enum dstack_mode
  * @DSTACK_A_POLICY_SIZE: u32, bytes of the table that follows
  * @DSTACK_A_POLICY_CHUNK: binary, the next bytes of the table
  * @DSTACK_A_POLICY_EPOCH: u64
@@ -395,8 +452,8 @@ enum dstack_attr {
 	DSTACK_A_LOG_ACKED = 8,
 	DSTACK_A_LOG_PENDING = 9,
 	DSTACK_A_HOOKS = 10,
-	DSTACK_A_LINK_EXEC = 11,
-	DSTACK_A_LINK_MAP = 12,
+	DSTACK_A_LINKS = 11,
+	DSTACK_A_MODE = 12,
 	DSTACK_A_POLICY_SIZE = 13,
 	DSTACK_A_POLICY_CHUNK = 14,
 	DSTACK_A_POLICY_EPOCH = 15,

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Changes that the module must know of, or must not let happen
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Who opens a file for writing, changes its size, or mounts a file system can
+ * make a remembered digest wrong.  Who opens the register's attribute can
+ * extend the register past the log: no quote of this boot would verify then.
+ */
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
+#include <linux/dcache.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/log2.h>
+#include <linux/magic.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "backend.h"
+#include "cache.h"
+#include "event.h"
+#include "guard.h"
+#include "identity.h"
+#include "measure.h"
+#include "policy.h"
+#include "storage.h"
+
+static atomic64_t opened;	/* how often the register was, seen by us */
+
+/* By its name alone: sysfs can be mounted more than once. */
+static bool is_register(const struct file *file)
+{
+	const struct dentry *dentry = file->f_path.dentry;
+	const char *attribute = dstack_backend()->attribute;
+
+	return attribute && dentry->d_sb->s_magic == SYSFS_MAGIC &&
+		!strcmp(dentry->d_name.name, attribute);
+}
+
+static int record(struct file *file, const char *verdict, u64 count)
+{
+	struct dstack_container *container __free(dstack_container) =
+		dstack_identity_current();
+	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
+	char *buf __free(kfree) = kmalloc(PATH_MAX, GFP_KERNEL);
+	const char *path;
+
+	if (!ev || !buf)
+		return -ENOMEM;
+	path = file_path(file, buf, PATH_MAX);
+	dstack_event_begin(ev, DSTACK_EVENT_REGISTER);
+	dstack_event_str(ev, "id", container ? container->id : DSTACK_HOST_ID);
+	dstack_event_str(ev, "verdict", verdict);
+	dstack_event_u64(ev, "count", count);
+	dstack_event_path(ev, "path", IS_ERR(path) ? "?" : path);
+	return dstack_measure(ev, NULL);
+}
+
+static int open_register(struct file *file)
+{
+	enum dstack_state state = dstack_policy_state();
+	bool deny = state != DSTACK_STATE_MEASURE;
+	u64 count;
+	int err = 0;
+
+	if (state == DSTACK_STATE_OFF)
+		return 0;
+	count = atomic64_inc_return(&opened);
+	/* At 1, 2, 4, 8, ...: many attempts make few records. */
+	if (is_power_of_2(count))
+		err = record(file, deny ? "denied" : "allowed", count);
+	if (deny)
+		pr_notice_ratelimited("%s: opened for writing by '%s', denied\n",
+				      dstack_backend()->attribute,
+				      current->comm);
+	return deny ? -EACCES : err;
+}
+
+/**
+ * dstack_guard_open() - a file is being opened for writing
+ * @file: counts as a writer already
+ *
+ * Context: sleeps.
+ * Return: 0; -EACCES for the register's attribute, but in state MEASURE; there
+ * what dstack_measure() gives if it could not be recorded.
+ */
+int dstack_guard_open(struct file *file)
+{
+	dstack_cache_forget(dstack_storage_inode(file));
+	return is_register(file) ? open_register(file) : 0;
+}
+
+/**
+ * dstack_guard_resize() - a file is about to be truncated or extended
+ * @dentry: the file
+ */
+void dstack_guard_resize(const struct dentry *dentry)
+{
+	if (d_really_is_positive(dentry))
+		dstack_cache_forget(d_inode(dentry));
+}
+
+/**
+ * dstack_guard_super() - a file system is about to be mounted
+ * @sb: its super block, which nobody uses yet
+ */
+void dstack_guard_super(const struct super_block *sb)
+{
+	dstack_cache_forget_super(sb);
+}
