@@ -23,7 +23,7 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     style sparse
+	     bench style sparse
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -95,6 +95,12 @@ sparse:
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
 
+# PROFILE=1: where the instructions go.
+bench: all
+	$(Q)$(MAKE) $(S) -C $(TOP)/tools/bench
+	$(Q)$(MAKE) $(S) -C $(TOP)/tools/profile
+	$(Q)$(TOP)/scripts/bench.sh $(if $(PROFILE),--profile)
+
 endif
 
 # DKMS builds for whatever kernel this machine boots: outside the lab.
@@ -121,6 +127,7 @@ help:
 	@echo 'Start here:'
 	@echo '  make demo        boot a confidential VM, run a measured container'
 	@echo '  make check       every test; TEST=name runs one, TEST=list lists'
+	@echo '  make bench       what it costs, in instructions of the guest'
 	@echo
 	@echo 'Build (to build/):'
 	@echo '  make             all of these'

@@ -105,7 +105,7 @@ license_of() {
 		echo 'GPL-2.0-only' ;;
 	include/uapi/*)
 		echo 'GPL-2.0-only WITH Linux-syscall-note' ;;
-	tools/tdx-module/*)
+	tools/tdx-module/* | tools/profile/*)
 		echo 'GPL-2.0-or-later' ;;
 	Documentation/*)
 		echo 'GPL-2.0-only' ;;
