@@ -152,7 +152,7 @@ static unsigned int evict(unsigned int nr)
 	unsigned int looks = 2 * count, dropped = 0;
 
 	lockdep_assert_held(&lock);
-	while (dropped < nr && looks--) {
+	while (dropped < nr && count && looks--) {
 		struct entry *entry = list_first_entry(&oldest_first,
 						       struct entry, recent);
 

@@ -18,6 +18,7 @@
 #include "backend.h"
 #include "cache.h"
 #include "control.h"
+#include "draft.h"
 #include "event.h"
 #include "hash.h"
 #include "identity.h"
@@ -43,12 +44,17 @@ static bool hooks_held;
  */
 int __init dstack_control_init(void)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
 	struct dstack_log_stats stats;
+	struct dstack_event *ev;
+	int err;
 
-	if (!ev)
+	if (!draft)
 		return -ENOMEM;
-	dstack_log_stats(&stats);
+	err = dstack_log_stats(&stats);
+	if (err)
+		return err;
+	ev = &draft->ev;
 	dstack_event_begin(ev, DSTACK_EVENT_START);
 	dstack_event_str(ev, "backend", dstack_backend()->name);
 	dstack_event_u64(ev, "abi", DSTACK_ABI);
@@ -122,7 +128,7 @@ static void publish_state(void *arg)
  */
 int dstack_control_state(u32 state)
 {
-	struct dstack_event *ev __free(kfree) = NULL;
+	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	enum dstack_state old;
 	int err;
 
@@ -138,13 +144,14 @@ int dstack_control_state(u32 state)
 			release_hooks();
 		return 0;
 	}
-	ev = kmalloc_obj(*ev, GFP_KERNEL);
-	if (!ev)
+	draft = dstack_draft_get();
+	if (!draft)
 		return -ENOMEM;
-	dstack_event_begin(ev, DSTACK_EVENT_STATE);
-	dstack_event_str(ev, "from", dstack_state_name(old));
-	dstack_event_str(ev, "to", dstack_state_name(state));
-	err = dstack_measure_publish(ev, NULL, publish_state, &state);
+	dstack_event_begin(&draft->ev, DSTACK_EVENT_STATE);
+	dstack_event_str(&draft->ev, "from", dstack_state_name(old));
+	dstack_event_str(&draft->ev, "to", dstack_state_name(state));
+	err = dstack_measure_publish(&draft->ev, NULL, publish_state, &state,
+				     NULL);
 	if (!err && state == DSTACK_STATE_OFF)
 		release_hooks();
 	return err;
@@ -204,17 +211,18 @@ static void publish_policy(void *arg)
 
 static int activate(const struct dstack_policy **policy)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
 	struct dstack_policy_facts facts;
 
 	lockdep_assert_held(&lock);
-	if (!ev)
+	if (!draft)
 		return -ENOMEM;
 	dstack_policy_facts(&facts);
 	if ((*policy)->epoch <= facts.epoch)
 		return -ESTALE;
-	policy_event(ev, *policy);
-	return dstack_measure_publish(ev, NULL, publish_policy, policy);
+	policy_event(&draft->ev, *policy);
+	return dstack_measure_publish(&draft->ev, NULL, publish_policy, policy,
+				      NULL);
 }
 
 /**
@@ -283,22 +291,23 @@ static void publish_remove(void *arg)
  */
 int dstack_control_add(struct dstack_container *container)
 {
-	struct dstack_event *ev __free(kfree) = NULL;
+	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	int err;
 
 	if (!dstack_event_name_ok(container->id) ||
 	    !dstack_event_name_ok(container->section) ||
 	    !strcmp(container->id, DSTACK_HOST_ID))
 		return -EINVAL;
-	ev = kmalloc_obj(*ev, GFP_KERNEL);
-	if (!ev)
+	draft = dstack_draft_get();
+	if (!draft)
 		return -ENOMEM;
 	guard(mutex)(&lock);
 	err = dstack_identity_reserve(container);
 	if (err)
 		return err;
-	container_event(ev, "add", container);
-	err = dstack_measure_publish(ev, NULL, publish_add, container);
+	container_event(&draft->ev, "add", container);
+	err = dstack_measure_publish(&draft->ev, NULL, publish_add, container,
+				     NULL);
 	if (err)
 		dstack_identity_cancel(container);
 	return err;
@@ -314,10 +323,10 @@ int dstack_control_add(struct dstack_container *container)
 int dstack_control_remove(const char *id)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
 	int err;
 
-	if (!ev)
+	if (!draft)
 		return -ENOMEM;
 	guard(mutex)(&lock);
 	container = dstack_identity_find(id);
@@ -326,8 +335,9 @@ int dstack_control_remove(const char *id)
 	err = dstack_identity_idle(container);
 	if (err)
 		return err;
-	container_event(ev, "remove", container);
-	return dstack_measure_publish(ev, NULL, publish_remove, container);
+	container_event(&draft->ev, "remove", container);
+	return dstack_measure_publish(&draft->ev, NULL, publish_remove,
+				      container, NULL);
 }
 
 /**
@@ -341,11 +351,11 @@ int dstack_control_remove(const char *id)
  */
 int dstack_control_event(const char *name, const void *payload, size_t len)
 {
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
 	int err;
 
-	if (!ev)
+	if (!draft)
 		return -ENOMEM;
-	err = dstack_event_foreign(ev, name, payload, len);
-	return err ?: dstack_measure(ev, NULL);
+	err = dstack_event_foreign(&draft->ev, name, payload, len);
+	return err ?: dstack_measure(&draft->ev, NULL);
 }

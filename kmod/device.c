@@ -23,6 +23,7 @@
 
 #include "backend.h"
 #include "device.h"
+#include "draft.h"
 #include "event.h"
 #include "identity.h"
 #include "log.h"
@@ -146,7 +147,7 @@ static int do_read_log(struct caller *caller, void *arg)
 static int do_extend(struct caller *caller, void *arg)
 {
 	struct dstack_extend *extend = arg;
-	struct dstack_event *ev __free(kfree) = NULL;
+	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	void *data __free(kfree) = NULL;
 
 	if (extend->flags || extend->__reserved)
@@ -160,14 +161,14 @@ static int do_extend(struct caller *caller, void *arg)
 	data = memdup_user(u64_to_user_ptr(extend->data), extend->data_len);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
-	ev = kmalloc_obj(*ev, GFP_KERNEL);
-	if (!ev)
+	draft = dstack_draft_get();
+	if (!draft)
 		return -ENOMEM;
-	dstack_event_begin(ev, DSTACK_EVENT_USER);
-	dstack_event_str(ev, "id", id_of(caller));
-	dstack_event_str(ev, "name", extend->name);
-	dstack_event_hex(ev, "data", data, extend->data_len);
-	return dstack_measure(ev, &extend->out_seq);
+	dstack_event_begin(&draft->ev, DSTACK_EVENT_USER);
+	dstack_event_str(&draft->ev, "id", id_of(caller));
+	dstack_event_str(&draft->ev, "name", (const char *)extend->name);
+	dstack_event_hex(&draft->ev, "data", data, extend->data_len);
+	return dstack_measure(&draft->ev, &extend->out_seq);
 }
 
 /* Whose verdict is asked for.  Others' are the host's root's business. */

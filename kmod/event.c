@@ -41,31 +41,57 @@ static bool plain(u8 c)
 	return c > 0x20 && c < 0x7f && c != '=' && c != '%';
 }
 
-static void put(struct dstack_event *ev, const void *data, size_t len)
+/* Room for @len more bytes, or NULL. */
+static u8 *room(struct dstack_event *ev, size_t len)
 {
+	u8 *to = ev->payload + ev->len;
+
 	if (ev->err)
-		return;
+		return NULL;
 	if (len > sizeof(ev->payload) - ev->len) {
 		ev->err = -EMSGSIZE;
-		return;
+		return NULL;
 	}
-	memcpy(ev->payload + ev->len, data, len);
 	ev->len += len;
+	return to;
+}
+
+static void put(struct dstack_event *ev, const void *data, size_t len)
+{
+	u8 *to = room(ev, len);
+
+	if (to)
+		memcpy(to, data, len);
+}
+
+static void put_char(struct dstack_event *ev, char c)
+{
+	u8 *to = room(ev, 1);
+
+	if (to)
+		*to = c;
 }
 
 static void put_escaped(struct dstack_event *ev, const u8 *data, size_t len)
 {
-	size_t i;
+	while (len) {
+		size_t run = 0;
 
-	for (i = 0; i < len; i++) {
-		const char esc[3] = {
-			'%', escdigits[data[i] >> 4], escdigits[data[i] & 15]
-		};
+		while (run < len && plain(data[run]))
+			run++;
+		put(ev, data, run);
+		data += run;
+		len -= run;
+		if (len) {
+			const char esc[3] = {
+				'%', escdigits[*data >> 4],
+				escdigits[*data & 15]
+			};
 
-		if (plain(data[i]))
-			put(ev, data + i, 1);
-		else
 			put(ev, esc, sizeof(esc));
+			data++;
+			len--;
+		}
 	}
 }
 
@@ -83,9 +109,9 @@ static void put_key(struct dstack_event *ev, const char *key)
 		return;
 	}
 	ev->key++;
-	put(ev, " ", 1);
+	put_char(ev, ' ');
 	put(ev, key, strlen(key));
-	put(ev, "=", 1);
+	put_char(ev, '=');
 }
 
 /**
@@ -99,8 +125,7 @@ void dstack_event_begin(struct dstack_event *ev, enum dstack_event_id id)
 	ev->key = 0;
 	ev->err = 0;
 	ev->len = 0;
-	memset(ev->name, 0, sizeof(ev->name));
-	memcpy(ev->name, schemas[id].name, strlen(schemas[id].name));
+	ev->name = schemas[id].name;
 	put(ev, DSTACK_EVENT_VERSION, strlen(DSTACK_EVENT_VERSION));
 }
 
@@ -161,24 +186,24 @@ void dstack_event_path(struct dstack_event *ev, const char *key,
  */
 void dstack_event_u64(struct dstack_event *ev, const char *key, u64 value)
 {
-	char text[21];
-	int len;
+	char text[20];		/* of 2^64 - 1 */
+	size_t at = sizeof(text);
 
-	len = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	do {
+		text[--at] = '0' + value % 10;
+		value /= 10;
+	} while (value);
 	put_key(ev, key);
-	put(ev, text, len);
+	put(ev, text + at, sizeof(text) - at);
 }
 
 static void put_hex(struct dstack_event *ev, const u8 *data, size_t len)
 {
-	size_t i;
+	u8 *to = room(ev, 2 * len);
 
-	for (i = 0; i < len; i++) {
-		const char hex[2] = {
-			hexdigits[data[i] >> 4], hexdigits[data[i] & 15]
-		};
-
-		put(ev, hex, sizeof(hex));
+	while (to && len--) {
+		*to++ = hexdigits[*data >> 4];
+		*to++ = hexdigits[*data++ & 15];
 	}
 }
 
@@ -225,7 +250,7 @@ void dstack_event_file(struct dstack_event *ev, const char *key,
 	put(ev, alg, strlen(alg));
 	if (digest->alg == DSTACK_ALG_NONE)
 		return;
-	put(ev, ":", 1);
+	put_char(ev, ':');
 	put_hex(ev, digest->value, sizeof(digest->value));
 }
 
@@ -249,7 +274,7 @@ int dstack_event_end(const struct dstack_event *ev)
 /**
  * dstack_event_foreign() - an event whose name is not the kernel's
  * @ev: the event
- * @name: NUL-terminated, must not be reserved
+ * @name: NUL-terminated, must not be reserved; the event keeps the pointer
  * @payload: any bytes
  * @len: how many
  *
@@ -264,8 +289,7 @@ int dstack_event_foreign(struct dstack_event *ev, const char *name,
 	ev->key = 0;
 	ev->err = 0;
 	ev->len = 0;
-	memset(ev->name, 0, sizeof(ev->name));
-	memcpy(ev->name, name, strlen(name));
+	ev->name = name;
 	put(ev, payload, len);
 	return ev->err;
 }

@@ -49,7 +49,7 @@ enum dstack_event_id {
  * @key: index of the next key to append
  * @err: first error; sticky, reported by dstack_event_end()
  * @len: bytes of @payload in use
- * @name: NUL-terminated
+ * @name: NUL-terminated; the schema's, or the caller's
  * @payload: not terminated
  *
  * Append the values in the schema's order; a wrong key is an error, so that
@@ -60,7 +60,7 @@ struct dstack_event {
 	u32 key;
 	int err;
 	u32 len;
-	char name[DSTACK_NAME_SIZE];
+	const char *name;
 	u8 payload[DSTACK_PAYLOAD_MAX];
 };
 

@@ -14,14 +14,13 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
-#include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/magic.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "backend.h"
 #include "cache.h"
+#include "draft.h"
 #include "event.h"
 #include "guard.h"
 #include "identity.h"
@@ -45,13 +44,14 @@ static int record(struct file *file, const char *verdict, u64 count)
 {
 	struct dstack_container *container __free(dstack_container) =
 		dstack_identity_current();
-	struct dstack_event *ev __free(kfree) = kmalloc_obj(*ev, GFP_KERNEL);
-	char *buf __free(kfree) = kmalloc(PATH_MAX, GFP_KERNEL);
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	struct dstack_event *ev;
 	const char *path;
 
-	if (!ev || !buf)
+	if (!draft)
 		return -ENOMEM;
-	path = file_path(file, buf, PATH_MAX);
+	ev = &draft->ev;
+	path = file_path(file, draft->path, sizeof(draft->path));
 	dstack_event_begin(ev, DSTACK_EVENT_REGISTER);
 	dstack_event_str(ev, "id", container ? container->id : DSTACK_HOST_ID);
 	dstack_event_str(ev, "verdict", verdict);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The event log: reserve, commit, drain, read
+ * The event log: prepare, reserve, commit, drain, read
  *
  * Copyright The dstack for Linux authors
  *
- * Invariant: base, folded with the digests [0, count), is value.  The digests
- * stay for ever; names and payloads stay until the daemon has stored them.
- * Writers are serialised by measure.c.  Everything that can fail happens in
- * reserve, so that nothing can fail once the register is extended.
+ * Invariant: base, folded with the digests [0, count), is the register.  It is
+ * folded when somebody asks, and as far as the daemon has acknowledged: no exec
+ * waits for it.  The digests stay for ever; names and payloads stay until the
+ * daemon has stored them.  Writers are serialised by measure.c.  Everything
+ * that can fail happens in prepare and reserve, so that nothing can fail once
+ * the register is extended.
  */
+#include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
@@ -29,7 +32,6 @@
 /**
  * struct dstack_record - one event
  * @rcu: for freeing while readers copy
- * @next: the register's value with this event
  * @digest: what the register is extended with
  * @name_len: bytes of name in @data
  * @payload_len: bytes of payload in @data, after the name
@@ -39,7 +41,6 @@
  */
 struct dstack_record {
 	struct rcu_head rcu;
-	u8 next[DSTACK_REGISTER_SIZE];
 	u8 digest[DSTACK_REGISTER_SIZE];
 	u16 name_len;
 	u32 payload_len;
@@ -55,11 +56,15 @@ static DECLARE_WAIT_QUEUE_HEAD(grown);
  * readers of records need neither.
  */
 static DEFINE_MUTEX(lock);
-static u8 base[DSTACK_REGISTER_SIZE];
-static u8 value[DSTACK_REGISTER_SIZE];
 static u64 count;		/* written under lock, read anywhere */
 static u64 acked;
 static u64 pending;
+
+/* Outside of lock: no commit waits for a fold. */
+static DEFINE_MUTEX(fold_lock);
+static u8 base[DSTACK_REGISTER_SIZE];	/* constant */
+static u8 value[DSTACK_REGISTER_SIZE];	/* of the digests [0, folded) */
+static u64 folded;
 
 /**
  * dstack_log_init() - an empty log
@@ -119,7 +124,15 @@ static u8 *digest_slot(u64 seq)
 	return page + seq % PAGE_DIGESTS * DSTACK_REGISTER_SIZE;
 }
 
-static struct dstack_record *make_record(const struct dstack_event *ev)
+/**
+ * dstack_log_prepare() - make a record of an event
+ * @ev: the event
+ *
+ * Context: needs no lock.
+ * Return: the record for dstack_log_reserve() or dstack_log_drop(); -ENOMEM or
+ * -errno of the hash.
+ */
+struct dstack_record *dstack_log_prepare(const struct dstack_event *ev)
 {
 	size_t name_len = strlen(ev->name);
 	struct dstack_record *record;
@@ -135,10 +148,6 @@ static struct dstack_record *make_record(const struct dstack_event *ev)
 	memcpy(record->data + name_len, ev->payload, ev->len);
 	err = dstack_event_digest(ev->name, name_len, ev->payload, ev->len,
 				  record->digest);
-	if (!err) {
-		memcpy(record->next, value, sizeof(value));
-		err = dstack_event_fold(record->next, record->digest);
-	}
 	if (err) {
 		kfree(record);
 		return ERR_PTR(err);
@@ -147,36 +156,33 @@ static struct dstack_record *make_record(const struct dstack_event *ev)
 }
 
 /**
- * dstack_log_reserve() - everything of an append that can fail
- * @ev: the event
+ * dstack_log_drop() - free a record that was not committed
+ * @record: prepared; may be NULL or an error
+ */
+void dstack_log_drop(struct dstack_record *record)
+{
+	if (!IS_ERR(record))
+		kfree(record);
+}
+
+/**
+ * dstack_log_reserve() - the place of the next record
  *
  * Context: under measure.c's lock, so that one reservation is open at a time.
- * Return: the record for dstack_log_commit() or dstack_log_cancel(); -ENOBUFS
- * if the daemon does not drain, -ENOMEM, or -errno of the hash.
+ * Return: 0, for dstack_log_commit() or dstack_log_cancel(); -ENOBUFS if the
+ * daemon does not drain, -ENOMEM.
  */
-struct dstack_record *dstack_log_reserve(const struct dstack_event *ev)
+int dstack_log_reserve(void)
 {
-	struct dstack_record *record;
-	int err;
-
-	if (pending >= DSTACK_LOG_PENDING_MAX)
-		return ERR_PTR(-ENOBUFS);
-	record = make_record(ev);
-	if (IS_ERR(record))
-		return record;
-	err = reserve_digest(count);
-	if (!err)
-		err = xa_reserve(&records, count, GFP_KERNEL);
-	if (err) {
-		kfree(record);
-		return ERR_PTR(err);
-	}
-	return record;
+	if (READ_ONCE(pending) >= DSTACK_LOG_PENDING_MAX)
+		return -ENOBUFS;
+	return reserve_digest(count) ?:
+		xa_reserve(&records, count, GFP_KERNEL);
 }
 
 /**
  * dstack_log_digest() - what to extend the register with
- * @record: reserved
+ * @record: prepared
  *
  * Return: the digest.
  */
@@ -187,7 +193,7 @@ const u8 *dstack_log_digest(const struct dstack_record *record)
 
 /**
  * dstack_log_commit() - append; cannot fail
- * @record: reserved, and in the register
+ * @record: prepared, its place reserved, and in the register
  *
  * Return: the event's position.
  */
@@ -198,10 +204,9 @@ u64 dstack_log_commit(struct dstack_record *record)
 	mutex_lock(&lock);
 	seq = count;
 	memcpy(digest_slot(seq), record->digest, sizeof(record->digest));
-	memcpy(value, record->next, sizeof(value));
 	/* The slot is reserved: this allocates nothing. */
 	xa_store(&records, seq, record, GFP_KERNEL);
-	pending += footprint(record);
+	WRITE_ONCE(pending, pending + footprint(record));
 	/* Pairs with the smp_load_acquire() in dstack_log_count(). */
 	smp_store_release(&count, seq + 1);
 	mutex_unlock(&lock);
@@ -211,50 +216,10 @@ u64 dstack_log_commit(struct dstack_record *record)
 
 /**
  * dstack_log_cancel() - the register was not extended
- * @record: reserved
  */
-void dstack_log_cancel(struct dstack_record *record)
+void dstack_log_cancel(void)
 {
 	xa_release(&records, count);
-	kfree(record);
-}
-
-/**
- * dstack_log_stats() - where the log stands, consistently
- * @stats: filled in
- */
-void dstack_log_stats(struct dstack_log_stats *stats)
-{
-	mutex_lock(&lock);
-	memcpy(stats->value, value, sizeof(value));
-	memcpy(stats->base, base, sizeof(base));
-	stats->count = count;
-	stats->acked = acked;
-	stats->pending = pending;
-	mutex_unlock(&lock);
-}
-
-/**
- * dstack_log_ack() - the daemon has stored the first events
- * @stored: how many in all
- *
- * Return: 0, -ERANGE if @stored goes back or past the end.
- */
-int dstack_log_ack(u64 stored)
-{
-	struct dstack_record *record;
-	int err = 0;
-
-	mutex_lock(&lock);
-	if (stored < acked || stored > count)
-		err = -ERANGE;
-	while (!err && acked < stored) {
-		record = xa_erase(&records, acked++);
-		pending -= footprint(record);
-		kfree_rcu(record, rcu);
-	}
-	mutex_unlock(&lock);
-	return err;
 }
 
 /**
@@ -266,6 +231,76 @@ u64 dstack_log_count(void)
 {
 	/* Pairs with the smp_store_release() in dstack_log_commit(). */
 	return smp_load_acquire(&count);
+}
+
+/* Let value be that of the first @end events at least; they are committed. */
+static int fold(u64 end)
+{
+	lockdep_assert_held(&fold_lock);
+	while (folded < end) {
+		int err = dstack_event_fold(value, digest_slot(folded));
+
+		if (err)
+			return err;
+		folded++;
+	}
+	return 0;
+}
+
+/**
+ * dstack_log_stats() - where the log stands, consistently
+ * @stats: filled in
+ *
+ * Return: 0 or -errno of the hash.
+ */
+int dstack_log_stats(struct dstack_log_stats *stats)
+{
+	int err;
+
+	guard(mutex)(&fold_lock);
+	stats->count = dstack_log_count();
+	err = fold(stats->count);
+	if (err)
+		return err;
+	memcpy(stats->value, value, sizeof(value));
+	memcpy(stats->base, base, sizeof(base));
+	guard(mutex)(&lock);
+	stats->acked = acked;
+	stats->pending = pending;
+	return 0;
+}
+
+/**
+ * dstack_log_ack() - the daemon has stored the first events
+ * @stored: how many in all
+ *
+ * The daemon's time is the one to fold in: whoever asks for a quote then finds
+ * little to do.
+ *
+ * Return: 0, -ERANGE if @stored goes back or past the end, or -errno of the
+ * hash.
+ */
+int dstack_log_ack(u64 stored)
+{
+	struct dstack_record *record;
+	int err = 0;
+
+	if (stored > dstack_log_count())
+		return -ERANGE;
+	scoped_guard(mutex, &fold_lock)
+		err = fold(stored);
+	if (err)
+		return err;
+	mutex_lock(&lock);
+	if (stored < acked)
+		err = -ERANGE;
+	while (!err && acked < stored) {
+		record = xa_erase(&records, acked++);
+		WRITE_ONCE(pending, pending - footprint(record));
+		kfree_rcu(record, rcu);
+	}
+	mutex_unlock(&lock);
+	return err;
 }
 
 /* Write event @seq to @buf if it fits.  Returns its size there. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The event log: reserve, commit, drain, read
+ * The event log: prepare, reserve, commit, drain, read
  *
  * Copyright The dstack for Linux authors
  */
@@ -34,11 +34,13 @@ struct dstack_log_stats {
 void dstack_log_init(const u8 start[DSTACK_REGISTER_SIZE]);
 void dstack_log_exit(void);
 
-struct dstack_record *dstack_log_reserve(const struct dstack_event *ev);
+struct dstack_record *dstack_log_prepare(const struct dstack_event *ev);
+void dstack_log_drop(struct dstack_record *record);
+int dstack_log_reserve(void);
 const u8 *dstack_log_digest(const struct dstack_record *record);
 u64 dstack_log_commit(struct dstack_record *record);
-void dstack_log_cancel(struct dstack_record *record);
-void dstack_log_stats(struct dstack_log_stats *stats);
+void dstack_log_cancel(void);
+int dstack_log_stats(struct dstack_log_stats *stats);
 int dstack_log_ack(u64 stored);
 
 size_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap);

@@ -10,7 +10,7 @@
  * policy, a new state, a container) comes into force inside the same critical
  * section: no exec runs under a policy that is not in the register yet.
  *
- * Lock order: measure lock, then the log's.
+ * Lock order: measure lock, then the log's two.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -20,6 +20,7 @@
 #include <linux/string.h>
 
 #include "backend.h"
+#include "draft.h"
 #include "event.h"
 #include "log.h"
 #include "measure.h"
@@ -53,27 +54,67 @@ int __init dstack_measure_init(void)
 void dstack_measure_exit(void)
 {
 	dstack_log_exit();
+	dstack_draft_exit();
 }
 
-static int record(const struct dstack_event *ev, u64 *seq)
+static int append(struct dstack_record *record, u64 *seq)
 {
-	struct dstack_record *record;
 	int err;
 
 	lockdep_assert_held(&lock);
+	err = dstack_log_reserve();
+	if (err)
+		return err;
+	err = dstack_backend()->extend(dstack_log_digest(record));
+	if (err)
+		dstack_log_cancel();
+	else
+		*seq = dstack_log_commit(record);
+	return err;
+}
+
+/**
+ * dstack_measure_publish() - put an event in, then do what it announces
+ * @ev: the event
+ * @done: is there nothing to announce any more, may be NULL; called under the
+ *	measure lock, so that of several callers one records
+ * @publish: called under the measure lock; cannot fail; may be NULL
+ * @arg: of both
+ * @seq: the event's position, may be NULL
+ *
+ * Context: sleeps; takes the measure lock.
+ * Return: 0; -ENOBUFS if the daemon does not drain, -ENOMEM, -EBUSY or -EIO of
+ * the register.  Then neither log nor register has the event, and @publish was
+ * not called.
+ */
+int dstack_measure_publish(const struct dstack_event *ev,
+			   bool (*done)(void *arg), void (*publish)(void *arg),
+			   void *arg, u64 *seq)
+{
+	struct dstack_record *record;
+	u64 unused;
+	int err;
+
 	err = dstack_event_end(ev);
 	if (WARN_ON_ONCE(err))
 		return err;
-	record = dstack_log_reserve(ev);
+	record = dstack_log_prepare(ev);
 	if (IS_ERR(record))
 		return PTR_ERR(record);
-	err = dstack_backend()->extend(dstack_log_digest(record));
-	if (err) {
-		dstack_log_cancel(record);
-		return err;
+
+	mutex_lock(&lock);
+	if (done && done(arg)) {
+		dstack_log_drop(record);
+		goto out_unlock;
 	}
-	*seq = dstack_log_commit(record);
-	return 0;
+	err = append(record, seq ?: &unused);
+	if (err)
+		dstack_log_drop(record);
+	else if (publish)
+		publish(arg);
+out_unlock:
+	mutex_unlock(&lock);
+	return err;
 }
 
 /**
@@ -82,43 +123,11 @@ static int record(const struct dstack_event *ev, u64 *seq)
  * @seq: its position, may be NULL
  *
  * Context: sleeps; takes the measure lock.
- * Return: 0; -ENOBUFS if the daemon does not drain, -ENOMEM, -EBUSY or -EIO of
- * the register.  Then neither log nor register has the event.
+ * Return: as dstack_measure_publish().
  */
 int dstack_measure(const struct dstack_event *ev, u64 *seq)
 {
-	u64 unused;
-
-	guard(mutex)(&lock);
-	return record(ev, seq ?: &unused);
-}
-
-/**
- * dstack_measure_publish() - put an event in, then do what it announces
- * @ev: the event
- * @done: is there nothing to announce any more, may be NULL; called under the
- *	measure lock, so that of several callers one records
- * @publish: called under the measure lock; cannot fail
- * @arg: of both
- *
- * Context: sleeps; takes the measure lock.
- * Return: as dstack_measure(); @publish was called only if it is 0, and then
- * unless @done said so.
- */
-int dstack_measure_publish(const struct dstack_event *ev,
-			   bool (*done)(void *arg), void (*publish)(void *arg),
-			   void *arg)
-{
-	u64 seq;
-	int err;
-
-	guard(mutex)(&lock);
-	if (done && done(arg))
-		return 0;
-	err = record(ev, &seq);
-	if (!err)
-		publish(arg);
-	return err;
+	return dstack_measure_publish(ev, NULL, NULL, NULL, seq);
 }
 
 /**
@@ -141,7 +150,9 @@ int dstack_measure_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 	err = dstack_backend()->report(report_data, report);
 	if (err)
 		return err;
-	dstack_log_stats(&stats);
+	err = dstack_log_stats(&stats);
+	if (err)
+		return err;
 	if (memcmp(report->value, stats.value, sizeof(stats.value))) {
 		if (!diverged)
 			pr_err("the register was extended by somebody else: no quote of this boot verifies any more\n");

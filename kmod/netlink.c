@@ -100,8 +100,11 @@ static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
 static int put_log(struct sk_buff *msg)
 {
 	struct dstack_log_stats stats;
+	int err;
 
-	dstack_log_stats(&stats);
+	err = dstack_log_stats(&stats);
+	if (err)
+		return err;
 	if (nla_put(msg, DSTACK_A_REGISTER, sizeof(stats.value),
 		    stats.value) ||
 	    nla_put(msg, DSTACK_A_BASE, sizeof(stats.base), stats.base) ||

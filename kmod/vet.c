@@ -16,12 +16,14 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
-#include <linux/limits.h>
 #include <linux/log2.h>
-#include <linux/slab.h>
+#include <linux/mm_types.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "digest.h"
+#include "draft.h"
 #include "event.h"
 #include "identity.h"
 #include "measure.h"
@@ -127,21 +129,15 @@ static enum dstack_event_id event_of(enum dstack_kind kind)
 }
 
 /* The fields that every event about a file ends with. */
-static int put_file(struct dstack_event *ev, struct file *file,
-		    const struct dstack_verdict *verdict)
+static void put_file(struct dstack_draft *draft, struct file *file,
+		     const struct dstack_verdict *verdict)
 {
-	char *buf __free(kfree) = kmalloc(PATH_MAX, GFP_KERNEL);
-	const char *path;
+	struct dstack_event *ev = &draft->ev;
+	const char *path = file_path(file, draft->path, sizeof(draft->path));
 
-	if (!buf)
-		return -ENOMEM;
-	path = file_path(file, buf, PATH_MAX);
-	if (IS_ERR(path))
-		path = "?";
 	dstack_event_u64(ev, "epoch", verdict->epoch);
 	dstack_event_str(ev, "storage", dstack_storage_name(verdict->storage));
-	dstack_event_path(ev, "path", path);
-	return 0;
+	dstack_event_path(ev, "path", IS_ERR(path) ? "?" : path);
 }
 
 /* Without a digest nothing tells one file from another: each is recorded. */
@@ -198,25 +194,24 @@ static int record_run(struct file *file, enum dstack_kind kind,
 		.what = what_of(kind, verdict),
 	};
 	bool known = identified(verdict) && run_is_recorded(&run);
-	struct dstack_event *ev __free(kfree) = NULL;
-	int err;
+	struct dstack_draft *draft __free(dstack_draft) = NULL;
+	struct dstack_event *ev;
 
 	if (known && once)
 		return 0;
-	ev = kmalloc_obj(*ev, GFP_KERNEL);
-	if (!ev)
+	draft = dstack_draft_get();
+	if (!draft)
 		return -ENOMEM;
+	ev = &draft->ev;
 	dstack_event_begin(ev, event_of(kind));
 	dstack_event_str(ev, "id", container->id);
 	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
-	err = put_file(ev, file, verdict);
-	if (err)
-		return err;
+	put_file(draft, file, verdict);
 	if (known || !identified(verdict))
 		return dstack_measure(ev, NULL);
 	return dstack_measure_publish(ev, once ? run_is_recorded : NULL,
-				      run_was_recorded, &run);
+				      run_was_recorded, &run, NULL);
 }
 
 /**
@@ -251,20 +246,23 @@ static int follow_mode(struct dstack_container *container,
 		       const struct dstack_verdict *verdict)
 {
 	struct turn turn = { .container = container, .verdict = verdict };
-	struct dstack_event *ev __free(kfree) = NULL;
+	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	enum dstack_mode from = READ_ONCE(container->mode);
+	struct dstack_event *ev;
 
 	if (likely(from == verdict->mode))
 		return 0;
-	ev = kmalloc_obj(*ev, GFP_KERNEL);
-	if (!ev)
+	draft = dstack_draft_get();
+	if (!draft)
 		return -ENOMEM;
+	ev = &draft->ev;
 	dstack_event_begin(ev, DSTACK_EVENT_MODE);
 	dstack_event_str(ev, "id", container->id);
 	dstack_event_str(ev, "from", dstack_mode_name(from));
 	dstack_event_str(ev, "to", dstack_mode_name(verdict->mode));
 	dstack_event_u64(ev, "epoch", verdict->epoch);
-	return dstack_measure_publish(ev, turn_is_done, turn_to_mode, &turn);
+	return dstack_measure_publish(ev, turn_is_done, turn_to_mode, &turn,
+				      NULL);
 }
 
 static void record_denial(struct file *file, enum dstack_kind kind,
@@ -273,22 +271,24 @@ static void record_denial(struct file *file, enum dstack_kind kind,
 {
 	u64 count = dstack_seen_denied(&container->seen, &verdict->digest,
 				       kind);
-	struct dstack_event *ev __free(kfree) = NULL;
+	struct dstack_draft *draft __free(dstack_draft) = NULL;
+	struct dstack_event *ev;
 
 	/* At 1, 2, 4, 8, ...: many denials make few records. */
 	if (!is_power_of_2(count))
 		return;
-	ev = kmalloc_obj(*ev, GFP_KERNEL);
-	if (!ev)
+	draft = dstack_draft_get();
+	if (!draft)
 		return;
+	ev = &draft->ev;
 	dstack_event_begin(ev, DSTACK_EVENT_DENY);
 	dstack_event_str(ev, "id", container->id);
 	dstack_event_str(ev, "kind", dstack_kind_name(kind));
 	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
 	dstack_event_u64(ev, "count", count);
-	if (!put_file(ev, file, verdict))
-		dstack_measure(ev, NULL);	/* it is denied either way */
+	put_file(draft, file, verdict);
+	dstack_measure(ev, NULL);	/* it is denied either way */
 }
 
 static int refuse(enum dstack_kind kind, const char *id, int err)
@@ -328,6 +328,17 @@ static int vet_in(struct file *file, enum dstack_kind kind,
 	return 0;
 }
 
+/*
+ * The program that an exec has just vetted, mapped by that exec: in_execve is
+ * set from before that until the program starts, and nobody else is in this
+ * address space yet.  (prctl(2) can make any file the exe_file, but not then.)
+ */
+static bool is_own_mapping(const struct file *file)
+{
+	return current->in_execve && current->mm &&
+		rcu_access_pointer(current->mm->exe_file) == file;
+}
+
 /**
  * dstack_vet() - decide, record, and let run or not
  * @file: open for reading
@@ -343,6 +354,8 @@ int dstack_vet(struct file *file, enum dstack_kind kind)
 	struct dstack_container *container __free(dstack_container) = NULL;
 
 	if (dstack_policy_state() == DSTACK_STATE_OFF)
+		return 0;
+	if (kind == DSTACK_KIND_MAP && is_own_mapping(file))
 		return 0;
 	container = dstack_identity_current();
 	if (!container)

@@ -25,7 +25,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 levels='
 0 compat/ limits trace/ pure
 1 event hash storage cache seen backend_ops
-2 table backend/ digest identity
+2 table draft backend/ digest identity
 3 backend log policy
 4 measure
 5 vet guard quote key control

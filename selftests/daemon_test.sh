@@ -80,7 +80,9 @@ claim torn_last_line_is_repaired file_replays
 
 down KILL
 cp "$log" "$work/log"
-sed -i '2s/digest":"../digest":"00/' "$log"
+# An event that no other equals, or its line could be had from there.
+line=$(grep -n 'event":"dstack.container"' "$log" | tail -n 1)
+sed -i "${line%%:*}"'s/digest":"../digest":"00/' "$log"
 said=$(up)
 claim changed_log_is_reported has "$said" "kept as '$log\\.[0-9]*'"
 claim changed_log_is_kept_aside rm "$log".[0-9]*
