@@ -14,6 +14,7 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAX_ERRNO	4095
+#define PROT_EXEC	0x4
 #define FMODE_WRITE	0x2	/* as in linux/fs.h, both since Linux 2.6 */
 #define ATTR_SIZE	0x8
 
@@ -31,8 +32,7 @@ struct iattr {
 } __attribute__((preserve_access_index));
 
 extern int bpf_dstack_vet_exec(struct linux_binprm *bprm) __ksym;
-extern int bpf_dstack_vet_map(struct file *file__nullable,
-			      unsigned long prot) __ksym;
+extern int bpf_dstack_vet_map(struct file *file__nullable) __ksym;
 extern int bpf_dstack_vet_open(struct file *file) __ksym;
 extern void bpf_dstack_note_resize(struct dentry *dentry) __ksym;
 extern void bpf_dstack_note_super(struct super_block *sb) __ksym;
@@ -67,11 +67,11 @@ SEC("lsm.s/mmap_file")
 long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
 	      unsigned long prot, unsigned long flags, long ret)
 {
-	if (ret)
+	if (ret || !(prot & PROT_EXEC))
 		return ret;
 	if (!file)
 		return 0;
-	return verdict(bpf_dstack_vet_map(file, prot));
+	return verdict(bpf_dstack_vet_map(file));
 }
 
 /* Of the many opens few are for writing: only these cost a call. */

@@ -26,6 +26,7 @@
 #include "measure.h"
 #include "policy.h"
 #include "table.h"
+#include "trace/trace.h"
 
 /* One change at a time.  Outside the measure lock. */
 static DEFINE_MUTEX(lock);
@@ -225,6 +226,14 @@ static int activate(const struct dstack_policy **policy)
 				      NULL);
 }
 
+static void trace_policy(const struct dstack_policy *policy, int err)
+{
+	const struct dstack_table_header *header = policy->table;
+
+	dstack_trace_policy(policy->epoch, le32_to_cpu(header->rules),
+			    policy->table_digest, err);
+}
+
 /**
  * dstack_control_policy() - make a table the active policy
  * @table: from kvmalloc(), taken over if 0 is returned
@@ -239,15 +248,17 @@ int dstack_control_policy(const void *table, size_t size,
 			  const u8 document[DSTACK_DIGEST_SIZE],
 			  const char **why)
 {
-	const struct dstack_policy *policy;
+	const struct dstack_policy *policy, *new;
 	int err;
 
 	policy = make_policy(table, size, document, why);
 	if (IS_ERR(policy))
 		return PTR_ERR(policy);
 
+	new = policy;
 	mutex_lock(&lock);
 	err = activate(&policy);
+	trace_policy(new, err);
 	mutex_unlock(&lock);
 	if (err) {
 		kvfree(policy->index);

@@ -9,7 +9,6 @@
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/kernel.h>
-#include <linux/mman.h>
 #include <linux/module.h>
 
 #include "guard.h"
@@ -37,16 +36,12 @@ __bpf_kfunc int bpf_dstack_vet_exec(struct linux_binprm *bprm)
  * @file__nullable: of mmap_file; NULL for anonymous memory, whatever the
  *	program checked: on 6.12 the verifier takes the argument for non-NULL
  *	and deletes the program's own check
- * @prot: what the mapping will have
  *
  * Return: 0 or -errno, as dstack_vet().
  */
-__bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable,
-				   unsigned long prot)
+__bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable)
 {
-	if (!file__nullable || !(prot & PROT_EXEC))
-		return 0;
-	return dstack_vet(file__nullable, DSTACK_KIND_MAP);
+	return file__nullable ? dstack_vet(file__nullable, DSTACK_KIND_MAP) : 0;
 }
 
 /**

@@ -24,6 +24,7 @@
 #include "event.h"
 #include "log.h"
 #include "measure.h"
+#include "trace/trace.h"
 
 static DEFINE_MUTEX(lock);
 static bool diverged;		/* one-way; written under lock, read anywhere */
@@ -80,7 +81,7 @@ static int append(struct dstack_record *record, u64 *seq)
  *	measure lock, so that of several callers one records
  * @publish: called under the measure lock; cannot fail; may be NULL
  * @arg: of both
- * @seq: the event's position, may be NULL
+ * @seq_out: the event's position, may be NULL
  *
  * Context: sleeps; takes the measure lock.
  * Return: 0; -ENOBUFS if the daemon does not drain, -ENOMEM, -EBUSY or -EIO of
@@ -89,10 +90,10 @@ static int append(struct dstack_record *record, u64 *seq)
  */
 int dstack_measure_publish(const struct dstack_event *ev,
 			   bool (*done)(void *arg), void (*publish)(void *arg),
-			   void *arg, u64 *seq)
+			   void *arg, u64 *seq_out)
 {
 	struct dstack_record *record;
-	u64 unused;
+	u64 seq = 0;
 	int err;
 
 	err = dstack_event_end(ev);
@@ -104,16 +105,19 @@ int dstack_measure_publish(const struct dstack_event *ev,
 
 	mutex_lock(&lock);
 	if (done && done(arg)) {
+		mutex_unlock(&lock);
 		dstack_log_drop(record);
-		goto out_unlock;
+		return 0;
 	}
-	err = append(record, seq ?: &unused);
+	err = append(record, &seq);
+	dstack_trace_extend(seq, ev->name, dstack_log_digest(record), err);
+	if (!err && publish)
+		publish(arg);
+	mutex_unlock(&lock);
 	if (err)
 		dstack_log_drop(record);
-	else if (publish)
-		publish(arg);
-out_unlock:
-	mutex_unlock(&lock);
+	else if (seq_out)
+		*seq_out = seq;
 	return err;
 }
 

@@ -19,7 +19,7 @@ void dstack_measure_exit(void);
 int dstack_measure(const struct dstack_event *ev, u64 *seq);
 int dstack_measure_publish(const struct dstack_event *ev,
 			   bool (*done)(void *arg), void (*publish)(void *arg),
-			   void *arg, u64 *seq);
+			   void *arg, u64 *seq_out);
 int dstack_measure_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 			  struct dstack_report *report, u64 *count);
 bool dstack_measure_diverged(void);

@@ -44,7 +44,7 @@ static u32 hash_digest(const void *key, u32 len, u32 seed)
 {
 	const struct dstack_digest *digest = key;
 
-	return jhash_1word(get_unaligned((const u32 *)digest->value), seed);
+	return jhash_1word(get_unaligned_le32(digest->value), seed);
 }
 
 static const struct rhashtable_params params = {

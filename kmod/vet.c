@@ -30,6 +30,7 @@
 #include "policy.h"
 #include "seen.h"
 #include "storage.h"
+#include "trace/trace.h"
 #include "vet.h"
 
 static atomic64_t allowed, denied;
@@ -298,34 +299,44 @@ static int refuse(enum dstack_kind kind, const char *id, int err)
 	return err;
 }
 
+/* What was decided is recorded; what cannot be recorded is denied. */
+static int take(struct file *file, enum dstack_kind kind,
+		struct dstack_container *container,
+		const struct dstack_verdict *verdict)
+{
+	int err = 0;
+
+	if (verdict->err) {
+		record_denial(file, kind, container, verdict);
+		return verdict->err;
+	}
+	if (kind == DSTACK_KIND_EXEC)
+		err = follow_mode(container, verdict);
+	if (!err)
+		err = record_run(file, kind, container, verdict);
+	return err ? refuse(kind, container->id, err) : 0;
+}
+
 static int vet_in(struct file *file, enum dstack_kind kind,
 		  struct dstack_container *container)
 {
 	struct dstack_verdict verdict;
-	int err = 0;
+	int err;
 
 	dstack_vet_ask(file, kind, container, &verdict);
 	if (verdict.reason == DSTACK_REASON_OFF)
 		return 0;
+	err = take(file, kind, container, &verdict);
+	dstack_trace_vet(container->id, kind, verdict.reason, verdict.epoch,
+			 &verdict.digest, err);
 	if (verdict.reason != DSTACK_REASON_APPROVED) {
 		atomic64_inc(&denied);
 		atomic64_inc(&container->denied);
-	}
-	if (verdict.err) {
-		record_denial(file, kind, container, &verdict);
-		return verdict.err;
-	}
-	if (kind == DSTACK_KIND_EXEC)
-		err = follow_mode(container, &verdict);
-	if (!err)
-		err = record_run(file, kind, container, &verdict);
-	if (err)
-		return refuse(kind, container->id, err);
-	if (verdict.reason == DSTACK_REASON_APPROVED) {
+	} else if (!err) {
 		atomic64_inc(&allowed);
 		atomic64_inc(&container->allowed);
 	}
-	return 0;
+	return err;
 }
 
 /*

@@ -39,6 +39,10 @@ kernel_ignored=LONG_LINE_STRING,PREFER_KERNEL_TYPES
 # kmod/compat/ is the one place that knows versions, and may look like a range.
 compat_ignored=$kernel_ignored,LINUX_VERSION_CODE,CONSTANT_COMPARISON
 
+# Tracepoints have a layout of their own, which checkpatch knows by the name of
+# the kernel's directory.
+trace_ignored=$kernel_ignored,PARENTHESIS_ALIGNMENT,OPEN_ENDED_LINE
+
 # What is about kernel code only, for the rest of the C sources:
 # ALLOC_WITH_SIZEOF, ARRAY_SIZE, BIT_MACRO, PREFER_DEFINED_ATTRIBUTE_MACRO,
 # STRCPY, STRNCPY	name the kernel's own; clang-tidy looks at strings
@@ -240,7 +244,9 @@ style_test() {
 	ktap_start
 	claim module_and_abi_follow_checkpatch follows_checkpatch \
 		"$kernel_ignored" 'kmod/*.[ch]' ':!kmod/compat/*' \
-		'bpf/*.[ch]' 'include/*.h'
+		':!kmod/trace/dstack.h' 'bpf/*.[ch]' 'include/*.h'
+	claim tracepoints_follow_checkpatch follows_checkpatch \
+		"$trace_ignored" kmod/trace/dstack.h
 	claim compat_follows_checkpatch follows_checkpatch \
 		"$compat_ignored" 'kmod/compat/*.[ch]'
 	claim userspace_follows_checkpatch follows_checkpatch \
