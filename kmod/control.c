@@ -305,7 +305,7 @@ int dstack_control_add(struct dstack_container *container)
 	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	int err;
 
-	if (!dstack_event_name_ok(container->id) ||
+	if (!dstack_event_id_ok(container->id) ||
 	    !dstack_event_name_ok(container->section) ||
 	    !strcmp(container->id, DSTACK_HOST_ID))
 		return -EINVAL;

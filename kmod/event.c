@@ -294,9 +294,27 @@ int dstack_event_foreign(struct dstack_event *ev, const char *name,
 	return ev->err;
 }
 
+/* 1 to @size - 1 of [A-Za-z0-9._-]. */
+static bool is_word(const char *word, size_t size)
+{
+	size_t i;
+
+	for (i = 0; word[i]; i++) {
+		u8 c = word[i];
+
+		if (i == size - 1)
+			return false;
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+		      c == '-'))
+			return false;
+	}
+	return i > 0;
+}
+
 /**
  * dstack_event_name_ok() - is this a name that cannot be mistaken
- * @name: NUL-terminated
+ * @name: NUL-terminated; of an event or of a section
  *
  * ':' separates name and payload in the digest, so a name with ':' could be
  * read as another name with another payload.
@@ -305,19 +323,18 @@ int dstack_event_foreign(struct dstack_event *ev, const char *name,
  */
 bool dstack_event_name_ok(const char *name)
 {
-	size_t i;
+	return is_word(name, DSTACK_NAME_SIZE);
+}
 
-	for (i = 0; name[i]; i++) {
-		u8 c = name[i];
-
-		if (i == DSTACK_NAME_SIZE - 1)
-			return false;
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-		      c == '-'))
-			return false;
-	}
-	return i > 0;
+/**
+ * dstack_event_id_ok() - can a container be called so
+ * @id: NUL-terminated
+ *
+ * Return: true for 1 to DSTACK_ID_SIZE - 1 of [A-Za-z0-9._-].
+ */
+bool dstack_event_id_ok(const char *id)
+{
+	return is_word(id, DSTACK_ID_SIZE);
 }
 
 /**

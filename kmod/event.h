@@ -104,6 +104,7 @@ int dstack_event_unescape(const struct dstack_bytes *value, void *out,
 			  size_t cap);
 
 bool dstack_event_name_ok(const char *name);
+bool dstack_event_id_ok(const char *id);
 bool dstack_event_name_reserved(const char *name);
 const char *dstack_event_name(enum dstack_event_id id);
 

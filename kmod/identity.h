@@ -42,7 +42,7 @@ struct dstack_container {
 	struct cgroup *cgroup;
 	u64 cgroup_id;
 	char id[DSTACK_ID_SIZE];
-	char section[DSTACK_ID_SIZE];
+	char section[DSTACK_SECTION_SIZE];
 	u8 app_id[DSTACK_APP_ID_SIZE];
 	u8 image[DSTACK_DIGEST_SIZE];
 	enum dstack_mode mode;

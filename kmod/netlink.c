@@ -267,17 +267,16 @@ static int do_policy_commit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
-static void copy_text(char *to, const struct nlattr *attr)
-{
-	nla_strscpy(to, attr, DSTACK_ID_SIZE);
-}
-
 static void fill_container(struct dstack_container *container,
 			   struct nlattr **attrs)
 {
-	copy_text(container->id, attrs[DSTACK_A_ID]);
-	copy_text(container->section,
-		  attrs[DSTACK_A_SECTION] ?: attrs[DSTACK_A_ID]);
+	nla_strscpy(container->id, attrs[DSTACK_A_ID], sizeof(container->id));
+	/* An id that is too long for it leaves a section that is refused. */
+	if (attrs[DSTACK_A_SECTION])
+		nla_strscpy(container->section, attrs[DSTACK_A_SECTION],
+			    sizeof(container->section));
+	else if (strlen(container->id) < sizeof(container->section))
+		strscpy(container->section, container->id);
 	nla_memcpy(container->app_id, attrs[DSTACK_A_APP_ID],
 		   sizeof(container->app_id));
 	if (attrs[DSTACK_A_IMAGE])
@@ -290,7 +289,7 @@ static void say_add(struct netlink_ext_ack *extack, int err)
 	switch (err) {
 	case -EINVAL:
 		NL_SET_ERR_MSG(extack,
-			       "id and section are 1 to 63 of [A-Za-z0-9._-], and not \"host\"");
+			       "id is 1 to 127, section 1 to 63 of [A-Za-z0-9._-]; an id is not \"host\", and a long one needs a section");
 		break;
 	case -EEXIST:
 		NL_SET_ERR_MSG(extack,
@@ -339,7 +338,7 @@ static int do_container_remove(struct sk_buff *skb, struct genl_info *info)
 
 	if (need(info, DSTACK_A_ID))
 		return -EINVAL;
-	copy_text(id, info->attrs[DSTACK_A_ID]);
+	nla_strscpy(id, info->attrs[DSTACK_A_ID], sizeof(id));
 	err = dstack_control_remove(id);
 	if (err == -ENOENT)
 		NL_SET_ERR_MSG(info->extack, "no container has this id");
@@ -416,7 +415,7 @@ static int do_event(struct sk_buff *skb, struct genl_info *info)
 	if (need(info, DSTACK_A_EVENT_NAME) ||
 	    need(info, DSTACK_A_EVENT_PAYLOAD))
 		return -EINVAL;
-	copy_text(name, info->attrs[DSTACK_A_EVENT_NAME]);
+	nla_strscpy(name, info->attrs[DSTACK_A_EVENT_NAME], sizeof(name));
 	err = dstack_control_event(name, nla_data(payload), nla_len(payload));
 	if (err == -EINVAL)
 		NL_SET_ERR_MSG(info->extack,
@@ -515,7 +514,7 @@ static const struct nla_policy data_policy[] = {
 static const struct nla_policy add_policy[] = {
 	[DSTACK_A_ID] = { .type = NLA_NUL_STRING, .len = DSTACK_ID_SIZE - 1 },
 	[DSTACK_A_SECTION] = { .type = NLA_NUL_STRING,
-			       .len = DSTACK_ID_SIZE - 1 },
+			       .len = DSTACK_SECTION_SIZE - 1 },
 	[DSTACK_A_CGROUP_FD] = { .type = NLA_U32 },
 	[DSTACK_A_APP_ID] = NLA_POLICY_EXACT_LEN(DSTACK_APP_ID_SIZE),
 	[DSTACK_A_IMAGE] = NLA_POLICY_EXACT_LEN(DSTACK_DIGEST_SIZE),

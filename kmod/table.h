@@ -59,7 +59,7 @@ struct dstack_table_header {
  * @__reserved: 0
  */
 struct dstack_table_section {
-	char name[DSTACK_ID_SIZE];
+	char name[DSTACK_SECTION_SIZE];
 	__le32 first;
 	__le32 count;
 	__le32 flags;

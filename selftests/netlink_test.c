@@ -303,22 +303,25 @@ TEST_F(netlink, oversized_attributes_rejected)
 TEST_F(netlink, strings_without_end_rejected)
 {
 	static const struct {
-		int cmd, attr;
+		int cmd, attr, size;
 	} strings[] = {
-		{ DSTACK_CMD_CONTAINER_ADD, DSTACK_A_ID },
-		{ DSTACK_CMD_CONTAINER_ADD, DSTACK_A_SECTION },
-		{ DSTACK_CMD_CONTAINER_REMOVE, DSTACK_A_ID },
-		{ DSTACK_CMD_EVENT_ADD, DSTACK_A_EVENT_NAME },
+		{ DSTACK_CMD_CONTAINER_ADD, DSTACK_A_ID, DSTACK_ID_SIZE },
+		{ DSTACK_CMD_CONTAINER_ADD, DSTACK_A_SECTION,
+		  DSTACK_SECTION_SIZE },
+		{ DSTACK_CMD_CONTAINER_REMOVE, DSTACK_A_ID, DSTACK_ID_SIZE },
+		{ DSTACK_CMD_EVENT_ADD, DSTACK_A_EVENT_NAME,
+		  DSTACK_NAME_SIZE },
 	};
-	/* Without a NUL; with one, but behind the longest; empty. */
-	static const int lens[] = { 8, 65, 0 };
 	struct genl *genl = &self->genl;
-	char text[65];
+	char text[DSTACK_ID_SIZE + 1];
 	size_t i, j;
 
-	memset(text, 'n', sizeof(text) - 1);
-	text[64] = '\0';
-	for (i = 0; i < ARRAY_SIZE(strings); i++)
+	for (i = 0; i < ARRAY_SIZE(strings); i++) {
+		/* Without a NUL; with one, behind the longest; empty. */
+		const int lens[] = { 8, strings[i].size + 1, 0 };
+
+		memset(text, 'n', sizeof(text));
+		text[strings[i].size] = '\0';
 		for (j = 0; j < ARRAY_SIZE(lens); j++) {
 			struct nl_msg *msg = genl_new(genl, strings[i].cmd, 0);
 
@@ -327,6 +330,7 @@ TEST_F(netlink, strings_without_end_rejected)
 				TH_LOG("attribute %d, %d bytes",
 				       strings[i].attr, lens[j]);
 		}
+	}
 }
 
 TEST_F(netlink, unknown_attributes_rejected)

@@ -142,14 +142,48 @@ TEST_F(registry, nobody_else_is_the_host)
 	EXPECT_EQ(0, forget(genl, self->c.as.id));
 }
 
-TEST_F(registry, id_takes_63_bytes)
+/* @len letters. */
+static const char *letters(size_t len)
 {
-	char id[DSTACK_ID_SIZE];
+	static char text[2][DSTACK_ID_SIZE + 1];
+	static int next;
 
-	memset(id, 'n', sizeof(id) - 1);
-	id[sizeof(id) - 1] = '\0';
-	EXPECT_EQ(0, add(&self->genl, id, self->cgroup));
-	EXPECT_EQ(0, forget(&self->genl, id));
+	next ^= 1;
+	memset(text[next], 'n', len);
+	text[next][len] = '\0';
+	return text[next];
+}
+
+TEST_F(registry, id_takes_127_bytes_and_section_63)
+{
+	struct genl *genl = &self->genl;
+	const char *id = letters(127);
+
+	EXPECT_EQ(0, add_section(genl, id, self->cgroup, letters(63)));
+	EXPECT_EQ(0, forget(genl, id));
+}
+
+TEST_F(registry, longer_ids_and_sections_rejected)
+{
+	struct genl *genl = &self->genl;
+
+	EXPECT_EQ(-EINVAL, add_section(genl, letters(128), self->cgroup, "x"));
+	EXPECT_EQ(-EINVAL, take_away(genl, letters(128)));
+	EXPECT_EQ(-EINVAL, add_section(genl, self->c.as.id, self->cgroup,
+				       letters(64)));
+}
+
+/* Nobody gets the section of a name that was cut. */
+TEST_F(registry, long_id_needs_a_section)
+{
+	struct genl *genl = &self->genl;
+
+	EXPECT_EQ(-EINVAL, add(genl, letters(64), self->cgroup));
+	EXPECT_STRNE("", genl->why);
+	EXPECT_EQ(0, add_section(genl, letters(64), self->cgroup, "x"));
+	EXPECT_EQ(0, forget(genl, letters(64)));
+	EXPECT_EQ(0, add(genl, letters(63), self->cgroup));
+	EXPECT_EQ(0, forget(genl, letters(63)));
 }
 
 TEST_F(registry, id_and_cgroup_are_registered_once)

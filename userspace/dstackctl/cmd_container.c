@@ -23,7 +23,7 @@ static void usage(FILE *out)
 	      "       dstackctl container remove ID\n\n"
 	      "  --cgroup DIR  its directory below /sys/fs/cgroup; add it before its first program\n"
 	      "  --id ID       name of the container in events and quotes\n"
-	      "  --section S   section of the policy that applies (default: ID)\n"
+	      "  --section S   section of the policy that applies (default: ID, if it is short)\n"
 	      "  --app-id HEX  the 20 bytes that name its application\n"
 	      "  --image ...   digest of its image manifest\n", out);
 }
@@ -106,12 +106,11 @@ static int container_list(int argc, char **argv)
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static bool set_name(char out[DSTACK_ID_SIZE], const char *name,
+static bool set_name(char *out, size_t size, const char *name,
 		     const char *text)
 {
-	if (!*text || strlen(text) >= DSTACK_ID_SIZE) {
-		error_msg("%s must have 1 to %d characters", name,
-			  DSTACK_ID_SIZE - 1);
+	if (!*text || strlen(text) >= size) {
+		error_msg("%s must have 1 to %zu characters", name, size - 1);
 		return false;
 	}
 	memcpy(out, text, strlen(text) + 1);
@@ -135,9 +134,10 @@ static bool set_option(int c, const char *arg, struct libdstack_container *add,
 		*cgroup = arg;
 		return true;
 	case 'i':
-		return set_name(add->id, "--id", arg);
+		return set_name(add->id, sizeof(add->id), "--id", arg);
 	case 's':
-		return set_name(add->section, "--section", arg);
+		return set_name(add->section, sizeof(add->section), "--section",
+				arg);
 	case 'a':
 		return set_hex(add->app_id, sizeof(add->app_id), "--app-id",
 			       arg);
@@ -192,8 +192,9 @@ static int container_add(int argc, char **argv)
 		error_msg("--cgroup, --id and --app-id are needed");
 		return usage_hint("container");
 	}
-	if (!*add.section)
-		memcpy(add.section, add.id, sizeof(add.section));
+	if (!*add.section &&
+	    !set_name(add.section, sizeof(add.section), "--section", add.id))
+		return usage_hint("container");
 	return add_container(cgroup, &add);
 }
 

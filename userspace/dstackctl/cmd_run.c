@@ -171,8 +171,7 @@ static int run(const struct options *opt)
 /* Names a directory and an event's id: neither "..", nor '/', nor empty. */
 static bool name_ok(const char *name)
 {
-	return name && dstack_event_name_ok(name) && *name != '.' &&
-		strlen(name) < DSTACK_ID_SIZE;
+	return name && dstack_event_id_ok(name) && *name != '.';
 }
 
 static int check_options(struct options *opt, int argc, char **argv)

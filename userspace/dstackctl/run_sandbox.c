@@ -195,7 +195,8 @@ int run_sandbox_enter(const char *rootfs, const char *name, const char **step)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return -errno;
 	*step = "set the host name";
-	if (sethostname(name, strlen(name)))
+	/* Of a long id the kernel takes the first part. */
+	if (sethostname(name, strnlen(name, HOST_NAME_MAX)))
 		return -errno;
 	take_devices(fds);
 	*step = "change the root directory";

@@ -102,7 +102,7 @@ struct libdstack_status {
 
 struct libdstack_container {
 	char id[DSTACK_ID_SIZE];
-	char section[DSTACK_ID_SIZE];
+	char section[DSTACK_SECTION_SIZE];
 	uint8_t app_id[DSTACK_APP_ID_SIZE];
 	uint8_t image[DSTACK_DIGEST_SIZE];	/* zeros: not given */
 	uint64_t cgroup_id;

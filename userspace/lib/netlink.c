@@ -50,7 +50,7 @@ const struct nla_policy dstack_attr_policy[__DSTACK_A_MAX] = {
 	[DSTACK_A_ID] = { .type = NLA_NUL_STRING,
 			  .maxlen = DSTACK_ID_SIZE },
 	[DSTACK_A_SECTION] = { .type = NLA_NUL_STRING,
-			       .maxlen = DSTACK_ID_SIZE },
+			       .maxlen = DSTACK_SECTION_SIZE },
 	[DSTACK_A_CGROUP_ID] = { .type = NLA_U64 },
 	[DSTACK_A_APP_ID] = { .minlen = DSTACK_APP_ID_SIZE,
 			      .maxlen = DSTACK_APP_ID_SIZE },

@@ -153,7 +153,7 @@ static int add_section(struct libdstack_policy *policy, const char *name,
 		return 0;
 	if (!dstack_event_name_ok(name)) {
 		dstack_message("policy: a section's name is 1 to %d letters, digits, '.', '_' or '-'",
-			       DSTACK_ID_SIZE - 1);
+			       DSTACK_SECTION_SIZE - 1);
 		return -EINVAL;
 	}
 	if (policy->nr_sections == DSTACK_TABLE_SECTIONS ||

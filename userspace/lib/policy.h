@@ -29,7 +29,7 @@ struct policy_rule {
 
 /* The name comes first: it is the key in the policy's tree. */
 struct policy_section {
-	char name[DSTACK_ID_SIZE];
+	char name[DSTACK_SECTION_SIZE];
 	enum dstack_mode measure;
 	size_t nr_rules;
 	void *rules;		/* struct policy_rule, by digest */

@@ -210,7 +210,7 @@ static int parse_section(struct libdstack_policy *policy, const char *name,
 
 	if (!dstack_event_name_ok(name))
 		return refuse("containers", "section \"%.64s\": want a name of 1 to %d letters, digits, '.', '_' or '-'",
-			      name, DSTACK_ID_SIZE - 1);
+			      name, DSTACK_SECTION_SIZE - 1);
 	snprintf(where, sizeof(where), "containers.%s", name);
 	err = check_fields(section, where, known);
 	if (err)

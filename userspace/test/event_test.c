@@ -253,6 +253,28 @@ static void worst_exec_event_fits(void **state)
 	assert_int_equal(dstack_event_end(&ev), 0);
 }
 
+static void ids_are_longer_than_names(void **state)
+{
+	char text[DSTACK_ID_SIZE + 1];
+
+	(void)state;
+	memset(text, 'n', sizeof(text));
+	text[DSTACK_NAME_SIZE - 1] = '\0';
+	assert_true(dstack_event_name_ok(text));
+	text[DSTACK_NAME_SIZE - 1] = 'n';
+	text[DSTACK_NAME_SIZE] = '\0';
+	assert_false(dstack_event_name_ok(text));
+	text[DSTACK_NAME_SIZE] = 'n';
+	text[DSTACK_ID_SIZE - 1] = '\0';
+	assert_true(dstack_event_id_ok(text));
+	text[DSTACK_ID_SIZE - 1] = 'n';
+	text[DSTACK_ID_SIZE] = '\0';
+	assert_false(dstack_event_id_ok(text));
+	assert_false(dstack_event_id_ok(""));
+	assert_false(dstack_event_id_ok("a/b"));
+	assert_false(dstack_event_id_ok("a:b"));
+}
+
 static void largest_user_event_fits(void **state)
 {
 	static const uint8_t data[DSTACK_USER_DATA_MAX];
@@ -526,6 +548,7 @@ int main(void)
 		cmocka_unit_test(file_is_named_by_algorithm_and_digest),
 		cmocka_unit_test(long_path_keeps_its_tail),
 		cmocka_unit_test(worst_exec_event_fits),
+		cmocka_unit_test(ids_are_longer_than_names),
 		cmocka_unit_test(largest_user_event_fits),
 		cmocka_unit_test(encoder_refuses_keys_out_of_order),
 		cmocka_unit_test(event_that_outgrows_its_room_is_refused),

@@ -237,17 +237,17 @@ static void name_dot(struct table *t)
 
 static void name_empty(struct table *t)
 {
-	memset(t->sections[0].name, 0, DSTACK_ID_SIZE);
+	memset(t->sections[0].name, 0, DSTACK_SECTION_SIZE);
 }
 
 static void name_without_end(struct table *t)
 {
-	memset(t->sections[2].name, 'w', DSTACK_ID_SIZE);
+	memset(t->sections[2].name, 'w', DSTACK_SECTION_SIZE);
 }
 
 static void name_with_tail(struct table *t)
 {
-	t->sections[0].name[DSTACK_ID_SIZE - 1] = 'x';
+	t->sections[0].name[DSTACK_SECTION_SIZE - 1] = 'x';
 }
 
 static void names_equal(struct table *t)
@@ -528,7 +528,7 @@ static void large_table_finds_every_rule(void **state)
 
 	(void)state;
 	for (i = 0; i < sections; i++) {
-		snprintf(t.sections[i].name, DSTACK_ID_SIZE, "s%04u", i);
+		snprintf(t.sections[i].name, DSTACK_SECTION_SIZE, "s%04u", i);
 		t.sections[i].first = cpu_to_le32(i * each);
 		t.sections[i].count = cpu_to_le32(each);
 		for (k = 0; k < each; k++) {

@@ -24,7 +24,8 @@
 #define DSTACK_REGISTER_SIZE	48	/* SHA-384 */
 #define DSTACK_DIGEST_SIZE	32	/* of a file, whatever the algorithm */
 #define DSTACK_APP_ID_SIZE	20
-#define DSTACK_ID_SIZE		64	/* container id or section, with NUL */
+#define DSTACK_ID_SIZE		128	/* container id, with NUL */
+#define DSTACK_SECTION_SIZE	64	/* section of a policy, with NUL */
 #define DSTACK_NAME_SIZE	64	/* event name, with NUL */
 #define DSTACK_QUOTE_MAX	131072
 #define DSTACK_USER_DATA_MAX	1024	/* payload of one user event */
@@ -222,7 +223,7 @@ struct dstack_info {
 	__u8 out_id[DSTACK_ID_SIZE];
 };
 
-#define DSTACK_INFO_SIZE_VER0	104
+#define DSTACK_INFO_SIZE_VER0	168
 
 /*
  * Bind the quote to the caller: @report_data is taken as a nonce, and the
@@ -364,7 +365,7 @@ struct dstack_why {
 	__u32 __reserved;
 };
 
-#define DSTACK_WHY_SIZE_VER0	144
+#define DSTACK_WHY_SIZE_VER0	208
 
 /*
  * Generic netlink: Documentation/netlink/specs/dstack.yaml
