@@ -126,6 +126,8 @@ static int put_policy(struct sk_buff *msg)
 	dstack_policy_facts(&facts);
 	if (nla_put_u64_64bit(msg, DSTACK_A_POLICY_EPOCH, facts.epoch,
 			      DSTACK_A_PAD) ||
+	    (facts.epoch && nla_put(msg, DSTACK_A_APP_ID,
+				    sizeof(facts.app_id), facts.app_id)) ||
 	    nla_put(msg, DSTACK_A_POLICY_TABLE, sizeof(facts.table_digest),
 		    facts.table_digest) ||
 	    nla_put(msg, DSTACK_A_POLICY_DOCUMENT,

@@ -58,13 +58,16 @@ const struct dstack_policy *dstack_policy_swap(const struct dstack_policy *new)
  */
 void dstack_policy_facts(struct dstack_policy_facts *facts)
 {
+	const struct dstack_table_header *header;
 	const struct dstack_policy *policy;
 
 	memset(facts, 0, sizeof(*facts));
 	rcu_read_lock();
 	policy = rcu_dereference(active);
 	if (policy) {
+		header = policy->table;
 		facts->epoch = policy->epoch;
+		memcpy(facts->app_id, header->app_id, sizeof(facts->app_id));
 		memcpy(facts->table_digest, policy->table_digest,
 		       sizeof(facts->table_digest));
 		memcpy(facts->document_digest, policy->document_digest,

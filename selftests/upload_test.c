@@ -374,16 +374,17 @@ static bool event_tells(struct libdstack_control *control, uint64_t seq)
 {
 	static uint64_t buf[1024];
 	const struct dstack_log_record *record = (void *)buf;
-	char table[65], document[65], want[512];
+	char table[65], document[65], app[41], want[512];
 	struct libdstack_status status;
 	int err, fd = device_open();
 
 	err = libdstack_status(control, &status);
 	hex(status.policy_table, DSTACK_DIGEST_SIZE, table);
 	hex(status.policy_document, DSTACK_DIGEST_SIZE, document);
+	hex(status.policy_app_id, DSTACK_APP_ID_SIZE, app);
 	snprintf(want, sizeof(want),
-		 "dstack.policyv=1 epoch=%ju app=%040d table=sha256:%s document=sha256:%s rules=%d",
-		 (uintmax_t)status.policy_epoch, 0, table, document, RULES);
+		 "dstack.policyv=1 epoch=%ju app=%s table=sha256:%s document=sha256:%s rules=%d",
+		 (uintmax_t)status.policy_epoch, app, table, document, RULES);
 	if (!err && libdstack_read_log(fd, &seq, take_first, buf) != 1)
 		err = -ENODATA;
 	close(fd);
@@ -400,9 +401,12 @@ TEST_F(upload, good_table_becomes_the_policy)
 	int pause = daemon_pause();
 
 	ASSERT_LE(0, pause);
+	memset(self->table.header.app_id, 0xa1, DSTACK_APP_ID_SIZE);
 	ASSERT_EQ(0, load(&self->genl, &self->table, sizeof(self->table)))
 		TH_LOG("%s", self->genl.why);
 	ASSERT_EQ(0, libdstack_status(self->control, &now));
+	EXPECT_EQ(0, memcmp(self->table.header.app_id, now.policy_app_id,
+			    DSTACK_APP_ID_SIZE));
 	hash("SHA256", &piece, 1, digest);
 	EXPECT_EQ(self->before.policy_epoch + 1, now.policy_epoch);
 	EXPECT_EQ(0, memcmp(digest, now.policy_table, sizeof(digest)));

@@ -56,6 +56,9 @@ static void print_policy(const struct libdstack_status *s)
 		return;
 	}
 	printf("policy      epoch %" PRIu64 "\n", s->policy_epoch);
+	printf("  app id    %s\n",
+	       libdstack_to_hex(s->policy_app_id, sizeof(s->policy_app_id),
+				hex));
 	printf("  document  sha256:%s\n",
 	       libdstack_to_hex(s->policy_document, sizeof(s->policy_document),
 				hex));
@@ -133,8 +136,10 @@ static json_t *json_policy(const struct libdstack_status *s)
 {
 	if (!s->policy_epoch)
 		return json_null();
-	return json_pack("{s:I, s:o, s:o}",
+	return json_pack("{s:I, s:o, s:o, s:o}",
 			 "epoch", (json_int_t)s->policy_epoch,
+			 "app_id", json_hex(s->policy_app_id,
+					    sizeof(s->policy_app_id)),
 			 "document", json_hex(s->policy_document,
 					      sizeof(s->policy_document)),
 			 "table", json_hex(s->policy_table,

@@ -95,6 +95,7 @@ struct libdstack_status {
 	uint8_t base[DSTACK_REGISTER_SIZE];
 	uint64_t log_count, log_acked, log_pending;
 	uint64_t policy_epoch;		/* 0: no policy */
+	uint8_t policy_app_id[DSTACK_APP_ID_SIZE];
 	uint8_t policy_table[DSTACK_DIGEST_SIZE];
 	uint8_t policy_document[DSTACK_DIGEST_SIZE];
 	uint64_t allowed, denied, cache_hits, cache_misses;

@@ -69,6 +69,11 @@ static int status_reply(struct nlattr **attrs, void *arg)
 	s->log_acked = get_u64(attrs[DSTACK_A_LOG_ACKED]);
 	s->log_pending = get_u64(attrs[DSTACK_A_LOG_PENDING]);
 	s->policy_epoch = get_u64(attrs[DSTACK_A_POLICY_EPOCH]);
+	/* Zeros are an application too: never those of a module without it. */
+	if (s->policy_epoch && !attrs[DSTACK_A_APP_ID])
+		return -EPROTO;
+	get_bytes(attrs[DSTACK_A_APP_ID], s->policy_app_id,
+		  sizeof(s->policy_app_id));
 	get_bytes(attrs[DSTACK_A_POLICY_TABLE], s->policy_table,
 		  sizeof(s->policy_table));
 	get_bytes(attrs[DSTACK_A_POLICY_DOCUMENT], s->policy_document,

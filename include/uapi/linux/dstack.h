@@ -431,7 +431,8 @@ enum dstack_hook {
  * @DSTACK_A_SECTION: string, the policy section that applies
  * @DSTACK_A_CGROUP_FD: u32, descriptor of the container's cgroup directory
  * @DSTACK_A_CGROUP_ID: u64
- * @DSTACK_A_APP_ID: binary, 20 bytes
+ * @DSTACK_A_APP_ID: binary, 20 bytes; in STATUS_GET the active policy's, absent
+ *	without a policy
  * @DSTACK_A_IMAGE: binary, SHA-256 of the image manifest
  * @DSTACK_A_EVENT_NAME: string
  * @DSTACK_A_EVENT_PAYLOAD: binary
