@@ -293,9 +293,34 @@ static void publish_remove(void *arg)
 	dstack_identity_remove(arg);
 }
 
+static int forget(struct dstack_event *ev, struct dstack_container *container)
+{
+	lockdep_assert_held(&lock);
+	container_event(ev, "remove", container);
+	return dstack_measure_publish(ev, NULL, publish_remove, container, NULL);
+}
+
+/*
+ * Nobody removes the containers of a runtime that died.  They must neither
+ * fill the registry nor keep their ids from those who start them again.
+ */
+static int forget_dead(struct dstack_event *ev)
+{
+	struct dstack_container *container;
+	int err = 0;
+
+	while (!err && (container = dstack_identity_dead())) {
+		err = forget(ev, container);
+		dstack_identity_put(container);
+	}
+	return err;
+}
+
 /**
  * dstack_control_add() - register a container
  * @container: filled in; taken over if 0 is returned
+ *
+ * Containers whose cgroup is gone are removed first, each with its event.
  *
  * Return: 0; -EINVAL for a malformed id or section or the id "host"; as
  * dstack_identity_reserve(); as dstack_measure().
@@ -313,7 +338,7 @@ int dstack_control_add(struct dstack_container *container)
 	if (!draft)
 		return -ENOMEM;
 	guard(mutex)(&lock);
-	err = dstack_identity_reserve(container);
+	err = forget_dead(&draft->ev) ?: dstack_identity_reserve(container);
 	if (err)
 		return err;
 	container_event(&draft->ev, "add", container);
@@ -335,7 +360,6 @@ int dstack_control_remove(const char *id)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
 	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
-	int err;
 
 	if (!draft)
 		return -ENOMEM;
@@ -343,12 +367,8 @@ int dstack_control_remove(const char *id)
 	container = dstack_identity_find(id);
 	if (!container)
 		return -ENOENT;
-	err = dstack_identity_idle(container);
-	if (err)
-		return err;
-	container_event(&draft->ev, "remove", container);
-	return dstack_measure_publish(&draft->ev, NULL, publish_remove,
-				      container, NULL);
+	return dstack_identity_idle(container) ?:
+		forget(&draft->ev, container);
 }
 
 /**

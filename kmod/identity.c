@@ -178,6 +178,29 @@ int dstack_identity_idle(const struct dstack_container *container)
 }
 
 /**
+ * dstack_identity_dead() - a container whose cgroup was removed
+ *
+ * A cgroup can be removed when its last process has left it, and takes none any
+ * more: nothing can run in this container again.  Its path may come back, as
+ * another cgroup.
+ *
+ * Return: any such container, for dstack_identity_put(), or NULL.
+ */
+struct dstack_container *dstack_identity_dead(void)
+{
+	struct dstack_container *container;
+	unsigned long index;
+
+	rcu_read_lock();
+	xa_for_each(&containers, index, container)
+		if (cgroup_is_dead(container->cgroup) &&
+		    kref_get_unless_zero(&container->ref))
+			break;
+	rcu_read_unlock();
+	return container;
+}
+
+/**
  * dstack_identity_remove() - forget a container
  * @container: registered
  */

@@ -59,6 +59,7 @@ int dstack_identity_reserve(const struct dstack_container *container);
 void dstack_identity_commit(struct dstack_container *container);
 void dstack_identity_cancel(const struct dstack_container *container);
 int dstack_identity_idle(const struct dstack_container *container);
+struct dstack_container *dstack_identity_dead(void);
 void dstack_identity_remove(struct dstack_container *container);
 
 struct dstack_container *dstack_identity_current(void);

@@ -295,7 +295,7 @@ static void say_add(struct netlink_ext_ack *extack, int err)
 		break;
 	case -EEXIST:
 		NL_SET_ERR_MSG(extack,
-			       "this id or cgroup is registered already");
+			       "this id or cgroup is registered already, see 'dstackctl container list'");
 		break;
 	case -ELOOP:
 		NL_SET_ERR_MSG(extack,

@@ -391,26 +391,6 @@ TEST_F(registry, populated_cannot_be_removed)
 	EXPECT_EQ(0, forget(genl, self->c.as.id));
 }
 
-TEST_F(registry, container_outlives_its_cgroup)
-{
-	struct genl *genl = &self->genl;
-
-	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
-	ASSERT_EQ(0, rmdir(self->c.cgroup));
-	/* The same path is another cgroup now. */
-	close(self->cgroup);
-	self->cgroup = cgroup_make(self->c.cgroup);
-	ASSERT_LE(0, self->cgroup);
-	EXPECT_EQ(-EEXIST, add(genl, self->c.as.id, self->cgroup));
-	EXPECT_EQ(0, add(genl, "selftest-heir", self->cgroup));
-	EXPECT_EQ(0, forget(genl, self->c.as.id));
-	EXPECT_EQ(0, forget(genl, "selftest-heir"));
-}
-
-/*
- * Whose process is whose
- */
-
 /* 0 if the module takes us for the container of this id. */
 static int am(void *id)
 {
@@ -421,6 +401,143 @@ static int am(void *id)
 	close(fd);
 	return err ?: strcmp(id, (char *)info.out_id) ? -EXDEV : 0;
 }
+
+/*
+ * Cgroups that were removed
+ */
+
+/* The cgroup of this path is another one afterwards. */
+static int renew(const char *path, int *cgroup)
+{
+	close(*cgroup);
+	if (rmdir(path))
+		return -errno;
+	*cgroup = cgroup_make(path);
+	return *cgroup < 0 ? *cgroup : 0;
+}
+
+TEST_F(registry, container_of_a_removed_cgroup_can_be_removed)
+{
+	struct genl *genl = &self->genl;
+
+	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	ASSERT_EQ(0, renew(self->c.cgroup, &self->cgroup));
+	EXPECT_EQ(0, take_away(genl, self->c.as.id));
+	EXPECT_EQ(-ENOENT, take_away(genl, self->c.as.id));
+}
+
+TEST_F(registry, id_of_a_removed_cgroup_is_free)
+{
+	struct libdstack_container found = { 0 };
+	struct genl *genl = &self->genl;
+	struct stat st;
+
+	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	ASSERT_EQ(0, renew(self->c.cgroup, &self->cgroup));
+	EXPECT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	strcpy(found.id, self->c.as.id);
+	EXPECT_EQ(1, libdstack_list_containers(self->control, find_container,
+					       &found));
+	EXPECT_EQ(0, fstat(self->cgroup, &st));
+	EXPECT_EQ(st.st_ino, found.cgroup_id);
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
+	EXPECT_EQ(-ENOENT, take_away(genl, self->c.as.id));
+}
+
+/* Not only its own id: what died anywhere is no longer counted. */
+TEST_F(registry, removed_cgroups_leave_the_registry)
+{
+	struct libdstack_status status;
+	struct genl *genl = &self->genl;
+	char path[256], id[32];
+	int i, fd;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(id, sizeof(id), "selftest-dead-%d", i);
+		snprintf(path, sizeof(path), "%s/%s", self->c.cgroup, id);
+		fd = cgroup_make(path);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(0, add(genl, id, fd));
+		close(fd);
+		/* Of these, all are gone but the one just added. */
+		EXPECT_EQ(0, rmdir(path));
+		EXPECT_EQ(0, libdstack_status(self->control, &status));
+		EXPECT_EQ(self->before.containers + 1, status.containers);
+	}
+	EXPECT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	EXPECT_EQ(-ENOENT, take_away(genl, "selftest-dead-2"));
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
+}
+
+/* Payloads, one a line. */
+struct last_events {
+	char text[4096];
+};
+
+static int append_event(const struct dstack_log_record *record, void *arg)
+{
+	struct last_events *last = arg;
+	size_t len = strlen(last->text);
+
+	snprintf(last->text + len, sizeof(last->text) - len, "%.*s\n",
+		 (int)record->payload_len,
+		 (const char *)record->data + record->name_len);
+	return 0;
+}
+
+TEST_F(registry, heir_is_recorded_after_the_end_of_the_dead)
+{
+	struct genl *genl = &self->genl;
+	struct last_events last = { 0 };
+	struct libdstack_status status;
+	int pause, fd = device_open();
+	char *removed, *added;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	ASSERT_EQ(0, renew(self->c.cgroup, &self->cgroup));
+	ASSERT_EQ(0, daemon_catch_up(self->control));
+	pause = daemon_pause();
+	ASSERT_LE(0, pause);
+	ASSERT_EQ(0, libdstack_status(self->control, &status));
+	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	EXPECT_EQ(0, libdstack_read_log(fd, &status.log_count, append_event,
+					&last));
+	removed = strstr(last.text, "v=1 action=remove id=selftest-registry ");
+	added = strstr(last.text, "v=1 action=add id=selftest-registry ");
+	EXPECT_TRUE(removed == last.text) TH_LOG("%s", last.text);
+	EXPECT_TRUE(removed && removed < added) TH_LOG("%s", last.text);
+	close(pause);
+	close(fd);
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
+}
+
+/* Whoever sits in it is not set free by another registration. */
+TEST_F(registry, populated_cgroup_is_not_taken_for_a_removed_one)
+{
+	struct genl *genl = &self->genl;
+	int other = cgroup_make(PARENT);
+	pid_t pid;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, add(genl, self->c.as.id, self->cgroup));
+	pid = sit_in(self->c.cgroup);
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(-EBUSY, rmdir(self->c.cgroup) ? -errno : 0);
+	EXPECT_EQ(-EEXIST, add(genl, self->c.as.id, other));
+	EXPECT_EQ(0, add(genl, "selftest-other", other));
+	EXPECT_EQ(0, in_cgroup(self->c.cgroup, am, self->c.as.id));
+	EXPECT_EQ(0, forget(genl, "selftest-other"));
+	kill(pid, SIGKILL);
+	wait_child(pid);
+	EXPECT_EQ(0, forget(genl, self->c.as.id));
+	close(other);
+	EXPECT_EQ(0, cgroup_remove(PARENT));
+}
+
+/*
+ * Whose process is whose
+ */
 
 TEST_F(registry, process_belongs_to_its_nearest_container)
 {

@@ -24,5 +24,10 @@
 #define kzalloc_obj(obj, gfp) kzalloc(sizeof(obj), gfp)
 #endif
 
+/* The cgroup core's own in 6.12, public in 7.3.  Drop when minimum >= 7.3. */
+#ifdef COMPAT_NEEDS_CGROUP_IS_DEAD
+#define cgroup_is_dead(cgrp) (!((cgrp)->self.flags & CSS_ONLINE))
+#endif
+
 #endif /* __KERNEL__ */
 #endif /* _DSTACK_COMPAT_H */
