@@ -58,18 +58,21 @@ static void other_device_is_told_from_ours(void **state)
 static void names_that_do_not_fit_are_not_cut(void **state)
 {
 	struct dstack_why why;
-	char name[DSTACK_NAME_SIZE + 1];
+	char name[DSTACK_NAME_SIZE + 1], id[DSTACK_ID_SIZE + 1];
 	uint64_t seq;
 
 	(void)state;
 	memset(name, 'a', DSTACK_NAME_SIZE);
+	memset(id, 'a', DSTACK_ID_SIZE);
 	name[DSTACK_NAME_SIZE] = '\0';
+	id[DSTACK_ID_SIZE] = '\0';
 	assert_int_equal(libdstack_extend(-1, name, "", 0, &seq), -EINVAL);
-	assert_int_equal(libdstack_why(-1, -1, DSTACK_KIND_EXEC, name, &why),
+	assert_int_equal(libdstack_why(-1, -1, DSTACK_KIND_EXEC, id, &why),
 			 -EINVAL);
 	name[DSTACK_NAME_SIZE - 1] = '\0';
+	id[DSTACK_ID_SIZE - 1] = '\0';
 	assert_int_equal(libdstack_extend(-1, name, "", 0, &seq), -EBADF);
-	assert_int_equal(libdstack_why(-1, -1, DSTACK_KIND_EXEC, name, &why),
+	assert_int_equal(libdstack_why(-1, -1, DSTACK_KIND_EXEC, id, &why),
 			 -EBADF);
 }
 
