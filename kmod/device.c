@@ -71,6 +71,8 @@ static int do_info(struct caller *caller, void *arg)
 	info->out_abi = DSTACK_ABI;
 	info->out_features = dstack_backend_features() |
 			     DSTACK_FEATURE_BPF_LSM;
+	if (IS_ENABLED(CONFIG_FS_VERITY))
+		info->out_features |= DSTACK_FEATURE_FSVERITY;
 	info->out_errata = 0;
 	info->out_backend = dstack_backend()->id;
 	info->out_backend_flags = dstack_backend()->flags;

@@ -12,19 +12,21 @@
 #include <jansson.h>
 #include <unistd.h>
 
+/* Of a feature that is not there, what it takes. */
 static const struct bit_name {
 	uint64_t bit;
-	const char *name;
+	const char *name, *needs;
 } features[] = {
-	{ DSTACK_FEATURE_TDX, "tdx" },
-	{ DSTACK_FEATURE_SIM, "sim" },
-	{ DSTACK_FEATURE_BPF_LSM, "bpf-lsm" },
+	{ DSTACK_FEATURE_TDX, "tdx", "kernel 6.16 or later" },
+	{ DSTACK_FEATURE_SIM, "sim", NULL },
+	{ DSTACK_FEATURE_BPF_LSM, "bpf-lsm", NULL },
+	{ DSTACK_FEATURE_FSVERITY, "fsverity", "CONFIG_FS_VERITY" },
 }, hooks[__DSTACK_HOOK_MAX] = {
-	{ 1U << DSTACK_HOOK_EXEC, "exec" },
-	{ 1U << DSTACK_HOOK_MAP, "map" },
-	{ 1U << DSTACK_HOOK_OPEN, "open" },
-	{ 1U << DSTACK_HOOK_RESIZE, "resize" },
-	{ 1U << DSTACK_HOOK_SUPER, "super" },
+	{ 1U << DSTACK_HOOK_EXEC, "exec", NULL },
+	{ 1U << DSTACK_HOOK_MAP, "map", NULL },
+	{ 1U << DSTACK_HOOK_OPEN, "open", NULL },
+	{ 1U << DSTACK_HOOK_RESIZE, "resize", NULL },
+	{ 1U << DSTACK_HOOK_SUPER, "super", NULL },
 };
 
 static void usage(FILE *out)
@@ -79,6 +81,10 @@ static void print_features(const struct dstack_info *info)
 	if (info->out_errata)
 		printf(", errata %#" PRIx64, (uint64_t)info->out_errata);
 	putchar('\n');
+	for (i = 0; i < ARRAY_SIZE(features); i++)
+		if (!(info->out_features & features[i].bit))
+			printf("missing     %s: needs %s\n", features[i].name,
+			       features[i].needs ?: "another module");
 }
 
 static void print_text(const struct libdstack_status *s,
@@ -174,6 +180,9 @@ static int print_json(const struct libdstack_status *s,
 		json_object_set_new(root, "abi", json_integer(info->out_abi));
 		json_object_set_new(root, "features",
 				    json_bits(info->out_features, false));
+		json_object_set_new(root, "missing",
+				    json_bits(__DSTACK_FEATURE_ALL &
+					      ~info->out_features, false));
 	}
 	if (!root || json_dumpf(root, stdout, JSON_INDENT(2))) {
 		json_decref(root);

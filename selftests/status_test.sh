@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# What the module says of itself, and of what this kernel cannot have.
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+begin status
+text=$(dstackctl status)
+json=$(dstackctl status --json)
+# The one feature that is not on every kernel that this project is tested on.
+symbol=$(grep -cw tdx_mcall_extend_rtmr /proc/kallsyms)
+
+claim every_feature_is_there_or_missing is \
+	"$(jq -r '.features + .missing | sort | join(" ")' <<<"$json")" \
+	'bpf-lsm fsverity sim tdx'
+claim tdx_is_missing_where_the_kernel_does_not_export_it is \
+	"$(jq '.missing | index("tdx") != null' <<<"$json")" \
+	"$(test "$symbol" = 0 && echo true || echo false)"
+claim what_is_missing_is_said_with_what_it_needs has "$text" \
+	'^missing     tdx: needs kernel 6.16 or later$' \
+	"$(test "$symbol" = 0 && echo 1 || echo 0)"
+claim fsverity_is_there has "$json" '"fsverity"' 1
+claim hooks_are_held has "$text" 'exec held, map held, open held, resize held, super held$' 1
+
+finish
