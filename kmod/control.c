@@ -297,7 +297,8 @@ static int forget(struct dstack_event *ev, struct dstack_container *container)
 {
 	lockdep_assert_held(&lock);
 	container_event(ev, "remove", container);
-	return dstack_measure_publish(ev, NULL, publish_remove, container, NULL);
+	return dstack_measure_publish(ev, NULL, publish_remove, container,
+				      NULL);
 }
 
 /*
