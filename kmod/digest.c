@@ -14,27 +14,27 @@
 #include <linux/fsverity.h>
 #include <linux/kernel.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "cache.h"
 #include "digest.h"
+#include "draft.h"
 #include "hash.h"
 #include "limits.h"
 #include "storage.h"
 
 static int hash_pieces(struct file *file, struct dstack_sha256 *state,
-		       void *buf)
+		       u8 chunk[DSTACK_HASH_CHUNK])
 {
 	loff_t pos = 0;
 
 	for (;;) {
-		ssize_t got = kernel_read(file, buf, DSTACK_HASH_CHUNK, &pos);
+		ssize_t got = kernel_read(file, chunk, DSTACK_HASH_CHUNK, &pos);
 		int err;
 
 		if (got <= 0)
 			return got;
-		err = dstack_sha256_update(state, buf, got);
+		err = dstack_sha256_update(state, chunk, got);
 		if (err)
 			return err;
 		if (fatal_signal_pending(current))
@@ -46,25 +46,19 @@ static int hash_pieces(struct file *file, struct dstack_sha256 *state,
 /* dstack_compute_fn: the SHA-256 of the content of a struct file. */
 static int hash_file(void *arg, u8 out[DSTACK_DIGEST_SIZE])
 {
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
 	struct dstack_sha256 *state;
-	struct file *file = arg;
-	void *buf;
 	int err;
 
-	buf = kvmalloc(DSTACK_HASH_CHUNK, GFP_KERNEL);
-	if (!buf)
+	if (!draft)
 		return -ENOMEM;
 	state = dstack_sha256_begin();
-	if (IS_ERR(state)) {
-		err = PTR_ERR(state);
-		goto out_free_buf;
-	}
-	err = hash_pieces(file, state, buf);
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	err = hash_pieces(arg, state, draft->chunk);
 	if (!err)
 		err = dstack_sha256_end(state, out);
 	dstack_sha256_free(state);
-out_free_buf:
-	kvfree(buf);
 	return err;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Room to write an event in
+ * Room to work in
  *
  * Copyright The dstack for Linux authors
  *
- * Any event fits, so a draft is large, and most events are small: clearing new
- * memory for each would take longer than writing it.  Every CPU keeps one.
+ * Any event fits into a draft, and most events are small: where the kernel
+ * clears new memory, that would take longer than writing the event, or hashing
+ * a small file.  Every CPU keeps one.
  */
 #include <linux/percpu.h>
 #include <linux/slab.h>
@@ -15,7 +16,7 @@
 static DEFINE_PER_CPU(struct dstack_draft *, spare);
 
 /**
- * dstack_draft_get() - room for one event
+ * dstack_draft_get() - room for one event or file
  *
  * Return: the room, for dstack_draft_put(), with what was in it last; NULL if
  * there is no memory.
@@ -38,7 +39,7 @@ void dstack_draft_put(struct dstack_draft *draft)
 }
 
 /**
- * dstack_draft_exit() - free what is kept; nobody writes any more
+ * dstack_draft_exit() - free what is kept; nobody works any more
  */
 void dstack_draft_exit(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Room to write an event in
+ * Room to work in
  *
  * Copyright The dstack for Linux authors
  */
@@ -11,15 +11,18 @@
 #include <linux/limits.h>
 
 #include "event.h"
+#include "limits.h"
 
 /**
- * struct dstack_draft - an event on its way, and the path that it names
- * @ev: the event
+ * struct dstack_draft - what is too large for the stack
+ * @ev: an event on its way
  * @path: for file_path()
+ * @chunk: the piece of a file that is being hashed
  */
 struct dstack_draft {
 	struct dstack_event ev;
 	char path[PATH_MAX];
+	u8 chunk[DSTACK_HASH_CHUNK];
 };
 
 struct dstack_draft *dstack_draft_get(void);

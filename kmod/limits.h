@@ -23,7 +23,7 @@
 #define DSTACK_CACHE_BITS	13	/* of the table they are found in */
 
 /* Bytes of a file that are hashed between two looks at signals. */
-#define DSTACK_HASH_CHUNK	SZ_64K
+#define DSTACK_HASH_CHUNK	SZ_16K
 
 /* A register that is busy is asked again this often, 50 us to 100 us apart. */
 #define DSTACK_BUSY_RETRIES	2000

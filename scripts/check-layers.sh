@@ -25,8 +25,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 levels='
 0 compat/ limits trace/ pure
 1 event hash storage cache seen backend_ops
-2 table draft backend/ digest identity
-3 backend log policy
+2 table draft backend/ identity
+3 backend digest log policy
 4 measure
 5 vet guard quote key control
 6 device netlink kfuncs
