@@ -23,7 +23,7 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     bench style sparse
+	     bench bench-tools style sparse
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -70,6 +70,10 @@ $(BUILD)/kmod-6.12/dstack.ko: $(wildcard /lab/kernel/6.12/release)
 bpf tdx-module userspace selftests: %:
 	$(Q)$(MAKE) $(S) -C $(TOP)/$(or $(DIR_$*),$*)
 DIR_tdx-module := tools/tdx-module
+
+bench-tools:
+	$(Q)$(MAKE) $(S) -C $(TOP)/tools/bench
+	$(Q)$(MAKE) $(S) -C $(TOP)/tools/profile
 userspace: bpf
 selftests: userspace
 
@@ -95,11 +99,11 @@ sparse:
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
 
-# PROFILE=1: where the instructions go.
-bench: all
-	$(Q)$(MAKE) $(S) -C $(TOP)/tools/bench
-	$(Q)$(MAKE) $(S) -C $(TOP)/tools/profile
-	$(Q)$(TOP)/scripts/bench.sh $(if $(PROFILE),--profile)
+# PROFILE=1: where the instructions go.  BACKEND=, KERNEL=: of one kind only.
+bench: all bench-tools
+	$(Q)$(TOP)/scripts/bench.sh $(if $(PROFILE),--profile) \
+		$(if $(BACKEND),--backend $(BACKEND)) \
+		$(if $(KERNEL),--kernel $(KERNEL))
 
 endif
 
@@ -127,7 +131,7 @@ help:
 	@echo 'Start here:'
 	@echo '  make demo        boot a confidential VM, run a measured container'
 	@echo '  make check       every test; TEST=name runs one, TEST=list lists'
-	@echo '  make bench       what it costs, in instructions of the guest'
+	@echo '  make bench       what it costs, in instructions; PROFILE=1: where'
 	@echo
 	@echo 'Build (to build/):'
 	@echo '  make             all of these'

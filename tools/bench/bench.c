@@ -30,12 +30,14 @@ static const struct command commands[] = {
 	  "FILE...         posix_spawn, exec, exit, wait; in turn" },
 	{ "map", cmd_map, 1,
 	  "FILE            mmap(PROT_READ | PROT_EXEC)" },
+	{ "pin", cmd_pin, 1,
+	  "FILE...          map them, until killed" },
 	{ "hash", cmd_hash, 1,
 	  "FILE            SHA-256 of it by AF_ALG" },
 	{ "extend", cmd_extend, 0,
 	  "               DSTACK_EXTEND of 32 bytes" },
 	{ "why", cmd_why, 2,
-	  "ID FILE...       DSTACK_WHY for container ID; in turn" },
+	  "ID FILE...       DSTACK_WHY for container ID, \"\": its own; in turn" },
 	{ "settle", cmd_settle, 0,
 	  "               wait until dstackd has stored every record" },
 };
@@ -57,7 +59,8 @@ static int usage(void)
 	      "  -c CGROUP  move to this cgroup directory first\n"
 	      "  -w N       rounds before the first sample (default 0)\n"
 	      "  -n N       samples (default 1)\n"
-	      "  -p PHASE   what tools/profile counts them as (default 0: no)\n\n",
+	      "  -p PHASE   what tools/profile counts them as (default 0: no)\n"
+	      "  -o PID     exec: say too what this process took meanwhile\n\n",
 	      stderr);
 	for (i = 0; i < COMMANDS; i++)
 		fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].help);
@@ -129,7 +132,7 @@ static int parse(int argc, char **argv, struct options *opt)
 	size_t phase;
 	int c;
 
-	while ((c = getopt(argc, argv, "+N:c:w:n:p:")) != -1) {
+	while ((c = getopt(argc, argv, "+N:c:w:n:p:o:")) != -1) {
 		if (c == 'N')
 			opt->name = optarg;
 		else if (c == 'c')
@@ -140,6 +143,8 @@ static int parse(int argc, char **argv, struct options *opt)
 			continue;
 		else if (c == 'p' && parse_number(optarg, &phase))
 			opt->phase = phase;
+		else if (c == 'o' && parse_number(optarg, &opt->other))
+			continue;
 		else
 			return -1;
 	}

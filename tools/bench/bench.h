@@ -53,6 +53,7 @@ struct series {
  * @warm: rounds before the first sample
  * @count: samples
  * @phase: of the profile, 0: none
+ * @other: a process whose time is told apart, 0: none
  */
 struct options {
 	const char *name;
@@ -60,6 +61,7 @@ struct options {
 	size_t warm;
 	size_t count;
 	uint32_t phase;
+	size_t other;
 };
 
 /* Touches the memory, so that no sample pays for it. */
@@ -76,6 +78,7 @@ void read_whole(int fd);
 int cmd_calibrate(const struct options *opt, char **args);
 int cmd_exec(const struct options *opt, char **args);
 int cmd_map(const struct options *opt, char **args);
+int cmd_pin(const struct options *opt, char **args);
 int cmd_hash(const struct options *opt, char **args);
 int cmd_extend(const struct options *opt, char **args);
 int cmd_why(const struct options *opt, char **args);

@@ -100,7 +100,7 @@ static int open_next(char ***file, char **files)
 	return fd;
 }
 
-/* Every file is looked up for a digest of its own. */
+/* Every file has a digest of its own; an empty id asks for the caller. */
 int cmd_why(const struct options *opt, char **args)
 {
 	char **file = args + 1;
@@ -108,6 +108,7 @@ int cmd_why(const struct options *opt, char **args)
 	int fd, asked;
 	size_t i;
 
+	enter(opt->cgroup);
 	fd = open_device();
 	series_init(&series, opt->count);
 	for (i = 0; i < opt->warm + opt->count; i++) {

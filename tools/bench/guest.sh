@@ -2,34 +2,37 @@
 # SPDX-License-Identifier: MIT
 # Copyright The dstack for Linux authors
 #
-# The part of scripts/bench.sh that runs in the machine, which has counted
-# instructions and one CPU, and the module not loaded.  Everything is measured
-# in one boot: without the module, with it, without it again, under IMA.
+# The part of scripts/bench.sh that runs in a machine whose instructions are
+# counted, with one CPU and the module not loaded.  Everything is measured in
+# one boot: without the module, with it, without it again, under IMA.
 #
-# Leaves in /out: samples (a line for each series: PHASE.WHAT VALUE...), reasons
-# (PHASE TEXT: why there is none), phases (NUMBER NAME), kallsyms.PHASE.
+# Leaves in /out: samples (PHASE.WHAT VALUE..., a line for each series), reasons
+# (METRIC TEXT: why there is none), phases (NUMBER PHASE.WHAT), kallsyms.PHASE.
 set -eu
 
 count=${BENCH_COUNT:-200}
 warm=${BENCH_WARM:-20}
+quick=${BENCH_QUICK:-no}
 profile=${BENCH_PROFILE:-no}
 out=/out
 work=/var/tmp/bench
-cgroup=/sys/fs/cgroup/bench
+cgroups=/sys/fs/cgroup
 app_id=$(printf '%040d' 0)
 libc=$(ldd /usr/bin/true | sed -n 's/.*libc\.so[^/]*\(\/[^ ]*\).*/\1/p')
-loader=$(ldd /usr/bin/true | sed -n 's/[[:space:]]*\(\/[^ ]*ld-linux[^ ]*\).*/\1/p')
-programs=(static dynamic musl)
-phase=none
+loader=$(ldd /usr/bin/true |
+	sed -n 's/[[:space:]]*\(\/[^ ]*ld-linux[^ ]*\).*/\1/p')
+# Files that nobody knows yet: sizes in KiB, so many of each.
+sizes=(32 256 1024)
+test "$quick" = yes || sizes+=(4096)
+files=3
+looks=256
+rounds=$(test "$profile" = yes && echo 1 || echo 4)
+phase=
 number=0
 epoch=0
 
-say() {
-	echo "bench: $*" >&2
-}
-
-# take WHAT [OPTION]... COMMAND [ARG]...: one series of this phase.  Each is a
-# phase of its own to the profile.
+# take WHAT [OPTION]... COMMAND [ARG]...: one series of this phase, which has a
+# number of its own in the profile.
 take() {
 	local what=$1 mark=0
 	shift
@@ -41,88 +44,213 @@ take() {
 	"$work/bench" -N "$phase.$what" -p "$mark" "$@" >>"$out/samples"
 }
 
-# What an exec costs; and the kernel's symbols, if somebody will ask.
+take_exec() {
+	local program=$1
+	take "exec.$program" -c "$cgroups/bench" -w "$warm" \
+		-n "$((count / rounds))" exec "$work/subject-$program"
+}
+
+# In rounds, so that what the machine does besides meets all of them.  The
+# kernel's symbols are those of now: modules and BPF programs go.
 take_execs() {
-	local program
-	for program in "${programs[@]}"; do
-		take "exec.$program" -c "$cgroup" -w "$warm" -n "$count" \
-			exec "$work/subject-$program"
+	local program round
+	for ((round = 0; round < rounds; round++)); do
+		for program in static dynamic musl; do
+			take_exec "$program"
+		done
 	done
 	test "$profile" != yes || cat /proc/kallsyms >"$out/kallsyms.$phase"
 }
 
+# What a machine does only in its first seconds shall be over.
+warm_up() {
+	local program
+	for program in static dynamic musl; do
+		"$work/bench" -c "$cgroups/bench" -n 200 \
+			exec "$work/subject-$program" >/dev/null
+	done
+}
+
+# In a cgroup as deep as the container's that is none.
+take_host() {
+	take host -c "$cgroups/plain" -w "$warm" -n "$count" \
+		exec "$work/subject-static"
+}
+
 take_map() {
-	take map -c "$cgroup" -w "$warm" -n "$count" map "$libc"
+	take map -c "$cgroups/bench" -w "$warm" -n "$count" map "$libc"
+}
+
+why_none() {
+	echo "$*" >>"$out/reasons"
+}
+
+#
+# Before
+#
+
+# file NAME KIB: a program of that size, each with content of its own.
+make_file() {
+	cp "$work/subject-musl" "$1"
+	head -c "$2K" /dev/urandom >>"$1"
+	truncate -s "$2K" "$1"
+}
+
+make_files() {
+	local size i
+	for size in "${sizes[@]}"; do
+		for ((i = 0; i < files; i++)); do
+			make_file "$work/cold-$size-$i" "$size"
+			make_file "$work/verity-$size-$i" "$size"
+		done
+	done
+	sync
+	for i in "$work"/verity-*; do
+		fsverity enable "$i"
+	done
+	# All of it is in memory from here on.
+	cat "$work"/{cold,verity}-* >/dev/null
 }
 
 prepare() {
-	mkdir -p "$work" "$cgroup"
-	cp /copy/* "$work/"
+	local name
+	mkdir -p "$work"
+	for name in bench plain lookup absent; do
+		mkdir -p "$cgroups/$name"
+	done
 	: >"$out/samples"
 	: >"$out/reasons"
 	: >"$out/phases"
+	uname -r >"$out/release"
+	cp /copy/* "$work/"
+	test "$profile" = yes || make_files
 	echo 1 >/proc/sys/net/core/bpf_jit_kallsyms
 	sync
-	# What a boot leaves to be done: noise.
-	sleep 2
+	"$work/bench" pin "$libc" "$loader" "$work"/subject-* &
+	"$work/bench" -N calibrate -w 1 -n 5 calibrate >>"$out/samples"
+	warm_up
+}
+
+#
+# Phases
+#
+
+# The same files as later, which here nobody reads.
+base_of_cold() {
+	local size
+	for size in "${sizes[@]}"; do
+		take "cold.$size" -c "$cgroups/bench" -w "$files" -n "$files" \
+			exec "$work/cold-$size"-*
+	done
 }
 
 without_module() {
 	phase=$1
 	take_execs
 	take_map
+	test "$profile" = yes || take_host
 }
 
 # policy [FILTER]: allows the programs, with what the jq filter makes of it.
 policy() {
+	local program allowed=("$libc" "$loader")
+	for program in "$work"/subject-* "$work"/cold-*; do
+		test ! -e "$program" || allowed+=("$program")
+	done
 	epoch=$((epoch + 1))
 	dstackctl policy scan --epoch "$epoch" --name bench \
-		--output "$work/scanned.json" "$work"/subject-* \
-		"$libc" "$loader" &&
+		--output "$work/scanned.json" "${allowed[@]}" &&
 		jq "${1:-.}" "$work/scanned.json" >"$work/policy.json" &&
-		dstackctl policy load "$work/policy.json"
+		dstackctl policy load "$work/policy.json" >/dev/null
+}
+
+container() {
+	dstackctl container add --cgroup "$cgroups/$1" --id "$1" \
+		--section "$1" --app-id "$app_id"
 }
 
 load() {
 	insmod /usr/lib/dstack/dstack.ko "backend=$DSTACK_BACKEND"
 	dstackd --daemonize
 	policy
-	dstackctl container add --cgroup "$cgroup" --id bench \
-		--section bench --app-id "$app_id"
-	dstackctl state enforce
-	"$work/bench" settle >/dev/null
+	container bench
+	dstackctl state enforce >/dev/null
+	settle
 }
 
 daemon() {
 	cat /run/dstack/dstackd.pid
 }
 
+settle() {
+	"$work/bench" settle >/dev/null
+}
+
 # Stopped, the daemon takes no part: what is left is the exec's own.
 hold_daemon() {
-	"$work/bench" settle >/dev/null
+	settle
 	kill -STOP "$(daemon)"
 }
 
 release_daemon() {
 	kill -CONT "$(daemon)"
-	"$work/bench" settle >/dev/null
+	settle
 }
 
-measure_every() {
+# Its first execs, with the content in memory; the hash alone; and what
+# fs-verity knows already.
+cold() {
+	local size
+	for size in "${sizes[@]}"; do
+		take "cold.$size" -c "$cgroups/bench" -n "$files" \
+			exec "$work/cold-$size"-*
+		take "hash.$size" -w 1 -n "$files" hash "$work/cold-$size-0"
+		take "verity.$size" -n "$files" \
+			why bench "$work/verity-$size"-*
+		take "verity_again.$size" -n "$files" \
+			why bench "$work/verity-$size"-*
+	done
+}
+
+every() {
 	phase=every
 	hold_daemon
 	take_execs
 	take_map
 	take extend -w "$warm" -n "$count" extend
+	if test "$profile" != yes; then
+		take_host
+		cold
+	fi
 	release_daemon
 }
 
-measure_first() {
+daemon_time() {
+	local time
+	read -r time _ <"/proc/$(daemon)/schedstat"
+	echo "$time"
+}
+
+# The daemon at work, and to the end of it.
+running() {
+	local program before
+	phase=running
+	for program in static dynamic; do
+		before=$(daemon_time)
+		take "exec.$program" -c "$cgroups/bench" -w "$warm" \
+			-n "$count" -o "$(daemon)" \
+			exec "$work/subject-$program"
+		settle
+		echo "$phase.exec.$program.daemon $(($(daemon_time) - before))" \
+			>>"$out/samples"
+	done
+}
+
+first() {
 	local why
 	phase=first
 	if ! why=$(policy '.containers.bench.measure = "first"' 2>&1); then
-		echo "first the policy is refused: ${why##*$'\n'}" \
-			>>"$out/reasons"
+		why_none first "the policy is refused: ${why##*$'\n'}"
 		return
 	fi
 	hold_daemon
@@ -131,10 +259,37 @@ measure_first() {
 	release_daemon
 }
 
+# take_looks CONTAINER FILES POLICY: each file twice to warm up.
+take_looks() {
+	take "$1.$2_$3" -c "$cgroups/$1" -w 128 -n "$looks" \
+		why "" "$work/$2"-*
+}
+
+# The whole question, and the question whose section is absent: what lies
+# between them is the lookup.
+lookup() {
+	local size
+	phase=lookup
+	if test "$quick" = yes; then
+		why_none lookup "left out of a quick run"
+		return
+	fi
+	container lookup
+	container absent
+	for size in 1k 100k; do
+		dstackctl policy load "$work/policy-$size.json" >/dev/null
+		take_looks absent known "$size"
+		take_looks lookup known "$size"
+		take_looks lookup unknown "$size"
+	done
+	dstackctl container remove lookup
+	dstackctl container remove absent
+}
+
 unload() {
 	local pid
 	dstackctl container remove bench
-	dstackctl state off
+	dstackctl state off >/dev/null
 	pid=$(daemon)
 	kill "$pid"
 	while test -e "/proc/$pid"; do
@@ -145,23 +300,25 @@ unload() {
 	done
 }
 
-with_ima() {
+# Its policy can be written once in a boot: last.
+ima() {
 	local policy=/sys/kernel/security/ima/policy
 	phase=ima
-	if ! test -w "$policy"; then
-		echo "ima this kernel offers no $policy" >>"$out/reasons"
+	if ! echo 'measure func=BPRM_CHECK' 2>/dev/null >"$policy"; then
+		why_none ima "this kernel takes no policy by $policy"
 		return
 	fi
-	echo 'measure func=BPRM_CHECK' >"$policy"
 	take_execs
 }
 
 prepare
-"$work/bench" -N calibrate -n 5 calibrate >>"$out/samples"
 without_module base1
+test "$profile" = yes || base_of_cold
 load
-measure_every
-measure_first
+every
+test "$profile" = yes || running
+first
+test "$profile" = yes || lookup
 unload
 without_module base2
-with_ima
+ima
