@@ -183,14 +183,15 @@ profiles() {
 			test "$phase" != base1 || continue
 			report "base1.exec.$program" "$phase.exec.$program" \
 				>"$to/$program-$phase-diff.txt"
+			test "$phase" != ima || continue
 			report --under dstack_vet "$phase.exec.$program" \
 				>"$to/$program-$phase-vet.txt"
 		done
 	done
 	report base1.map every.map >"$to/map-every-diff.txt"
 	report every.extend >"$to/extend.txt"
-	find "$to" -empty -delete
 	ls "$to"/*.txt
+	report
 }
 
 main() {

@@ -265,6 +265,14 @@ take_looks() {
 		why "" "$work/$2"-*
 }
 
+# A microsecond is a thousand instructions here.
+load_timed() {
+	local begin=${EPOCHREALTIME/./}
+	dstackctl policy load "$work/policy-$1.json" >/dev/null
+	echo "$phase.load_$1 $(((${EPOCHREALTIME/./} - begin) * 1000))" \
+		>>"$out/samples"
+}
+
 # The whole question, and the question whose section is absent: what lies
 # between them is the lookup.
 lookup() {
@@ -277,7 +285,7 @@ lookup() {
 	container lookup
 	container absent
 	for size in 1k 100k; do
-		dstackctl policy load "$work/policy-$size.json" >/dev/null
+		load_timed "$size"
 		take_looks absent known "$size"
 		take_looks lookup known "$size"
 		take_looks lookup unknown "$size"

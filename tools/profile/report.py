@@ -3,9 +3,11 @@
 # Copyright The dstack for Linux authors
 """Say where the instructions that profile.so counted went.
 
-Reads the plugin's file, and what the guest left: phases (NUMBER NAME), and
-kallsyms.NAME of each part of the measurement. Without names of phases, lists
-them. With one, prints its functions; with two, what the second took more.
+Reads the plugin's file, and what the guest left: phases (NUMBER NAME),
+samples, and kallsyms.NAME of each part of the measurement. Without names of
+phases, lists them, and compares what was counted in them with the ticks that
+the guest saw pass. With one, prints its functions; with two, what the second
+took more.
 """
 
 import argparse
@@ -16,6 +18,8 @@ import sys
 
 USER = "[programs]"
 TOP = 40
+# Of what the guest measured from begin to end, this much may be miscounted.
+TOLERANCE = 0.002
 
 
 class Symbols:
@@ -160,6 +164,35 @@ def print_difference(base, other, count):
             print(f"{value:+10.0f} {left[name] / count:10.0f}  {name}")
 
 
+def read_ticks(directory):
+    """The sum of each series of samples."""
+    with open(os.path.join(directory, "samples"), encoding="ascii") as file:
+        return {name: sum(map(int, values)) for name, *values in
+                (line.split() for line in file)}
+
+
+def compare(args, phases):
+    """Do the counts agree with the ticks? Only execs are all measured."""
+    ticks = read_ticks(args.guest)
+    counted = collections.Counter()
+    with open(args.profile, encoding="ascii") as file:
+        for line in file:
+            phase, instructions, _ = line.split()
+            counted[phase] += int(instructions)
+    agree = True
+    print(f"{'counted':>12} {'ticks':>12}  phase")
+    for name, number in phases.items():
+        print(f"{counted[number] / args.count:12.0f} "
+              f"{ticks[name] / args.count:12.0f}  {name}")
+        if ".exec." in name:
+            error = abs(counted[number] / ticks[name] - 1)
+            agree = agree and error <= TOLERANCE
+    if not agree:
+        print("the plugin does not count what the guest measures",
+              file=sys.stderr)
+    return 0 if agree else 1
+
+
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", required=True,
@@ -187,15 +220,16 @@ def main():
     args = parse_args()
     phases = read_phases(args.guest)
     if not args.phase:
-        print("\n".join(phases))
-    elif len(args.phase) == 1:
+        return compare(args, phases)
+    if len(args.phase) == 1:
         print_one(load(args, phases, args.phase[0]), args.count, args)
     elif len(args.phase) == 2:
         base, other = (load(args, phases, name) for name in args.phase)
         print_difference(base, other, args.count)
     else:
         sys.exit("report.py: one phase, or two to compare")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
