@@ -40,6 +40,8 @@ cd "$top"
 . scripts/checks/abi.sh
 # shellcheck source=scripts/checks/analysis.sh
 . scripts/checks/analysis.sh
+# shellcheck source=scripts/checks/bench.sh
+. scripts/checks/bench.sh
 
 #
 # This runner
@@ -186,7 +188,8 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
-	[td_7]=600 [sim_7]=600 [sim_6_12]=600 [one_selftest]=600
+	[td_7]=600 [sim_7]=600 [sim_6_12]=600 [bench]=600
+	[one_selftest]=600
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build

@@ -20,26 +20,19 @@ struct command {
 	const char *name;
 	int (*run)(const struct options *opt, char **args);
 	int min_args;
+	const char *args;
 	const char *help;
 };
 
 static const struct command commands[] = {
-	{ "calibrate", cmd_calibrate, 0,
-	  "           loops of known length" },
-	{ "exec", cmd_exec, 1,
-	  "FILE...         posix_spawn, exec, exit, wait; in turn" },
-	{ "map", cmd_map, 1,
-	  "FILE            mmap(PROT_READ | PROT_EXEC)" },
-	{ "pin", cmd_pin, 1,
-	  "FILE...          map them, until killed" },
-	{ "hash", cmd_hash, 1,
-	  "FILE            SHA-256 of it by AF_ALG" },
-	{ "extend", cmd_extend, 0,
-	  "               DSTACK_EXTEND of 32 bytes" },
-	{ "why", cmd_why, 2,
-	  "ID FILE...       DSTACK_WHY for container ID, \"\": its own; in turn" },
-	{ "settle", cmd_settle, 0,
-	  "               wait until dstackd has stored every record" },
+	{ "calibrate", cmd_calibrate, 0, "", "loops of known length" },
+	{ "exec", cmd_exec, 1, "FILE...", "posix_spawn, exec, exit, wait" },
+	{ "map", cmd_map, 1, "FILE", "mmap(PROT_READ | PROT_EXEC)" },
+	{ "pin", cmd_pin, 1, "FILE...", "map them, until killed" },
+	{ "hash", cmd_hash, 1, "FILE", "SHA-256 of it by AF_ALG" },
+	{ "extend", cmd_extend, 0, "", "DSTACK_EXTEND of 32 bytes" },
+	{ "why", cmd_why, 2, "ID FILE...", "DSTACK_WHY, \"\": for itself" },
+	{ "settle", cmd_settle, 0, "", "wait until dstackd stored the log" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -63,7 +56,9 @@ static int usage(void)
 	      "  -o PID     exec: say too what this process took meanwhile\n\n",
 	      stderr);
 	for (i = 0; i < COMMANDS; i++)
-		fprintf(stderr, "  %s %s\n", commands[i].name, commands[i].help);
+		fprintf(stderr, "  %-9s %-10s  %s\n", commands[i].name,
+			commands[i].args, commands[i].help);
+	fputs("\nOf several files, each sample takes the next.\n", stderr);
 	return 2;
 }
 
@@ -127,27 +122,35 @@ static bool parse_number(const char *text, size_t *value)
 	return end != text && !*end;
 }
 
+static bool take_option(int c, struct options *opt)
+{
+	switch (c) {
+	case 'N':
+		opt->name = optarg;
+		return true;
+	case 'c':
+		opt->cgroup = optarg;
+		return true;
+	case 'w':
+		return parse_number(optarg, &opt->warm);
+	case 'n':
+		return parse_number(optarg, &opt->count);
+	case 'p':
+		return parse_number(optarg, &opt->phase);
+	case 'o':
+		return parse_number(optarg, &opt->other);
+	default:
+		return false;
+	}
+}
+
 static int parse(int argc, char **argv, struct options *opt)
 {
-	size_t phase;
 	int c;
 
-	while ((c = getopt(argc, argv, "+N:c:w:n:p:o:")) != -1) {
-		if (c == 'N')
-			opt->name = optarg;
-		else if (c == 'c')
-			opt->cgroup = optarg;
-		else if (c == 'w' && parse_number(optarg, &opt->warm))
-			continue;
-		else if (c == 'n' && parse_number(optarg, &opt->count))
-			continue;
-		else if (c == 'p' && parse_number(optarg, &phase))
-			opt->phase = phase;
-		else if (c == 'o' && parse_number(optarg, &opt->other))
-			continue;
-		else
+	while ((c = getopt(argc, argv, "+N:c:w:n:p:o:")) != -1)
+		if (!take_option(c, opt))
 			return -1;
-	}
 	return optind < argc ? 0 : -1;
 }
 

@@ -26,9 +26,9 @@ static inline uint64_t ticks(void)
 /* "dstp" in eax: what follows is counted as @phase by tools/profile, 0: no. */
 #define MARK_LEAF	0x70747364U
 
-static inline void mark(uint32_t phase)
+static inline void mark(size_t phase)
 {
-	uint32_t a = MARK_LEAF, b, c = phase, d;
+	uint32_t a = MARK_LEAF, b, c = (uint32_t)phase, d;
 
 	__asm__ volatile("cpuid" : "+a" (a), "=b" (b), "+c" (c), "=d" (d)
 			 : : "memory");
@@ -60,7 +60,7 @@ struct options {
 	const char *cgroup;
 	size_t warm;
 	size_t count;
-	uint32_t phase;
+	size_t phase;
 	size_t other;
 };
 

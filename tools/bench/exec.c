@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,18 +39,20 @@ static uint64_t start(char *file)
 /* What a process took so far, in ns; here a nanosecond is an instruction. */
 static unsigned long long time_of(size_t pid)
 {
-	unsigned long long ns;
-	char path[64];
-	FILE *file;
+	char path[64], text[64];
+	ssize_t len;
+	int fd;
 
 	if (!pid)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%zu/schedstat", pid);
-	file = fopen(path, "re");
-	if (!file || fscanf(file, "%llu", &ns) != 1)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (len < 0)
 		die("read the process's time");
-	fclose(file);
-	return ns;
+	close(fd);
+	text[len] = '\0';
+	return strtoull(text, NULL, 10);
 }
 
 /*

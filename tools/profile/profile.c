@@ -201,9 +201,14 @@ static struct node *locate(void)
 
 	while (stack->depth && stack->frames[stack->depth - 1].sp < sp)
 		stack->depth--;
-	top = stack->depth ? stack->frames[stack->depth - 1].node : &no_caller;
+	top = &no_caller;
+	if (stack->depth)
+		top = stack->frames[stack->depth - 1].node;
 	if (caller && stack->depth < DEPTH_MAX) {
-		struct node call = { .parent = top, .address = caller->address };
+		struct node call = {
+			.parent = top,
+			.address = caller->address,
+		};
 
 		top = intern(nodes, &call, sizeof(call));
 		stack->frames[stack->depth++] = (struct frame){
@@ -313,6 +318,14 @@ static bool is_cpuid(const struct qemu_plugin_insn *insn)
 	       code[0] == 0x0f && code[1] == 0xa2;
 }
 
+static void watch(struct qemu_plugin_insn *insn)
+{
+	if (is_cpuid(insn))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_cpuid,
+						       QEMU_PLUGIN_CB_R_REGS,
+						       NULL);
+}
+
 static void on_translate(struct qemu_plugin_tb *tb, void *unused)
 {
 	size_t length = qemu_plugin_tb_n_insns(tb), i;
@@ -325,10 +338,7 @@ static void on_translate(struct qemu_plugin_tb *tb, void *unused)
 	(void)unused;
 	for (i = 0; i < length; i++) {
 		insn = qemu_plugin_tb_get_insn(tb, i);
-		if (is_cpuid(insn))
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_cpuid,
-							       QEMU_PLUGIN_CB_R_REGS,
-							       NULL);
+		watch(insn);
 		if (i == length - 1)
 			block.calls = is_call(insn);
 	}
