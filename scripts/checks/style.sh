@@ -123,6 +123,9 @@ has_no_header() {
 	case $1 in
 	COPYING | LICENSES/* | MAINTAINERS | *.json | *.gitignore)
 		return 0 ;;
+	# Entries in the kernel's form, which has no place for one.
+	Documentation/ABI/*)
+		return 0 ;;
 	# The generators of the kernel tree want their own tag in a spec.
 	Documentation/netlink/specs/*)
 		return 0 ;;
