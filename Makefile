@@ -137,7 +137,7 @@ help:
 	@echo '  make             all of these'
 	@echo '  make module      dstack.ko for kernels 7 and 6.12; KVER=7 for one'
 	@echo '  make bpf         the BPF programs'
-	@echo '  make userspace   libdstack, dstackctl, dstackd'
+	@echo '  make userspace   libdstack, dstackctl, dstackd, dstack-oci-hook'
 	@echo '  make tdx-module  the emulated TDX module for QEMU'
 	@echo '  make stage       what test machines see, in build/stage'
 	@echo '  make clean       remove build/ (caches are outside the tree)'

@@ -205,7 +205,7 @@ only_the_library_calls_ioctl() {
 programs_include_only_the_library() {
 	local dir own allowed='libdstack\.h|event\.h|table\.h|dstack\.skel\.h'
 	# Pure rooms are shared; the daemon carries the BPF skeleton.
-	for dir in userspace/dstackctl userspace/dstackd; do
+	for dir in userspace/dstackctl userspace/dstackd userspace/oci-hook; do
 		mapfile -t files < <(sources "$dir")
 		own=$(printf '%s\n' "${files[@]##*/}" |
 			sed -n '/\.h$/s/\./\\./gp' | paste -sd '|')
