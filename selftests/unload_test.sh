@@ -53,6 +53,19 @@ bpf_programs() {
 	"$tests/prog_bpf" | grep -c '^dstack_'
 }
 
+# hook POINT: what the hook of OCI runtimes says for some container.
+hook() {
+	printf '{"ociVersion":"1.0","id":"%s","status":"created","pid":%d,"bundle":"/"}' \
+		"$id" "$$" | /usr/libexec/dstack/dstack-oci-hook "$1" 2>&1
+	echo "status $?"
+}
+
+hook_refuses() {
+	local said
+	said=$(hook createRuntime)
+	has "$said" "$1" 1 && has "$said" '^status 1$' 1
+}
+
 #
 # What holds it
 #
@@ -80,6 +93,9 @@ claim no_program_is_left is "$(bpf_programs)" 0
 claim no_module_is_left test ! -e /sys/module/dstack
 claim dstackctl_says_what_is_missing \
 	has "$(dstackctl status 2>&1; echo "status $?")" 'status 1'
+claim no_oci_container_starts_without_the_module \
+	hook_refuses "the dstack module is not loaded: .*modprobe dstack"
+claim oci_container_can_end_without_it is "$(hook poststop)" 'status 0'
 claim programs_run_unseen is "$(run "$work/good")" hello
 
 #
@@ -102,6 +118,8 @@ claim module_without_btf_is_refused \
 	is "$(load_file "$work/no-btf.ko" "backend=$backend")" \
 	'Invalid module format'
 claim module_is_loaded_again is "$(load "backend=$backend")" ''
+claim no_oci_container_starts_before_the_daemon \
+	hook_refuses 'nothing would see what it runs: start dstackd'
 base=$(dstackctl status --json | jq -r .base)
 claim daemon_starts_again dstackd --daemonize
 settle
