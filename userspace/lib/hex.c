@@ -60,7 +60,8 @@ char *libdstack_digest_to_text(const struct dstack_digest *digest,
 	char hex[2 * DSTACK_DIGEST_SIZE + 1];
 
 	if (digest->alg == DSTACK_ALG_NONE)
-		strcpy(out, dstack_alg_name(DSTACK_ALG_NONE));
+		snprintf(out, LIBDSTACK_DIGEST_TEXT, "%s",
+			 dstack_alg_name(DSTACK_ALG_NONE));
 	else
 		snprintf(out, LIBDSTACK_DIGEST_TEXT, "%s:%s",
 			 dstack_alg_name(digest->alg),
@@ -72,16 +73,18 @@ char *libdstack_digest_to_text(const struct dstack_digest *digest,
 bool libdstack_digest_from_text(const char *text,
 				struct dstack_digest *digest)
 {
-	const char *hex = strchr(text, ':');
+	const char *colon = strchr(text, ':'), *hex;
 	uint32_t alg;
 
-	if (!hex++ ||
-	    strspn(hex, "0123456789abcdef") != 2 * sizeof(digest->value))
+	if (!colon)
+		return false;
+	hex = colon + 1;
+	if (strspn(hex, "0123456789abcdef") != 2 * sizeof(digest->value))
 		return false;
 	for (alg = DSTACK_ALG_NONE + 1; alg < __DSTACK_ALG_MAX; alg++) {
 		const char *name = dstack_alg_name(alg);
 
-		if (strlen(name) != (size_t)(hex - 1 - text) ||
+		if (strlen(name) != (size_t)(colon - text) ||
 		    strncmp(text, name, strlen(name)))
 			continue;
 		digest->alg = alg;
