@@ -153,10 +153,11 @@ tdx_module_test() {
 machine() {
 	local kernel=$1 backend=$2 trust=$top/build/check/trust
 	shift 2
-	make -s module tdx-module stage >&2
+	# Also where a caller's || takes set -e away.
+	make -s module tdx-module stage >&2 || return
 	mkdir -p "$trust"
 	cp build/tdx-module/pki/{root.pem,collateral.json} "$trust/"
-	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 560 \
+	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 860 \
 		--copy "$trust" -- "$guest_tests/run.sh" "$@"
 }
 
@@ -188,8 +189,8 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
-	[td_7]=600 [sim_7]=600 [sim_6_12]=600 [bench]=600
-	[one_selftest]=600
+	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [bench]=600
+	[one_selftest]=900
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build

@@ -35,22 +35,20 @@ result() {
 	echo "$1 $count $2"
 }
 
-# The scripts need a machine as it came up.  What attack_register_test does to
-# the register only ends with the module, unload_test leaves nothing that these
-# could test, and log_test, which fills the log, comes when nobody else has to
-# read it.
+# The scripts need a machine as it came up.  unload_test takes the register for
+# what the log says it is, which attack_register_test leaves untrue as long as
+# the module stays; log_test, which fills the log, comes when nobody else has
+# to read it.
+late=(unload_test.sh attack_register_test.sh log_test)
 list() {
-	local test late=()
+	local test name
 	for test in "$here"/*_test.sh "$here"/*_test; do
-		case ${test##*/} in
-		'*'*) ;;
-		attack_register_test.sh | unload_test.sh | log_test)
-			late+=("$test") ;;
-		*)
-			echo "$test" ;;
-		esac
+		[[ $test = *'*'* || " ${late[*]} " = *" ${test##*/} "* ]] ||
+			echo "$test"
 	done
-	test "${#late[@]}" = 0 || printf '%s\n' "${late[@]}"
+	for name in "${late[@]}"; do
+		test ! -e "$here/$name" || echo "$here/$name"
+	done
 }
 
 # flatten NAME: the results of one test in, renumbered results out.  A plan
