@@ -80,6 +80,7 @@ int cmd_exec(const struct options *opt, char **args);
 int cmd_map(const struct options *opt, char **args);
 int cmd_pin(const struct options *opt, char **args);
 int cmd_hash(const struct options *opt, char **args);
+int cmd_content(const struct options *opt, char **args);
 int cmd_extend(const struct options *opt, char **args);
 int cmd_why(const struct options *opt, char **args);
 int cmd_settle(const struct options *opt, char **args);

@@ -197,14 +197,16 @@ release_daemon() {
 	settle
 }
 
-# Its first execs, with the content in memory; the hash alone; and what
-# fs-verity knows already.
+# Its first execs, with the content in memory; the hash alone, and with the
+# reading; and what fs-verity knows already.
 cold() {
 	local size
 	for size in "${sizes[@]}"; do
 		take "cold.$size" -c "$cgroups/bench" -n "$files" \
 			exec "$work/cold-$size"-*
 		take "hash.$size" -w 1 -n "$files" hash "$work/cold-$size-0"
+		take "content.$size" -w 1 -n "$files" \
+			content "$work/cold-$size-0"
 		take "verity.$size" -n "$files" \
 			why bench "$work/verity-$size"-*
 		take "verity_again.$size" -n "$files" \
@@ -317,6 +319,16 @@ ima() {
 		return
 	fi
 	take_execs
+	test "$profile" = yes || cold_under_ima
+}
+
+# The same files, which IMA has not seen yet.
+cold_under_ima() {
+	local size
+	for size in "${sizes[@]}"; do
+		take "cold.$size" -c "$cgroups/bench" -n "$files" \
+			exec "$work/cold-$size"-*
+	done
 }
 
 prepare

@@ -151,18 +151,27 @@ def drift(samples):
 def cold_figures(samples, figures):
     """First execs: what they take more than a warm one, and than the hash."""
     cold, warm = samples.sizes("every.cold"), samples.sizes("base1.cold")
-    hashed = samples.sizes("every.hash")
+    content = samples.sizes("every.content")
     verity = samples.sizes("every.verity")
     again = samples.sizes("every.verity_again")
-    if len(cold) > 1 and cold.keys() == warm.keys() == hashed.keys():
+    ima = samples.sizes("ima.cold")
+    for name in ("hash", "content"):
+        sizes = samples.sizes(f"every.{name}")
+        figures[f"{name}_instructions_per_byte"] = \
+            fit(sizes)[1] if len(sizes) > 1 else None
+    if len(cold) > 1 and cold.keys() == warm.keys() == content.keys():
         own = {size: cold[size] - warm[size] for size in cold}
-        per_byte = fit(hashed)[1]
-        over = {size: own[size] - per_byte * size for size in own}
-        figures["hash_instructions_per_byte"] = per_byte
+        over = {size: own[size] - content[size] for size in own}
         figures["cold_constant_instructions"], \
             figures["cold_instructions_per_byte"] = fit(own)
         figures["cold_over_hash_instructions"] = max(over.values())
         figures["cold_over_hash_by_size"] = over
+        figures["cold_over_bare_hash_by_size"] = {
+            size: own[size] - figures["hash_instructions_per_byte"] * size
+            for size in own}
+    if len(ima) > 1 and ima.keys() == warm.keys() == content.keys():
+        figures["ima_cold_over_hash_by_size"] = {
+            size: ima[size] - warm[size] - content[size] for size in ima}
     if len(verity) > 1 and verity.keys() == again.keys():
         own = {size: verity[size] - again[size] for size in verity}
         constant, slope = fit(own)
@@ -276,17 +285,22 @@ def print_execs(figures):
 
 
 def print_sizes(figures):
-    over = figures.get("cold_over_hash_by_size", {})
-    verity = figures.get("verity_by_size", {})
-    print(f"\n{'First exec, by size':24} {'over hash':>12} {'fs-verity':>12}")
-    for size in sorted(over.keys() | verity.keys()):
-        print(f"{size // 1024:>16} KiB     {number(over.get(size)):>12} "
-              f"{number(verity.get(size)):>12}")
+    columns = (("over hash", "cold_over_hash_by_size"),
+               ("IMA, over it", "ima_cold_over_hash_by_size"),
+               ("fs-verity", "verity_by_size"))
+    print(f"\n{'First exec, by size':24} " +
+          " ".join(f"{title:>12}" for title, _ in columns))
+    found = [figures.get(name, {}) for _, name in columns]
+    for size in sorted(set().union(*found)):
+        print(f"{size // 1024:>16} KiB     " + " ".join(
+            f"{number(by_size.get(size)):>12}" for by_size in found))
 
 
 def print_others(figures):
     print(f"\n{'Others':44}")
     rows = (("hash, for each byte (AF_ALG)", "hash_instructions_per_byte", 2),
+            ("  and reading, with read(2)",
+             "content_instructions_per_byte", 2),
             ("first exec, for each byte", "cold_instructions_per_byte", 2),
             ("first exec, besides", "cold_constant_instructions", 0),
             ("mmap, without the module", "mmap_base_instructions", 0),
