@@ -196,7 +196,7 @@ declare -A limits=(
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis
+	tdx_module module_analysis bench
 )
 
 names_of() {
