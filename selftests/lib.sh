@@ -176,6 +176,12 @@ events() {
 	echo "${text//path=$work\//path=}"
 }
 
+# How often something was denied in this container, or would be in enforce.
+denied() {
+	dstackctl container list --json |
+		jq --arg id "$id" '.[] | select(.id == $id) | .denied'
+}
+
 # What dstackctl quote says: the events covered, and the register.
 quoted=$'log_count +([0-9]+)\nregister +([0-9a-f]+)'
 

@@ -8,7 +8,9 @@
 #define _SELFTESTS_PROG_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* The name of errno, of those that a test asks for. */
 static inline const char *errno_name(void)
@@ -19,7 +21,8 @@ static inline const char *errno_name(void)
 	} names[] = {
 		{ EACCES, "EACCES" }, { EINVAL, "EINVAL" }, { ELOOP, "ELOOP" },
 		{ ENOENT, "ENOENT" }, { ENOEXEC, "ENOEXEC" },
-		{ EPERM, "EPERM" }, { ETXTBSY, "ETXTBSY" },
+		{ EIO, "EIO" }, { EPERM, "EPERM" },
+		{ ETXTBSY, "ETXTBSY" }, { E2BIG, "E2BIG" },
 	};
 	static char other[32];
 	size_t i;
@@ -29,6 +32,21 @@ static inline const char *errno_name(void)
 			return names[i].name;
 	snprintf(other, sizeof(other), "errno %d", errno);
 	return other;
+}
+
+/* Move to a cgroup: what is run next is already run in that container. */
+static inline int enter_cgroup(const char *cgroup)
+{
+	int dir, fd, err;
+
+	dir = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	err = fd < 0 || write(fd, "0", 1) != 1;
+	if (fd >= 0)
+		close(fd);
+	if (dir >= 0)
+		close(dir);
+	return err ? -1 : 0;
 }
 
 #endif /* _SELFTESTS_PROG_H */

@@ -48,20 +48,6 @@ static int fail(const char *what)
 	return what ? 1 : 126;
 }
 
-static int enter(const char *cgroup)
-{
-	int dir, fd, err;
-
-	dir = open(cgroup, O_RDONLY | O_DIRECTORY);
-	fd = dir < 0 ? -1 : openat(dir, "cgroup.procs", O_WRONLY);
-	err = fd < 0 || write(fd, "0", 1) != 1;
-	if (fd >= 0)
-		close(fd);
-	if (dir >= 0)
-		close(dir);
-	return err ? -1 : 0;
-}
-
 static int copy_to_memfd(const char *file, int seal)
 {
 	int from, to;
@@ -118,7 +104,7 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage();
-	if (cgroup && enter(cgroup))
+	if (cgroup && enter_cgroup(cgroup))
 		return fail("enter the cgroup");
 	if (how != BY_PATH) {
 		fd = open_file(argv[optind], how);
