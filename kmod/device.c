@@ -313,11 +313,14 @@ static long device_ioctl(struct file *file, unsigned int cmd,
 static __poll_t device_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct opener *opener = file->private_data;
+	__poll_t events = 0;
 
 	dstack_log_poll(file, wait);
 	if (READ_ONCE(opener->next) < dstack_log_count())
-		return EPOLLIN | EPOLLRDNORM;
-	return 0;
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (dstack_log_is_high())
+		events |= EPOLLPRI;
+	return events;
 }
 
 static int device_open(struct inode *inode, struct file *file)

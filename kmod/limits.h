@@ -12,6 +12,9 @@
 /* Records that wait for the daemon; past it, container execs fail. */
 #define DSTACK_LOG_PENDING_MAX	SZ_16M
 
+/* When so much waits, POLLPRI tells a daemon that gathers not to. */
+#define DSTACK_LOG_PENDING_HIGH	SZ_4M
+
 /* Registered containers. */
 #define DSTACK_CONTAINERS_MAX	4096
 

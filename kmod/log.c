@@ -192,6 +192,16 @@ const u8 *dstack_log_digest(const struct dstack_record *record)
 }
 
 /**
+ * dstack_log_is_high() - does the daemon let much wait
+ *
+ * Return: true well before dstack_log_reserve() fails.
+ */
+bool dstack_log_is_high(void)
+{
+	return READ_ONCE(pending) >= DSTACK_LOG_PENDING_HIGH;
+}
+
+/**
  * dstack_log_commit() - append; cannot fail
  * @record: prepared, its place reserved, and in the register
  *
@@ -199,6 +209,7 @@ const u8 *dstack_log_digest(const struct dstack_record *record)
  */
 u64 dstack_log_commit(struct dstack_record *record)
 {
+	__poll_t news = EPOLLIN | EPOLLRDNORM;
 	u64 seq;
 
 	mutex_lock(&lock);
@@ -210,7 +221,10 @@ u64 dstack_log_commit(struct dstack_record *record)
 	/* Pairs with the smp_load_acquire() in dstack_log_count(). */
 	smp_store_release(&count, seq + 1);
 	mutex_unlock(&lock);
-	wake_up_interruptible(&grown);
+	if (dstack_log_is_high())
+		news |= EPOLLPRI;
+	/* Who waits for POLLPRI alone is not woken before it is time. */
+	wake_up_interruptible_poll(&grown, news);
 	return seq;
 }
 

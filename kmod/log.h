@@ -45,6 +45,7 @@ int dstack_log_ack(u64 stored);
 
 size_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap);
 u64 dstack_log_count(void);
+bool dstack_log_is_high(void);
 void dstack_log_poll(struct file *file, struct poll_table_struct *wait);
 
 #endif /* _DSTACK_LOG_H */

@@ -15,6 +15,7 @@
 /* Enough to exceed what the module keeps for a daemon that is away: 16 MiB. */
 #define EVENTS_MANY	8192
 #define PAYLOAD_BIG	4096
+#define MUCH		4194304	/* waits when POLLPRI says so, at the latest */
 
 FIXTURE(log)
 {
@@ -271,6 +272,71 @@ TEST_F(log, poll_wakes_when_the_log_grows)
 	/* Until it is read. */
 	EXPECT_EQ(1, poll(&fds, 1, 0));
 	ASSERT_EQ(0, read_log(self->fd, count, self->buf, 65536, &get));
+	EXPECT_EQ(0, poll(&fds, 1, 0));
+}
+
+/* How often a process went to sleep of its own accord, -1 if it is gone. */
+static long sleeps(pid_t pid)
+{
+	char path[64], line[128];
+	long nr = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &nr) == 1)
+			break;
+	fclose(file);
+	return nr;
+}
+
+static int wait_for_much(void *arg)
+{
+	struct pollfd fds = { .fd = *(int *)arg, .events = POLLPRI };
+	int n = poll(&fds, 1, 4 * PATIENCE_MS);
+
+	return n == 1 && fds.revents == POLLPRI ? 0 : -ETIMEDOUT;
+}
+
+/* With nobody to drain, the first @nr bytes of payload. */
+static int let_wait(struct libdstack_control *control, size_t nr)
+{
+	static const uint8_t payload[PAYLOAD_BIG];
+	int err = 0;
+
+	for (; !err && nr; nr -= PAYLOAD_BIG)
+		err = libdstack_add_event(control, "selftest-much", payload,
+					  sizeof(payload));
+	return err;
+}
+
+/* A daemon that gathers events is neither woken by each nor too late. */
+TEST_F_TIMEOUT(log, poll_for_much_is_not_woken_by_little, 100)
+{
+	struct pollfd fds = { .fd = self->fd, .events = POLLPRI };
+	pid_t pid = fork();
+	long before;
+	int ms;
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(-wait_for_much(&self->fd));
+	}
+	for (ms = 0; process_state(pid) != 'S' && ms < PATIENCE_MS; ms += 10)
+		sleep_ms(10);
+	before = sleeps(pid);
+	ASSERT_EQ(0, let_wait(self->control, MUCH / 2));
+	EXPECT_EQ(before, sleeps(pid));
+	EXPECT_EQ(0, poll(&fds, 1, 0));
+	ASSERT_EQ(0, let_wait(self->control, MUCH / 2));
+	EXPECT_EQ(0, wait_child(pid));
+	EXPECT_EQ(1, poll(&fds, 1, 0));
+	resume(&self->pause);
+	EXPECT_EQ(0, daemon_catch_up(self->control));
 	EXPECT_EQ(0, poll(&fds, 1, 0));
 }
 
