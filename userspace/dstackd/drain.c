@@ -131,10 +131,11 @@ int drain_run(struct drain *drain)
 			msg("events are stored in '%s' again",
 			    drain->store.path);
 		drain->failing = false;
-		if (seq == drain->next)
-			return 0;
 		drain->next = seq;
 		err = acknowledge(drain);
+		/* What came meanwhile is for the next batch. */
+		if (!more)
+			break;
 	}
 	return err;
 }

@@ -13,20 +13,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_LOG	"/var/lib/dstack/log.jsonl"
 #define RUN_DIR		"/run/dstack"
 #define PID_FILE	RUN_DIR "/dstackd.pid"
-#define BACKOFF_MIN_MS	100
-#define BACKOFF_MAX_MS	10000
 #define EXIT_USAGE	2
 
 struct options {
@@ -135,62 +130,6 @@ static int start(const struct options *opt, struct libdstack_control *control,
 	return drain->failing && !opt->daemonize ? 0 : err;
 }
 
-/* Returns true for one that ends us. */
-static bool take_signal(int signals, struct libdstack_control *control)
-{
-	struct signalfd_siginfo info;
-
-	if (read(signals, &info, sizeof(info)) != sizeof(info))
-		return false;
-	if (info.ssi_signo != SIGHUP)
-		return true;
-	/* State off made the module let go of the hooks. */
-	if (!hooks_ensure(control))
-		msg("the hooks are attached");
-	return false;
-}
-
-/* Until SIGTERM; only an error of the disk is worth trying again. */
-static int serve(struct drain *drain, int signals)
-{
-	int backoff = BACKOFF_MIN_MS, err;
-
-	for (;;) {
-		struct pollfd fds[2] = {
-			{ .fd = signals, .events = POLLIN },
-			/* Readable all the time while nothing can be stored. */
-			{ .fd = drain->failing ? -1 : drain->device,
-			  .events = POLLIN },
-		};
-		int n = poll(fds, 2, drain->failing ? backoff : -1);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0 && fds[0].revents &&
-		    take_signal(signals, drain->control))
-			return 0;
-		err = drain_run(drain);
-		if (err && !drain->failing)
-			return err;
-		backoff = !err ? BACKOFF_MIN_MS :
-			2 * backoff < BACKOFF_MAX_MS ? 2 * backoff :
-			BACKOFF_MAX_MS;
-	}
-}
-
-static int open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 /* Tell the waiting parent that all is up, and let go of its terminal. */
 static void detach(int ready)
 {
@@ -212,24 +151,19 @@ static int run(const struct options *opt, int ready)
 {
 	struct libdstack_control *control = NULL;
 	struct drain drain = { .device = -1, .store.fd = -1 };
-	int signals, lock, err;
+	int lock, err;
 
 	lock = lock_instance();
 	if (lock < 0)
 		return lock;
-	signals = open_signals();
-	err = signals < 0 ? -errno : libdstack_control_open(&control);
+	err = serve_init() ?: libdstack_control_open(&control);
 	if (!err)
 		err = start(opt, control, &drain);
 	if (!err) {
 		notify_manager("READY=1");
 		if (ready >= 0)
 			detach(ready);
-		err = serve(&drain, signals);
-		notify_manager("STOPPING=1");
-		/* What comes after this waits in the module. */
-		if (!err)
-			err = drain_run(&drain);
+		err = serve(&drain);
 	}
 	drain_close(&drain);
 	libdstack_control_close(control);

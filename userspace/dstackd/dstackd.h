@@ -46,11 +46,18 @@ struct drain {
 int drain_open(struct drain *drain, struct libdstack_control *control,
 	       const char *path);
 /*
- * Stores everything that the module has, then acknowledges it.  An error of
+ * Stores what the module has by now, then acknowledges it.  An error of
  * the disk is said once and can be tried again; drain->failing tells it from
  * an error that cannot.
  */
 int drain_run(struct drain *drain);
 void drain_close(struct drain *drain);
+
+/* serve.c */
+
+/* From here on signals wait for serve(). */
+int serve_init(void);
+/* Stores events as they come, until SIGTERM; then what there is. */
+int serve(struct drain *drain);
 
 #endif /* DSTACKD_H */
