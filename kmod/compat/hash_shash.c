@@ -8,6 +8,7 @@
  */
 #include <crypto/hash.h>
 #include <linux/err.h>
+#include <linux/kmod.h>
 #include <linux/slab.h>
 
 #include "../hash.h"
@@ -23,6 +24,12 @@ int __init dstack_hash_init(void)
 {
 	int err;
 
+	/*
+	 * Where the portable ones are built in, the API does not ask for those
+	 * that know this CPU: up to 20 times faster, and not in every kernel.
+	 */
+	request_module("crypto-sha256");
+	request_module("crypto-sha512");
 	sha256 = crypto_alloc_shash("sha256", 0, 0);
 	if (IS_ERR(sha256))
 		return PTR_ERR(sha256);

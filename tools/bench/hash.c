@@ -56,85 +56,89 @@ static void end_hash(int fd)
 		die("get the digest");
 }
 
-/* @data: the content, mapped. */
-static uint64_t hash(int fd, const char *data, size_t size)
-{
-	uint64_t begin = ticks();
-	size_t at, len;
+struct content {
+	int file;
+	size_t size;
+	int hash;		/* an open hash of the kernel's */
+};
 
-	for (at = 0; at < size; at += len) {
-		len = size - at < PIECE ? size - at : PIECE;
-		hash_piece(fd, data + at, len);
-	}
-	end_hash(fd);
-	return ticks() - begin;
+static void open_content(struct content *content, const char *path)
+{
+	struct stat st;
+
+	content->file = open(path, O_RDONLY | O_CLOEXEC);
+	if (content->file < 0 || fstat(content->file, &st))
+		die("open the file");
+	content->size = st.st_size;
+	content->hash = open_hash();
 }
 
-static uint64_t read_and_hash(int fd, int file)
+static void hash_mapped(const struct content *content, const char *data)
+{
+	size_t at, len;
+
+	for (at = 0; at < content->size; at += len) {
+		len = content->size - at < PIECE ? content->size - at : PIECE;
+		hash_piece(content->hash, data + at, len);
+	}
+	end_hash(content->hash);
+}
+
+static void read_and_hash(const struct content *content, const char *unused)
 {
 	static char buf[PIECE];
-	uint64_t begin = ticks();
 	off_t at = 0;
 	ssize_t got;
 
-	while ((got = pread(file, buf, sizeof(buf), at)) > 0) {
-		hash_piece(fd, buf, got);
+	(void)unused;
+	while ((got = pread(content->file, buf, sizeof(buf), at)) > 0) {
+		hash_piece(content->hash, buf, got);
 		at += got;
 	}
 	if (got < 0)
 		die("read the file");
-	end_hash(fd);
-	return ticks() - begin;
+	end_hash(content->hash);
 }
 
-static int open_to_read(const char *path, struct stat *st)
+static int take(const struct options *opt, const struct content *content,
+		void (*fn)(const struct content *content, const char *data),
+		const char *data)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC);
+	struct series series;
+	uint64_t begin;
+	size_t i;
 
-	if (file < 0 || fstat(file, st))
-		die("open the file");
-	return file;
+	series_init(&series, opt->count);
+	for (i = 0; i < opt->warm; i++)
+		fn(content, data);
+	mark(opt->phase);
+	for (i = 0; i < opt->count; i++) {
+		begin = ticks();
+		fn(content, data);
+		series_add(&series, ticks() - begin);
+	}
+	mark(0);
+	series_print(&series, opt->name);
+	return 0;
 }
 
 int cmd_hash(const struct options *opt, char **args)
 {
-	struct series series;
-	struct stat st;
-	int file = open_to_read(args[0], &st);
+	struct content content;
 	void *data;
-	size_t i;
-	int fd;
 
-	data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
-		    file, 0);
+	open_content(&content, args[0]);
+	data = mmap(NULL, content.size, PROT_READ, MAP_PRIVATE | MAP_POPULATE,
+		    content.file, 0);
 	if (data == MAP_FAILED)
 		die("map the file");
-	fd = open_hash();
-	series_init(&series, opt->count);
-	for (i = 0; i < opt->warm; i++)
-		hash(fd, data, st.st_size);
-	mark(opt->phase);
-	for (i = 0; i < opt->count; i++)
-		series_add(&series, hash(fd, data, st.st_size));
-	mark(0);
-	series_print(&series, opt->name);
-	return 0;
+	return take(opt, &content, hash_mapped, data);
 }
 
 int cmd_content(const struct options *opt, char **args)
 {
-	struct series series;
-	struct stat st;
-	int file = open_to_read(args[0], &st), fd = open_hash();
-	size_t i;
+	struct content content;
 
-	series_init(&series, opt->count);
-	for (i = 0; i < opt->warm; i++)
-		read_and_hash(fd, file);
-	mark(opt->phase);
-	for (i = 0; i < opt->count; i++)
-		series_add(&series, read_and_hash(fd, file));
-	mark(0);
-	series_print(&series, opt->name);
-	return 0;
+	open_content(&content, args[0]);
+	return take(opt, &content, read_and_hash, NULL);
 }
