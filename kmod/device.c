@@ -284,6 +284,9 @@ static int call(struct caller *caller, const struct op *op, void __user *uptr)
 	err = copy_struct_from_user(&arg, op->size, uptr, size);
 	if (err)
 		return err;
+	/* What cannot be told must not happen: can it? */
+	if (copy_to_user(uptr, &arg, min_t(size_t, size, op->size)))
+		return -EFAULT;
 	err = op->fn(caller, &arg);
 	if (err && err != -ENOSPC)
 		return err;
