@@ -3,50 +3,10 @@
 # Copyright The dstack for Linux authors
 #
 # dstackd killed, stopped, started again: nobody runs unseen, no event is lost.
-# shellcheck source=selftests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/daemon.sh
+. "$(dirname "$0")/daemon.sh"
 
-begin daemon
-good=$work/good bad=$work/bad
-variant "$good"
-variant "$bad"
-policy "$good"
-container
-state enforce
-
-pid_file=/run/dstack/dstackd.pid
-
-# down SIGNAL: until it is gone.
-down() {
-	local pid
-	pid=$(<"$pid_file")
-	kill "-$1" "$pid"
-	for _ in {1..500}; do
-		kill -0 "$pid" 2>/dev/null || return 0
-		nap
-	done
-	echo "dstackd ignores SIG$1"
-	return 1
-}
-
-up() {
-	dstackd --daemonize 2>&1
-}
-
-# Lines of the file and events of the kernel, both replayed to the register.
-file_replays() {
-	local count base register
-	settle
-	read -r count base register < <(dstackctl status --json |
-		jq -r '"\(.log_count) \(.base) \(.register)"')
-	is "$(wc -l <"$log")" "$count" &&
-		dstackctl replay "$log" --base "$base" --expect "$register"
-}
-
-hooks() {
-	dstackctl status --json | jq -c .hooks
-}
-
+begin_daemon daemon
 events_before=$(wc -l <"$log")
 claim file_replays_to_the_register file_replays
 
@@ -58,8 +18,7 @@ claim killed_daemon_ends down KILL
 claim killed_daemon_leaves_the_hooks_in_place is "$(hooks)" '["exec","map","open","resize","super"]'
 claim killed_daemon_leaves_approved_programs_running is "$(run "$good")" hello
 claim killed_daemon_leaves_unapproved_programs_denied is "$(run "$bad")" EACCES
-claim events_wait_in_the_kernel is "$(dstackctl status --json |
-	jq '.log_count - .log_acked')" 2
+claim events_wait_in_the_kernel is "$(events_waiting)" 2
 claim restarted_daemon_comes_up up
 claim restarted_daemon_keeps_the_state is "$(dstackctl status --json |
 	jq -r .state)" enforce

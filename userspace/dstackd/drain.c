@@ -15,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH_BYTES	1048576	/* one sync for so much */
-
 static int take_digest(const struct dstack_log_record *record, void *arg)
 {
 	struct kernel_log *kernel = arg;
@@ -54,23 +52,78 @@ static int read_kernel(struct drain *drain, struct kernel_log *kernel)
 int drain_open(struct drain *drain, struct libdstack_control *control,
 	       const char *path)
 {
+	memset(drain, 0, sizeof(*drain));
+	drain->control = control;
+	drain->path = path;
+	drain->store.fd = -1;
+	drain->device = libdstack_device_open();
+	return drain->device < 0 ? drain->device : 0;
+}
+
+/* An error of the disk is said when it is another than the last time. */
+static int store_failed(struct drain *drain, int err)
+{
+	const char *why = err == -EINVAL ? "not a regular file" :
+			  strerror(-err);
+
+	if (drain->failing != err) {
+		msg("can't store events in '%s': %s; trying again until it works, until then the kernel keeps them",
+		    drain->path, why);
+		notify_manager("STATUS=Can't store events in %s: %s",
+			       drain->path, why);
+	}
+	drain->failing = err;
+	return 1;
+}
+
+static void store_works(struct drain *drain)
+{
+	if (drain->failing)
+		msg("events are stored in '%s' again", drain->path);
+	if (drain->failing || !drain->told)
+		notify_manager("STATUS=Storing events in %s", drain->path);
+	drain->failing = 0;
+	drain->told = true;
+}
+
+/* At the start, and whenever somebody did something to the file. */
+static int recover(struct drain *drain)
+{
 	struct kernel_log kernel;
 	int err;
 
-	memset(drain, 0, sizeof(*drain));
-	drain->control = control;
-	drain->store.fd = -1;
-	drain->device = libdstack_device_open();
-	if (drain->device < 0)
-		return drain->device;
 	err = read_kernel(drain, &kernel);
-	if (!err)
-		err = store_open(&drain->store, path);
+	if (err)
+		goto out;
+	drain->acked = kernel.acked;
+	if (drain->store.fd < 0)
+		err = store_open(&drain->store, drain->path);
 	if (!err)
 		err = store_recover(&drain->store, &kernel, &drain->next);
-	drain->acked = kernel.acked;
+	drain->recovered = !err;
+	if (err)
+		err = store_failed(drain, err);
+out:
 	free(kernel.digests);
 	return err;
+}
+
+static int ensure_store(struct drain *drain)
+{
+	const char *what;
+	int err;
+
+	if (drain->recovered) {
+		err = store_check(&drain->store, &what);
+		if (err)
+			return store_failed(drain, err);
+		if (!what)
+			return 0;
+		msg("'%s' was %s by somebody else: repairing it with what dstackd and the kernel have",
+		    drain->path, what);
+		drain->recovered = false;
+	}
+	return recover(drain);
 }
 
 static int take_record(const struct dstack_log_record *record, void *arg)
@@ -101,24 +154,18 @@ static int acknowledge(struct drain *drain)
 	return err;
 }
 
-static int store_failed(struct drain *drain, int err)
-{
-	if (!drain->failing)
-		msg("can't store events in '%s': %s; trying again until it works, until then the kernel keeps them",
-		    drain->store.path, strerror(-err));
-	drain->failing = true;
-	return err;
-}
-
 int drain_run(struct drain *drain)
 {
-	uint64_t seq;
-	int more, err;
+	int more = 1, err;
 
+	err = ensure_store(drain);
 	/* Also what the last dstackd stored, but had no time to say so. */
-	err = acknowledge(drain);
-	while (!err) {
-		seq = drain->next;
+	if (!err)
+		err = acknowledge(drain);
+	/* What comes after the end of the log was seen is for the next time. */
+	while (!err && more) {
+		uint64_t seq = drain->next;
+
 		drain->store.len = 0;
 		more = libdstack_read_log(drain->device, &seq, take_record,
 					  drain);
@@ -127,16 +174,12 @@ int drain_run(struct drain *drain)
 		err = store_commit(&drain->store);
 		if (err)
 			return store_failed(drain, err);
-		if (drain->failing)
-			msg("events are stored in '%s' again",
-			    drain->store.path);
-		drain->failing = false;
 		drain->next = seq;
 		err = acknowledge(drain);
-		/* What came meanwhile is for the next batch. */
-		if (!more)
-			break;
+		notify_alive();
 	}
+	if (!err)
+		store_works(drain);
 	return err;
 }
 

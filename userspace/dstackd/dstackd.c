@@ -71,30 +71,6 @@ fail:
 	return err;
 }
 
-static int load_policy(struct libdstack_control *control, const char *path)
-{
-	uint8_t app_id[DSTACK_APP_ID_SIZE];
-	struct libdstack_policy *policy;
-	struct libdstack_status status;
-	int err;
-
-	err = libdstack_policy_read(path, &policy);
-	if (err)
-		return err;
-	err = libdstack_status(control, &status);
-	if (err)
-		goto out;
-	/* The operator loaded it since; a restart must not stumble over it. */
-	if (status.policy_epoch > libdstack_policy_epoch(policy))
-		msg("a policy of epoch %llu is active, newer than '%s': kept",
-		    (unsigned long long)status.policy_epoch, path);
-	else
-		err = libdstack_ensure_policy(control, policy, app_id);
-out:
-	libdstack_policy_free(policy);
-	return err;
-}
-
 static int set_state(struct libdstack_control *control, int wanted)
 {
 	struct libdstack_status status;
@@ -117,8 +93,10 @@ static int start(const struct options *opt, struct libdstack_control *control,
 	int err;
 
 	err = hooks_ensure(control);
+	if (err > 0)
+		err = 0;
 	if (!err && opt->policy)
-		err = load_policy(control, opt->policy);
+		err = policy_ensure(control, opt->policy);
 	if (!err)
 		err = set_state(control, opt->state);
 	if (!err)
@@ -127,7 +105,7 @@ static int start(const struct options *opt, struct libdstack_control *control,
 		return err;
 	err = drain_run(drain);
 	/* Who waits for --daemonize wants to know; others see us try again. */
-	return drain->failing && !opt->daemonize ? 0 : err;
+	return err > 0 && !opt->daemonize ? 0 : err;
 }
 
 /* Tell the waiting parent that all is up, and let go of its terminal. */
@@ -153,6 +131,7 @@ static int run(const struct options *opt, int ready)
 	struct drain drain = { .device = -1, .store.fd = -1 };
 	int lock, err;
 
+	notify_init();
 	lock = lock_instance();
 	if (lock < 0)
 		return lock;
@@ -163,7 +142,7 @@ static int run(const struct options *opt, int ready)
 		notify_manager("READY=1");
 		if (ready >= 0)
 			detach(ready);
-		err = serve(&drain);
+		err = serve(&drain, opt->policy);
 	}
 	drain_close(&drain);
 	libdstack_control_close(control);

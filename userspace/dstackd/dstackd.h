@@ -20,35 +20,54 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void msg_use_syslog(void);
 /* The library's message callback. */
 void library_message(const char *message);
+
+/* notify.c */
+
+/* Finds out who started us, and whether we are watched. */
+void notify_init(void);
 /* Tells the service manager, if there is one: "READY=1" and the like. */
-void notify_manager(const char *state);
+void notify_manager(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Says that we are alive if it is time to.  For where work gets on. */
+void notify_alive(void);
+/* For how long one may wait before notify_alive() is due: @ms at most. */
+int notify_patience(int ms);
+/* Of CLOCK_MONOTONIC. */
+int64_t now_us(void);
+int64_t now_ms(void);
 
 /* hooks.c */
 
 /*
  * Attaches the BPF programs and hands them to the module, which keeps them
- * attached without us.  Nothing to do if an earlier dstackd did that.
+ * attached without us.  Returns 1 if it did, 0 if an earlier dstackd had.
  */
 int hooks_ensure(struct libdstack_control *control);
+
+/* policy.c */
+
+/* Loads this policy, unless it or a newer one is active. */
+int policy_ensure(struct libdstack_control *control, const char *path);
 
 /* drain.c */
 
 struct drain {
 	struct libdstack_control *control;
 	int device;
+	const char *path;
 	struct store store;
+	bool recovered;		/* the file holds the events [0, next) */
 	uint64_t next;		/* first event that is not stored */
 	uint64_t acked;		/* events that the module knows to be stored */
-	bool failing;		/* the last attempt to store failed */
+	int failing;		/* why the last attempt to store failed, or 0 */
+	bool told;		/* ... that it works */
 };
 
-/* Opens the log file and finds out where the last dstackd stopped. */
 int drain_open(struct drain *drain, struct libdstack_control *control,
 	       const char *path);
 /*
- * Stores what the module has by now, then acknowledges it.  An error of
- * the disk is said once and can be tried again; drain->failing tells it from
- * an error that cannot.
+ * Makes the file what it should be if it is not, stores what the module has by
+ * now, then acknowledges it.  Returns 1, after saying so once, if the disk has
+ * an error and it is worth trying again.
  */
 int drain_run(struct drain *drain);
 void drain_close(struct drain *drain);
@@ -57,7 +76,10 @@ void drain_close(struct drain *drain);
 
 /* From here on signals wait for serve(). */
 int serve_init(void);
-/* Stores events as they come, until SIGTERM; then what there is. */
-int serve(struct drain *drain);
+/*
+ * Stores events as they come, until SIGTERM; then what there is.  SIGHUP means
+ * to attach the hooks, load @policy if it is not NULL, and store, again.
+ */
+int serve(struct drain *drain, const char *policy);
 
 #endif /* DSTACKD_H */

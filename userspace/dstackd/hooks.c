@@ -123,5 +123,5 @@ int hooks_ensure(struct libdstack_control *control)
 	}
 	err = attach_all(control, skel);
 	dstack_bpf__destroy(skel);
-	return err;
+	return err ?: 1;
 }

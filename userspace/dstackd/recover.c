@@ -9,6 +9,7 @@
  */
 #include "dstackd.h"
 #include "event.h"
+#include "lines.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,177 +17,56 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_LEN	65536
 #define ASIDE_TRIES	100
+#define COPY_BYTES	65536
 
-struct line {
-	size_t at;
-	uint32_t len;		/* with its newline; 0: not an event */
-	uint8_t digest[DSTACK_REGISTER_SIZE];
-};
-
-struct lines {
-	char *text;		/* the whole file, mapped */
-	size_t size;
-	struct line *items;
-	size_t nr, cap;
+/* What there is to make a log of. */
+struct material {
+	const struct kernel_log *kernel;
+	struct lines lines;	/* of the open file, then of the other one */
+	size_t own;		/* so many of the open file */
 	size_t first;		/* line of the kernel's event 0 */
+	int other;		/* what is in the file's place, -1: nothing */
+	bool moved;		/* the open file is not in its place */
 };
-
-/* A place that store_add_lost() kept is good, too: it is known to be lost. */
-static bool content_ok(const struct libdstack_event *event)
-{
-	uint8_t digest[DSTACK_REGISTER_SIZE];
-
-	if (!event->payload_len && !strcmp(event->name, "lost"))
-		return true;
-	return !dstack_event_digest(event->name, strlen(event->name),
-				    event->payload, event->payload_len,
-				    digest) &&
-		!memcmp(digest, event->digest, sizeof(digest));
-}
-
-static void parse_line(const char *text, struct line *line)
-{
-	struct libdstack_log *log;
-
-	if (line->len > LINE_MAX_LEN ||
-	    libdstack_log_parse(text, line->len, &log)) {
-		line->len = 0;
-		return;
-	}
-	if (log->count == 1 && content_ok(&log->events[0]))
-		memcpy(line->digest, log->events[0].digest,
-		       sizeof(line->digest));
-	else
-		line->len = 0;
-	libdstack_log_free(log);
-}
-
-static int add_line(struct lines *lines, size_t at, size_t len)
-{
-	struct line *line;
-
-	if (lines->nr == lines->cap) {
-		size_t cap = lines->cap ? 2 * lines->cap : 1024;
-
-		line = reallocarray(lines->items, cap, sizeof(*line));
-		if (!line)
-			return -ENOMEM;
-		lines->items = line;
-		lines->cap = cap;
-	}
-	line = &lines->items[lines->nr++];
-	memset(line, 0, sizeof(*line));
-	line->at = at;
-	line->len = len > LINE_MAX_LEN ? LINE_MAX_LEN + 1 : len;
-	parse_line(lines->text + at, line);
-	return 0;
-}
-
-static void free_lines(struct lines *lines)
-{
-	if (lines->text)
-		munmap(lines->text, lines->size);
-	free(lines->items);
-	memset(lines, 0, sizeof(*lines));
-}
-
-/* Writing was cut short: the kernel still has this event. */
-static int cut_torn_line(struct store *store)
-{
-	off_t end = store->size;
-	char c;
-
-	while (end > 0) {
-		if (pread(store->fd, &c, 1, end - 1) != 1)
-			return -EIO;
-		if (c == '\n')
-			break;
-		end--;
-	}
-	if (end == store->size)
-		return 0;
-	msg("'%s' ends with an incomplete line of %lld bytes: cut off",
-	    store->path, (long long)(store->size - end));
-	if (ftruncate(store->fd, end))
-		return -errno;
-	store->size = end;
-	return 0;
-}
-
-static int read_lines(const struct store *store, struct lines *lines)
-{
-	size_t at, len;
-	int err = 0;
-
-	memset(lines, 0, sizeof(*lines));
-	if (!store->size)
-		return 0;
-	lines->size = store->size;
-	lines->text = mmap(NULL, lines->size, PROT_READ, MAP_PRIVATE,
-			   store->fd, 0);
-	if (lines->text == MAP_FAILED) {
-		lines->text = NULL;
-		return -errno;
-	}
-	/* A bad line is no error here: the result is told once, as a whole. */
-	libdstack_set_message_callback(NULL);
-	for (at = 0; !err && at < lines->size; at += len) {
-		const char *end = memchr(lines->text + at, '\n',
-					 lines->size - at);
-
-		len = lines->size - at;
-		if (end)
-			len = end + 1 - (lines->text + at);
-		err = add_line(lines, at, len);
-	}
-	libdstack_set_message_callback(library_message);
-	if (err)
-		free_lines(lines);
-	return err;
-}
 
 /*
  * A module that was loaded again goes on where the register stood: its first
  * event is the line at which the file replays to that value.
  */
-static void find_first(struct lines *lines, const struct kernel_log *kernel)
+static void find_first(struct material *m)
 {
 	uint8_t value[DSTACK_REGISTER_SIZE] = { 0 };
 	size_t i;
 
-	lines->first = 0;
-	for (i = 0; i <= lines->nr; i++) {
-		if (!memcmp(value, kernel->base, sizeof(value))) {
-			lines->first = i;
+	m->first = 0;
+	for (i = 0; i <= m->own; i++) {
+		if (!memcmp(value, m->kernel->base, sizeof(value))) {
+			m->first = i;
 			return;
 		}
-		if (i == lines->nr || !lines->items[i].len ||
-		    dstack_event_fold(value, lines->items[i].digest))
+		if (i == m->own || !m->lines.items[i].len ||
+		    dstack_event_fold(value, m->lines.items[i].digest))
 			return;
 	}
 }
 
-static bool line_is(const struct lines *lines, size_t i,
-		    const struct kernel_log *kernel, uint64_t seq)
+static bool line_is(const struct material *m, size_t i, uint64_t seq)
 {
-	return i < lines->nr && seq < kernel->count && lines->items[i].len &&
-		!memcmp(lines->items[i].digest, kernel->digests[seq],
+	return i < m->own && seq < m->kernel->count && m->lines.items[i].len &&
+		!memcmp(m->lines.items[i].digest, m->kernel->digests[seq],
 			DSTACK_REGISTER_SIZE);
 }
 
-static uint64_t count_matches(const struct lines *lines,
-			      const struct kernel_log *kernel)
+static uint64_t count_matches(const struct material *m)
 {
 	uint64_t seq = 0;
 
-	while (line_is(lines, lines->first + seq, kernel, seq))
+	while (line_is(m, m->first + seq, seq))
 		seq++;
 	return seq;
 }
@@ -206,12 +86,85 @@ static int append_lost(struct store *store, const struct kernel_log *kernel,
 	uint64_t seq;
 	int err = 0;
 
-	for (seq = from; !err && seq < kernel->acked; seq++)
+	for (seq = from; !err && seq < kernel->acked; seq++) {
 		err = store_add_lost(store, kernel->digests[seq]);
+		if (!err && store->len >= BATCH_BYTES)
+			err = store_commit(store);
+	}
 	if (!err)
 		err = store_commit(store);
 	if (!err)
 		say_lost(store, kernel->acked - from, from);
+	return err;
+}
+
+/*
+ * A new file
+ */
+
+static int new_path(const struct store *store, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s.new", store->path) < PATH_MAX ?
+		0 : -ENAMETOOLONG;
+}
+
+/* What is written, and the part of a file that comes next. */
+struct output {
+	FILE *file;
+	int fd;
+	off_t at, len;
+	uint64_t missing, first_missing;
+};
+
+static int copy_part(struct output *out)
+{
+	char buf[COPY_BYTES];
+
+	while (out->len) {
+		size_t want = out->len < COPY_BYTES ? out->len : COPY_BYTES;
+		ssize_t n = pread(out->fd, buf, want, out->at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ESTALE;	/* it was just cut */
+		if (fwrite(buf, 1, n, out->file) != (size_t)n)
+			return -errno;
+		out->at += n;
+		out->len -= n;
+	}
+	notify_alive();
+	return 0;
+}
+
+/* Lines that follow each other there are copied at once. */
+static int put_line(struct output *out, const struct line *line)
+{
+	int err;
+
+	if (line->fd != out->fd || line->at != out->at + out->len) {
+		err = copy_part(out);
+		if (err)
+			return err;
+		out->fd = line->fd;
+		out->at = line->at;
+	}
+	out->len += line->len;
+	return 0;
+}
+
+static int put_lost(struct output *out, const struct kernel_log *kernel,
+		    uint64_t seq)
+{
+	struct store lost = { .fd = -1 };
+	int err;
+
+	if (!out->missing++)
+		out->first_missing = seq;
+	err = copy_part(out) ?: store_add_lost(&lost, kernel->digests[seq]);
+	if (!err && fwrite(lost.buf, 1, lost.len, out->file) != lost.len)
+		err = -errno;
+	free(lost.buf);
 	return err;
 }
 
@@ -222,7 +175,7 @@ static int compare_digests(const void *a, const void *b)
 	return memcmp(x->digest, y->digest, sizeof(x->digest));
 }
 
-/* The good lines, sorted by digest; lines->items is only valid so far. */
+/* The good ones, by digest. */
 static void sort_lines(struct lines *lines)
 {
 	size_t i, nr = 0;
@@ -236,11 +189,11 @@ static void sort_lines(struct lines *lines)
 		      compare_digests);
 }
 
-static int write_events(FILE *out, const struct store *store,
-			struct lines *lines, const struct kernel_log *kernel)
+static int put_events(struct output *out, struct material *m)
 {
-	struct store lost = { .fd = -1 };
-	uint64_t seq, missing = 0, first = 0;
+	const struct kernel_log *kernel = m->kernel;
+	struct lines *lines = &m->lines;
+	uint64_t seq;
 	int err = 0;
 
 	sort_lines(lines);
@@ -251,19 +204,34 @@ static int write_events(FILE *out, const struct store *store,
 		if (lines->nr)
 			line = bsearch(&key, lines->items, lines->nr,
 				       sizeof(key), compare_digests);
-		if (line) {
-			fwrite(lines->text + line->at, 1, line->len, out);
-			continue;
-		}
-		if (!missing++)
-			first = seq;
-		lost.len = 0;
-		err = store_add_lost(&lost, key.digest);
-		fwrite(lost.buf, 1, lost.len, out);
+		err = line ? put_line(out, line) : put_lost(out, kernel, seq);
 	}
-	free(lost.buf);
-	if (!err)
-		say_lost(store, missing, first);
+	return err ?: copy_part(out);
+}
+
+/* The events before this module's, and then this module's. */
+static int write_new(const char *path, const struct store *store,
+		     struct material *m, struct output *out)
+{
+	int fd, err;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		  0600);
+	if (fd < 0)
+		return -errno;
+	out->file = fdopen(fd, "w");
+	if (!out->file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	out->fd = store->fd;
+	if (m->first)
+		out->len = m->first < m->own ? m->lines.items[m->first].at :
+			   store->size;
+	err = put_events(out, m);
+	if (!err && (fflush(out->file) || fsync(fd)))
+		err = -errno;
+	fclose(out->file);
 	return err;
 }
 
@@ -283,106 +251,134 @@ static int keep_aside(const struct store *store, char *aside, size_t size)
 	return -EEXIST;
 }
 
-static int sync_parent(const char *path)
+static void say_kept(const struct store *store, const struct material *m,
+		     const char *aside, uint64_t good)
 {
-	char dir[PATH_MAX];
-	char *slash;
-	int fd, err = 0;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
-		err = -errno;
-	if (fd >= 0)
-		close(fd);
-	return err;
+	if (m->moved)
+		msg("what was found in the place of '%s' is kept as '%s'",
+		    store->path, aside);
+	else
+		msg("'%s' is not this kernel's log from event %" PRIu64 " on (another boot's, or damaged): kept as '%s'",
+		    store->path, good, aside);
 }
 
-static int write_new(const char *path, const struct store *store,
-		     struct lines *lines, const struct kernel_log *kernel)
+static int rewrite(struct store *store, struct material *m, uint64_t good)
 {
-	FILE *out;
-	int fd, err;
-
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		  0600);
-	if (fd < 0)
-		return -errno;
-	out = fdopen(fd, "w");
-	if (!out) {
-		close(fd);
-		return -ENOMEM;
-	}
-	if (lines->first)
-		fwrite(lines->text, 1, lines->first < lines->nr ?
-		       lines->items[lines->first].at : lines->size, out);
-	err = write_events(out, store, lines, kernel);
-	if (fflush(out) || fsync(fd))
-		err = err ?: -errno;
-	if (ferror(out))
-		err = err ?: -EIO;
-	fclose(out);
-	return err;
-}
-
-static int rewrite(struct store *store, struct lines *lines,
-		   const struct kernel_log *kernel, uint64_t good)
-{
-	char path[PATH_MAX], aside[PATH_MAX];
-	char *name = NULL;
+	bool aside = !m->moved || m->other >= 0;
+	char path[PATH_MAX], kept[PATH_MAX];
+	const char *name = store->path;
+	struct output out = { .fd = -1 };
 	int err;
 
-	if (snprintf(path, sizeof(path), "%s.new", store->path) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	err = write_new(path, store, lines, kernel) ?:
-		keep_aside(store, aside, sizeof(aside));
+	err = new_path(store, path) ?: store_make_parent(path) ?:
+		write_new(path, store, m, &out);
+	if (!err && aside)
+		err = keep_aside(store, kept, sizeof(kept));
 	if (!err && rename(path, store->path))
 		err = -errno;
-	if (!err)
-		err = sync_parent(store->path);
+	if (err) {
+		unlink(path);	/* a full disk needs the space */
+		return err;
+	}
+	if (aside)
+		say_kept(store, m, kept, good);
+	say_lost(store, out.missing, out.first_missing);
+	err = store_sync_parent(store->path);
 	if (err)
 		return err;
-	msg("'%s' is not this kernel's log from event %" PRIu64 " on (another boot's, or damaged): kept as '%s'",
-	    store->path, good, aside);
-	name = strdup(store->path);
-	if (!name)
-		return -ENOMEM;
 	store_close(store);
-	err = store_open(store, name);
-	free(name);
+	return store_open(store, name);
+}
+
+/*
+ * An old file
+ */
+
+/* What is in the place of the open file, if that is not there itself. */
+static int find_other(const struct store *store, struct material *m)
+{
+	struct stat ours, st;
+
+	m->other = open(store->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+			O_NONBLOCK);
+	if (m->other < 0) {
+		m->moved = true;
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
+	}
+	if (fstat(store->fd, &ours) || fstat(m->other, &st))
+		return -errno;
+	m->moved = ours.st_dev != st.st_dev || ours.st_ino != st.st_ino;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return 0;
+}
+
+static int gather(struct store *store, struct material *m)
+{
+	int err;
+
+	err = find_other(store, m) ?: lines_read(&m->lines, store->fd);
+	if (err)
+		return err;
+	m->own = m->lines.nr;
+	store->size = m->lines.end;
+	find_first(m);
+	return m->moved && m->other >= 0 ? lines_read(&m->lines, m->other) : 0;
+}
+
+/* Writing was cut short: the kernel still has this event. */
+static int cut_torn_line(struct store *store)
+{
+	struct stat st;
+
+	if (fstat(store->fd, &st))
+		return -errno;
+	if (st.st_size <= store->size)
+		return 0;
+	if (ftruncate(store->fd, store->size))
+		return -errno;
+	msg("'%s' ended with an incomplete line of %lld bytes: cut off",
+	    store->path, (long long)(st.st_size - store->size));
+	return 0;
+}
+
+static int repair(struct store *store, struct material *m, uint64_t *next)
+{
+	const struct kernel_log *kernel = m->kernel;
+	uint64_t good = count_matches(m);
+	struct stat st;
+	int err;
+
+	*next = good > kernel->acked ? good : kernel->acked;
+	if (m->moved || good < m->own - m->first) {
+		*next = kernel->acked;
+		return rewrite(store, m, good);
+	}
+	err = cut_torn_line(store);
+	if (!err && good < kernel->acked)
+		return append_lost(store, kernel, good);
+	/* Who wrote these lines may have died before its sync. */
+	if (!err && (fdatasync(store->fd) || fstat(store->fd, &st)))
+		err = -errno;
+	if (!err)
+		store->mtime = st.st_mtim;
 	return err;
 }
 
 int store_recover(struct store *store, const struct kernel_log *kernel,
 		  uint64_t *next)
 {
-	struct lines lines;
-	uint64_t good, nr;
+	struct material m = { .kernel = kernel, .other = -1 };
+	char path[PATH_MAX];
 	int err;
 
-	err = cut_torn_line(store) ?: read_lines(store, &lines);
-	if (err)
-		goto out;
-	find_first(&lines, kernel);
-	good = count_matches(&lines, kernel);
-	nr = lines.nr - lines.first;
-	*next = good > kernel->acked ? good : kernel->acked;
-	if (good < nr) {
-		err = rewrite(store, &lines, kernel, good);
-		*next = kernel->acked;
-	} else if (good < kernel->acked) {
-		err = append_lost(store, kernel, good);
-	} else if (fdatasync(store->fd)) {
-		/* Who wrote these lines may have died before its sync. */
-		err = -errno;
-	}
-	free_lines(&lines);
-out:
-	if (err)
-		msg("can't recover event log '%s': %s", store->path,
-		    strerror(-err));
+	/* Who died while writing it left what nobody wants. */
+	if (!new_path(store, path))
+		unlink(path);
+	store->dirty = false;
+	err = gather(store, &m) ?: repair(store, &m, next);
+	lines_free(&m.lines);
+	if (m.other >= 0)
+		close(m.other);
 	return err;
 }

@@ -15,7 +15,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FOREVER		(-1)
@@ -24,15 +23,7 @@
 #define BACKOFF_MAX_MS	10000
 
 static int signals;
-static bool ending;
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
+static bool ending, reloading;
 
 int serve_init(void)
 {
@@ -48,66 +39,84 @@ int serve_init(void)
 	return signals < 0 ? -errno : 0;
 }
 
-static void take_signal(struct libdstack_control *control)
+/* What an operator may have changed; storing comes next in any case. */
+static void reload(struct libdstack_control *control, const char *policy)
+{
+	notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
+		       (long long)now_us());
+	reloading = true;
+	/* State off made the module let go of them. */
+	if (hooks_ensure(control) > 0)
+		msg("the hooks are attached");
+	if (policy)
+		policy_ensure(control, policy);
+}
+
+static void take_signal(const struct drain *drain, const char *policy)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo != SIGHUP)
+	if (info.ssi_signo == SIGHUP)
+		reload(drain->control, policy);
+	else
 		ending = true;
-	/* State off made the module let go of the hooks. */
-	else if (!hooks_ensure(control))
-		msg("the hooks are attached");
 }
 
 /* Until the device has one of @events, a signal came, or @ms passed. */
-static int pause_for(const struct drain *drain, short events, int ms)
+static int pause_for(const struct drain *drain, short events, int ms,
+		     const char *policy)
 {
 	int64_t end = now_ms() + ms;
 
-	while (!ending) {
+	while (!ending && !reloading) {
 		struct pollfd fds[2] = {
 			{ .fd = signals, .events = POLLIN },
 			{ .fd = events ? drain->device : -1, .events = events },
 		};
-		int64_t left = end - now_ms();
+		int64_t left = ms == FOREVER ? INT_MAX : end - now_ms();
 		int n;
 
-		if (ms == FOREVER)
-			left = INT_MAX;
-		n = poll(fds, 2, left > 0 ? (int)left : 0);
+		n = poll(fds, 2, left > 0 ? notify_patience((int)left) : 0);
 		if (n < 0 && errno != EINTR)
 			return -errno;
+		notify_alive();
 		if (n > 0 && fds[0].revents)
-			take_signal(drain->control);
+			take_signal(drain, policy);
 		if (n > 0 || left <= 0)
 			break;
 	}
 	return 0;
 }
 
-/* Only an error of the disk is worth trying again. */
-int serve(struct drain *drain)
+static int store(struct drain *drain)
+{
+	int err = drain_run(drain);
+
+	if (reloading)
+		notify_manager("READY=1");
+	reloading = false;
+	return err;
+}
+
+int serve(struct drain *drain, const char *policy)
 {
 	int backoff = BACKOFF_MIN_MS, err = 0;
 
-	while (!ending) {
+	while (!ending && err >= 0) {
 		if (drain->failing)
-			err = pause_for(drain, 0, backoff);
+			err = pause_for(drain, 0, backoff, policy);
 		else
-			err = pause_for(drain, POLLIN, FOREVER) ?:
-			      pause_for(drain, POLLPRI, GATHER_MS);
-		if (err)
-			break;
-		err = drain_run(drain);
-		if (err && !drain->failing)
-			break;
+			err = pause_for(drain, POLLIN, FOREVER, policy) ?:
+			      pause_for(drain, POLLPRI, GATHER_MS, policy);
+		if (!err && !ending)
+			err = store(drain);
 		backoff = !err ? BACKOFF_MIN_MS :
 			2 * backoff < BACKOFF_MAX_MS ? 2 * backoff :
 			BACKOFF_MAX_MS;
 	}
 	notify_manager("STOPPING=1");
 	/* What comes after this waits in the module. */
-	return ending ? drain_run(drain) : err;
+	return err < 0 ? err : drain_run(drain);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,69 +17,126 @@
 /* Its digest is another event's: a replay stops here and says so. */
 #define LOST_NAME	"lost"
 
-static int make_parent(const char *path)
+int store_sync_parent(const char *path)
 {
-	char *dir = strdup(path), *slash;
-	int err = 0;
+	char dir[PATH_MAX];
+	char *slash;
+	int fd, err = 0;
 
-	if (!dir)
-		return -ENOMEM;
+	snprintf(dir, sizeof(dir), "%s", path);
 	slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		if (mkdir(dir, 0700) && errno != EEXIST) {
-			err = -errno;
-			msg("can't make directory '%s': %s", dir,
-			    strerror(-err));
-		}
-	}
-	free(dir);
+	if (slash)
+		slash[slash == dir] = '\0';
+	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd))
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
 	return err;
 }
 
-static int open_file(struct store *store)
+int store_make_parent(const char *path)
 {
-	struct stat st;
-	int err = 0;
+	char dir[PATH_MAX];
+	char *slash;
 
-	store->fd = open(store->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC |
-			 O_NOFOLLOW, 0600);
-	if (store->fd < 0 || fstat(store->fd, &st))
-		err = -errno;
-	else if (!S_ISREG(st.st_mode))
-		err = -EINVAL;
-	else
-		store->size = st.st_size;
-	if (err)
-		msg("can't open event log '%s': %s", store->path,
-		    err == -EINVAL ? "not a regular file" : strerror(-err));
-	return err;
+	if (snprintf(dir, sizeof(dir), "%s", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	if (!mkdir(dir, 0700))
+		return store_sync_parent(dir);
+	return errno == EEXIST ? 0 : -errno;
 }
 
 int store_open(struct store *store, const char *path)
 {
+	struct stat st;
 	int err;
 
 	memset(store, 0, sizeof(*store));
+	store->path = path;
 	store->fd = -1;
-	err = make_parent(path);
+	err = store_make_parent(path);
 	if (err)
 		return err;
-	store->path = strdup(path);
-	err = store->path ? open_file(store) : -ENOMEM;
-	if (err)
+	/* A FIFO in its place must not make us wait for a reader. */
+	store->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC |
+			 O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (store->fd < 0 || fstat(store->fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EINVAL;
+	else if (!st.st_size)	/* perhaps it is new */
+		err = store_sync_parent(path);
+	if (err) {
 		store_close(store);
-	return err;
+		return err;
+	}
+	store->size = st.st_size;
+	store->mtime = st.st_mtim;
+	return 0;
 }
 
 void store_close(struct store *store)
 {
 	if (store->fd >= 0)
 		close(store->fd);
-	free(store->path);
 	free(store->buf);
 	memset(store, 0, sizeof(*store));
 	store->fd = -1;
+}
+
+/*
+ * After a failed sync nobody knows which pages are on the disk: cut them.  Not
+ * if somebody else cut more: that would make it longer.
+ */
+static int cut_back(struct store *store)
+{
+	struct stat st;
+
+	if (!store->dirty)
+		return 0;
+	if (fstat(store->fd, &st) ||
+	    (st.st_size > store->size && ftruncate(store->fd, store->size)) ||
+	    fstat(store->fd, &st))
+		return -errno;
+	store->mtime = st.st_mtim;
+	store->dirty = false;
+	return 0;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int store_check(struct store *store, const char **what)
+{
+	struct stat ours, named;
+	int err;
+
+	*what = NULL;
+	err = cut_back(store);
+	if (err)
+		return err;
+	if (fstat(store->fd, &ours))
+		return -errno;
+	if (lstat(store->path, &named)) {
+		if (errno != ENOENT && errno != ENOTDIR)
+			return -errno;
+		*what = ours.st_nlink ? "moved" : "removed";
+	} else if (named.st_dev != ours.st_dev ||
+		   named.st_ino != ours.st_ino) {
+		*what = "replaced";
+	} else if (ours.st_size != store->size) {
+		*what = ours.st_size < store->size ? "cut" : "appended to";
+	} else if (!same_time(&ours.st_mtim, &store->mtime)) {
+		*what = "written to";
+	}
+	return 0;
 }
 
 static int add_text(struct store *store, const char *text, size_t len)
@@ -134,18 +192,10 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* After a failed sync nobody knows which pages are on the disk: cut them. */
-static int cut_back(struct store *store)
-{
-	if (store->dirty && ftruncate(store->fd, store->size))
-		return -errno;
-	store->dirty = false;
-	return 0;
-}
-
 int store_commit(struct store *store)
 {
 	size_t len = store->len;
+	struct stat st;
 	int err;
 
 	store->len = 0;
@@ -154,7 +204,7 @@ int store_commit(struct store *store)
 		return err;
 	store->dirty = true;
 	err = write_all(store->fd, store->buf, len);
-	if (!err && fdatasync(store->fd))
+	if (!err && (fdatasync(store->fd) || fstat(store->fd, &st)))
 		err = -errno;
 	if (err) {
 		(void)cut_back(store);	/* or before the next write */
@@ -162,5 +212,6 @@ int store_commit(struct store *store)
 	}
 	store->dirty = false;
 	store->size += len;
+	store->mtime = st.st_mtim;
 	return 0;
 }

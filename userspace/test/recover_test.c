@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../dstackd/store.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../dstackd/lines.c" /* NOLINT(bugprone-suspicious-include) */
 #include "../dstackd/recover.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define EVENTS 8
@@ -28,6 +29,10 @@
 void msg(const char *fmt, ...)
 {
 	(void)fmt;
+}
+
+void notify_alive(void)
+{
 }
 
 void library_message(const char *message)
@@ -427,6 +432,203 @@ static void failed_write_leaves_the_file_as_it_was(void **state)
 	store_close(&store);
 }
 
+/*
+ * Somebody does something to the file while it is open
+ */
+
+/* A store that holds @nr events, all acknowledged. */
+static void open_with(struct world *w, struct store *store, int nr)
+{
+	append_events(w, 0, nr);
+	w->kernel.acked = nr;
+	must(!store_open(store, w->path));
+	assert_int_equal(store_recover(store, &w->kernel, &w->next), 0);
+}
+
+static void assert_changed(struct store *store, const char *how)
+{
+	const char *what;
+
+	assert_int_equal(store_check(store, &what), 0);
+	if (how)
+		assert_string_equal(what ?: "left alone", how);
+	else
+		assert_null(what);
+}
+
+/* It is noticed as this, and then @nr events but for @lost are there. */
+static void assert_mended(struct world *w, struct store *store,
+			  const char *how, int nr, unsigned int lost,
+			  int others)
+{
+	assert_changed(store, how);
+	assert_int_equal(store_recover(store, &w->kernel, &w->next), 0);
+	assert_changed(store, NULL);
+	assert_int_equal(w->next, nr);
+	assert_int_equal(store_add(store, "test", 4, "payload 7", 9,
+				   w->digests[7]), 0);
+	assert_int_equal(store_commit(store), 0);
+	assert_changed(store, NULL);
+	w->kernel.acked = nr;
+	store_close(store);
+	if (nr < 7) {
+		free(w->lines[nr]);
+		w->lines[nr] = strdup(w->lines[7]);
+		memcpy(w->digests[nr], w->digests[7], DSTACK_REGISTER_SIZE);
+	}
+	assert_holds(w, nr + 1, lost);
+	assert_int_equal(count_others(w), others);
+}
+
+static void own_writes_are_no_change(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 3);
+	assert_mended(w, &store, NULL, 3, 0, 0);
+}
+
+static void removed_file_is_written_from_the_open_one(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	assert_int_equal(unlink(w->path), 0);
+	assert_mended(w, &store, "removed", 5, 0, 0);
+}
+
+static void removed_directory_is_made_again(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+	char dir[128];
+
+	open_with(w, &store, 5);
+	assert_int_equal(unlink(w->path), 0);
+	snprintf(dir, sizeof(dir), "%s/log", w->dir);
+	assert_int_equal(rmdir(dir), 0);
+	assert_mended(w, &store, "removed", 5, 0, 0);
+}
+
+static void moved_file_is_copied_back(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+	char other[160];
+
+	open_with(w, &store, 5);
+	snprintf(other, sizeof(other), "%s.1", w->path);
+	assert_int_equal(rename(w->path, other), 0);
+	assert_mended(w, &store, "moved", 5, 0, 1);
+}
+
+static void file_in_its_place_is_kept_aside(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	assert_int_equal(unlink(w->path), 0);
+	append(w, "hello\n");
+	assert_mended(w, &store, "replaced", 5, 0, 1);
+}
+
+/* Cut, then replaced by a whole one: lines are good wherever they are. */
+static void lines_of_a_file_in_its_place_are_used(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	assert_int_equal(truncate(w->path, strlen(w->lines[0])), 0);
+	assert_int_equal(unlink(w->path), 0);
+	append_events(w, 3, 5);
+	assert_mended(w, &store, "replaced", 5, 1U << 1 | 1U << 2, 1);
+}
+
+static void symbolic_link_in_its_place_is_an_error_until_it_goes(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	assert_int_equal(unlink(w->path), 0);
+	assert_int_equal(symlink("/dev/null", w->path), 0);
+	assert_changed(&store, "replaced");
+	assert_int_equal(store_recover(&store, &w->kernel, &w->next), -ELOOP);
+	assert_int_equal(unlink(w->path), 0);
+	assert_mended(w, &store, "removed", 5, 0, 0);
+}
+
+static void cut_file_keeps_the_places(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	assert_int_equal(truncate(w->path, strlen(w->lines[0]) + 5), 0);
+	assert_mended(w, &store, "cut", 5, 0x1e, 0);
+}
+
+static void cut_file_is_not_made_longer_after_a_failed_write(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	store.dirty = true;
+	assert_int_equal(truncate(w->path, 0), 0);
+	assert_mended(w, &store, "cut", 5, 0x1f, 0);
+}
+
+static void lines_of_somebody_else_are_kept_aside(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+
+	open_with(w, &store, 5);
+	append(w, "hello\n");
+	assert_mended(w, &store, "appended to", 5, 0, 1);
+}
+
+static void changed_byte_is_found(void **state)
+{
+	struct world *w = *state;
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+				     { .tv_sec = 1 } };
+	struct store store;
+	int fd;
+
+	open_with(w, &store, 5);
+	fd = open(w->path, O_WRONLY);
+	must(fd >= 0);
+	assert_int_equal(pwrite(fd, "x", 1, strlen(w->lines[0]) + 30), 1);
+	/* The clock of file systems is coarse: as if it had been later. */
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+	assert_mended(w, &store, "written to", 5, 1U << 1, 1);
+}
+
+static void half_written_new_file_is_removed(void **state)
+{
+	struct world *w = *state;
+	char path[160];
+	FILE *out;
+
+	append_events(w, 0, 3);
+	w->kernel.acked = 3;
+	snprintf(path, sizeof(path), "%s.new", w->path);
+	out = fopen(path, "w");
+	must(out);
+	fputs("half", out);
+	fclose(out);
+	recover(w);
+	assert_holds(w, 3, 0);
+	assert_int_equal(count_others(w), 0);
+}
+
 static void symbolic_link_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -462,6 +664,18 @@ int main(void)
 		TEST(module_that_was_loaded_again_goes_on),
 		TEST(damage_behind_an_earlier_module_spares_its_events),
 		TEST(failed_write_leaves_the_file_as_it_was),
+		TEST(own_writes_are_no_change),
+		TEST(removed_file_is_written_from_the_open_one),
+		TEST(removed_directory_is_made_again),
+		TEST(moved_file_is_copied_back),
+		TEST(file_in_its_place_is_kept_aside),
+		TEST(lines_of_a_file_in_its_place_are_used),
+		TEST(symbolic_link_in_its_place_is_an_error_until_it_goes),
+		TEST(cut_file_keeps_the_places),
+		TEST(cut_file_is_not_made_longer_after_a_failed_write),
+		TEST(lines_of_somebody_else_are_kept_aside),
+		TEST(changed_byte_is_found),
+		TEST(half_written_new_file_is_removed),
 		TEST(symbolic_link_is_refused),
 	};
 

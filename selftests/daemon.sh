@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# What the tests of dstackd share, besides lib.sh.  "begin_daemon NAME" is
+# begin, with a program that may run ($good), and one that may not ($bad).
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+pid_file=/run/dstack/dstackd.pid
+
+begin_daemon() {
+	begin "$1"
+	good=$work/good bad=$work/bad
+	variant "$good"
+	variant "$bad"
+	policy "$good"
+	container
+	state enforce
+}
+
+# Until COMMAND succeeds, for as long as it may take on a busy machine.
+eventually() {
+	for _ in {1..1000}; do
+		! "$@" || return 0
+		nap
+	done
+	echo "never: $*"
+	return 1
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+# down SIGNAL: until it is gone.
+down() {
+	local pid
+	pid=$(<"$pid_file")
+	kill "-$1" "$pid"
+	eventually gone "$pid"
+}
+
+up() {
+	dstackd --daemonize 2>&1
+}
+
+# Lines of the file and events of the kernel, both replayed to the register.
+file_replays() {
+	local count base register
+	settle
+	read -r count base register < <(dstackctl status --json |
+		jq -r '"\(.log_count) \(.base) \(.register)"')
+	is "$(wc -l <"$log")" "$count" &&
+		dstackctl replay "$log" --base "$base" --expect "$register"
+}
+
+hooks() {
+	dstackctl status --json | jq -c .hooks
+}
+
+#
+# In the foreground, with a service manager that listens
+#
+
+# manage SOCKET: until the test ends; what it hears is in $work/heard.
+manage() {
+	socket=$1
+	: >"$work/heard"
+	"$tests/prog_notify" "$socket" >>"$work/heard" &
+	manager=$!
+	trap end_manage EXIT
+	eventually heard listening
+}
+
+end_manage() {
+	kill "$manager"
+	if ! test -e "$pid_file" || gone "$(<"$pid_file")"; then
+		dstackd --daemonize
+	fi
+	end
+}
+
+# heard PATTERN, said PATTERN: by the manager, by dstackd; quick and silent.
+heard() {
+	matches "$1" <"$work/heard"
+}
+
+said() {
+	matches "$1" <"$work/said"
+}
+
+matches() {
+	local line
+	while IFS= read -r line; do
+		[[ ! $line =~ $1 ]] || return 0
+	done
+	return 1
+}
+
+# From here on only what is said and heard from now on counts.
+hush() {
+	: >"$work/said"
+	: >"$work/heard"
+}
+
+# serve [VARIABLE=VALUE]... -- [OPTION]...: until it is ready.
+serve() {
+	local variables=(NOTIFY_SOCKET="$socket")
+	while test "$1" != --; do
+		variables+=("$1")
+		shift
+	done
+	shift
+	hush
+	env "${variables[@]}" dstackd --log "$log" "$@" \
+		>/dev/null 2>>"$work/said" &
+	disown
+	eventually heard '(^| )READY=1'
+}
+
+# reload: until that is done.
+reload() {
+	kill -HUP "$(<"$pid_file")"
+	eventually heard '(^| )READY=1'
+}
+
+events_waiting() {
+	dstackctl status --json | jq '.log_count - .log_acked'
+}
