@@ -50,7 +50,7 @@ FIXTURE_TEARDOWN(change)
  */
 
 struct flip {
-	volatile bool stop;
+	_Atomic bool stop;
 	struct dstack_extend *extend;
 };
 
@@ -174,8 +174,8 @@ TEST_F(change, attack_35_event_of_its_own_request)
  */
 
 struct slot {
-	volatile bool stop;
-	volatile int fd;
+	_Atomic bool stop;
+	_Atomic int fd;
 	int base;
 	int bad;
 };

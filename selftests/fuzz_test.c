@@ -13,7 +13,7 @@
 
 #define CALLS		6000	/* of each thread */
 #define THREADS		4
-#define PAGES		4	/* two to write, one to read, one that is none */
+#define PAGES		4	/* two to write, one to read, a hole */
 #define KERNEL_ADDRESS	0xffffffff81000000ULL
 #define NAME_GOOD	"good-name"
 #define NAME_BAD	"bad:name "
@@ -79,8 +79,6 @@ static uint64_t seed(void)
 		      (uint64_t)time(NULL) * 2654435761U | 1;
 }
 
-#define PICK(state, array) ((array)[below(state, ARRAY_SIZE(array))])
-
 static const struct shape *any_shape(uint64_t *state)
 {
 	unsigned int i, total = 0, at;
@@ -139,7 +137,7 @@ static uint32_t any_length(uint64_t *state)
 		DSTACK_READ_LOG_MAX, DSTACK_READ_LOG_MAX + 1, UINT32_MAX,
 	};
 
-	return PICK(state, lengths);
+	return lengths[below(state, ARRAY_SIZE(lengths))];
 }
 
 static uint32_t any_size(const struct shape *shape, uint64_t *state)
@@ -149,7 +147,9 @@ static uint32_t any_size(const struct shape *shape, uint64_t *state)
 		4096, 4097, UINT32_MAX, any(state),
 	};
 
-	return below(state, 3) ? shape->size : PICK(state, sizes);
+	if (below(state, 3))
+		return shape->size;
+	return sizes[below(state, ARRAY_SIZE(sizes))];
 }
 
 /* Right, but for what is chosen by lot. */
@@ -177,7 +177,8 @@ static void fill(struct arena *arena, unsigned int nr, void *arg,
 		read->buf_len = any_length(state);
 		break;
 	case DSTACK_EXTEND:
-		strcpy((char *)extend->name, PICK(state, names));
+		strcpy((char *)extend->name,
+		       names[below(state, ARRAY_SIZE(names))]);
 		extend->data = any_pointer(arena, state);
 		extend->data_len = any_length(state);
 		break;
@@ -185,7 +186,7 @@ static void fill(struct arena *arena, unsigned int nr, void *arg,
 		why->fd = below(state, 2) ? arena->file :
 			  (int)below(state, 24) - 1;
 		why->kind = below(state, 6);
-		strcpy((char *)why->id, PICK(state, ids));
+		strcpy((char *)why->id, ids[below(state, ARRAY_SIZE(ids))]);
 		break;
 	}
 }

@@ -23,7 +23,8 @@
 
 static int usage(void)
 {
-	fputs("Usage: prog_place [STEP]... FILE [ARG]...\n\n"
+	fputs("Usage: prog_place [STEP]... FILE [ARG]...\n"
+	      "\n"
 	      "  -c CGROUP   move to this cgroup directory\n"
 	      "  -m          make a mount namespace\n"
 	      "  -u          make a user namespace, be root in it; and -m\n"
@@ -33,7 +34,8 @@ static int usage(void)
 	      "  -o DIR:TO   mount an overlay of DIR and TO\n"
 	      "  -k FROM:TO  copy a file\n"
 	      "  -r DIR      change the root\n"
-	      "  -p DIR      pivot the root, and unmount the old one\n", stderr);
+	      "  -p DIR      pivot the root, and unmount the old one\n",
+	      stderr);
 	return 2;
 }
 

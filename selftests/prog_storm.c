@@ -29,11 +29,13 @@ static unsigned int ended[ERRNO_MAX];	/* by errno, under lock */
 
 static int usage(void)
 {
-	fputs("Usage: prog_storm [-c CGROUP] [-a BYTES] [-e] THREADS ROUNDS FILE...\n\n"
+	fputs("Usage: prog_storm [-c CGROUP] [-a BYTES] [-e] THREADS ROUNDS"
+	      " FILE...\n\n"
 	      "Each thread runs one FILE, ROUNDS times.\n\n"
 	      "  -c CGROUP  move to this cgroup directory first\n"
 	      "  -a BYTES   of arguments for each program\n"
-	      "  -e         exec in the threads themselves: one can win\n", stderr);
+	      "  -e         exec in the threads themselves: one can win\n",
+	      stderr);
 	return 2;
 }
 

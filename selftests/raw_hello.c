@@ -7,19 +7,19 @@
  * Without a C library.  Prints "hello"; with an argument it executes that file
  * instead, by its own ABI's call, and prints "EACCES" or "error" if it fails.
  */
-#ifdef __i386__
+#ifndef __x86_64__	/* which x32 is as well */
 
 #define NR_WRITE	4
 #define NR_EXECVE	11
 #define NR_EXIT		1
 
 asm(".globl _start\n"
-    "_start:\n"
-    "	mov %esp, %eax\n"
-    "	and $-16, %esp\n"
-    "	sub $12, %esp\n"
-    "	push %eax\n"
-    "	call start\n");
+	"_start:\n"
+	"	mov %esp, %eax\n"
+	"	and $-16, %esp\n"
+	"	sub $12, %esp\n"
+	"	push %eax\n"
+	"	call start\n");
 
 static long call(long nr, long a, long b, long c)
 {
@@ -40,10 +40,10 @@ static long call(long nr, long a, long b, long c)
 #define NR_EXIT		(X32_BIT + 60)
 
 asm(".globl _start\n"
-    "_start:\n"
-    "	mov %esp, %edi\n"
-    "	and $-16, %esp\n"
-    "	call start\n");
+	"_start:\n"
+	"	mov %esp, %edi\n"
+	"	and $-16, %esp\n"
+	"	call start\n");
 
 static long call(long nr, long a, long b, long c)
 {

@@ -73,16 +73,17 @@ static uint64_t log_count(FIXTURE_DATA(refusal) * self)
  * Right calls, of which something is made wrong.  Outputs hold FILL before.
  */
 
-#define FILL_OUT(arg, first) \
-	memset((uint8_t *)(arg) + offsetof(typeof(*(arg)), first), FILL, \
-	       sizeof(*(arg)) - offsetof(typeof(*(arg)), first))
+static void fill_out(void *arg, size_t first, size_t size)
+{
+	memset((uint8_t *)arg + first, FILL, size - first);
+}
 
 static size_t right_info(FIXTURE_DATA(refusal) * self, void *arg)
 {
 	struct dstack_info *info = arg;
 
 	(void)self;
-	FILL_OUT(info, out_abi);
+	fill_out(arg, offsetof(struct dstack_info, out_abi), sizeof(*info));
 	info->__reserved = 0;
 	return sizeof(*info);
 }
@@ -91,7 +92,8 @@ static size_t right_quote(FIXTURE_DATA(refusal) * self, void *arg)
 {
 	struct dstack_get_quote *get = arg;
 
-	FILL_OUT(get, out_log_count);
+	fill_out(arg, offsetof(struct dstack_get_quote, out_log_count),
+		 sizeof(*get));
 	get->quote = address(self->buf);
 	get->quote_len = BUF_SIZE;
 	return sizeof(*get);
@@ -101,7 +103,7 @@ static size_t right_read(FIXTURE_DATA(refusal) * self, void *arg)
 {
 	struct dstack_read_log *get = arg;
 
-	FILL_OUT(get, out_len);
+	fill_out(arg, offsetof(struct dstack_read_log, out_len), sizeof(*get));
 	get->buf = address(self->buf);
 	get->buf_len = BUF_SIZE;
 	return sizeof(*get);
@@ -111,7 +113,7 @@ static size_t right_extend(FIXTURE_DATA(refusal) * self, void *arg)
 {
 	struct dstack_extend *extend = arg;
 
-	FILL_OUT(extend, out_seq);
+	fill_out(arg, offsetof(struct dstack_extend, out_seq), sizeof(*extend));
 	memcpy(extend->name, "refusal", sizeof("refusal"));
 	extend->data = address(self->buf);
 	extend->data_len = 16;
@@ -122,7 +124,7 @@ static size_t right_why(FIXTURE_DATA(refusal) * self, void *arg)
 {
 	struct dstack_why *why = arg;
 
-	FILL_OUT(why, out_verdict);
+	fill_out(arg, offsetof(struct dstack_why, out_verdict), sizeof(*why));
 	why->__reserved = 0;
 	why->fd = self->file;
 	why->kind = DSTACK_KIND_EXEC;
@@ -290,7 +292,7 @@ static int compat_ioctl(int fd, unsigned long cmd, void *arg)
 
 static int compat_calls(void *arg)
 {
-	FIXTURE_DATA(refusal) *self = arg;
+	FIXTURE_DATA(refusal) * self = arg;
 	uint8_t *page = self->memory.page;
 	size_t i, size;
 	int err;
