@@ -165,6 +165,7 @@ settle() {
 
 # From here on events are this test's.
 mark() {
+	settle
 	marked=$(wc -l <"$log")
 }
 
