@@ -119,12 +119,95 @@ serve() {
 	eventually heard '(^| )READY=1'
 }
 
+# How often it was said that it is ready.
+readies() {
+	local line count=0
+	while IFS= read -r line; do
+		[[ " $line" != *' READY=1'* ]] || count=$((count + 1))
+	done <"$work/heard"
+	echo "$count"
+}
+
+readies_are() {
+	test "$(readies)" -ge "$1"
+}
+
 # reload: until that is done.
 reload() {
+	local before
+	before=$(readies)
 	kill -HUP "$(<"$pid_file")"
-	eventually heard '(^| )READY=1'
+	eventually readies_are $((before + 1))
 }
 
 events_waiting() {
 	dstackctl status --json | jq '.log_count - .log_acked'
+}
+
+#
+# Another disk, and what becomes of it
+#
+
+expect_message() {
+	echo "$1" >>"${EXPECTED_MESSAGES:-/dev/null}"
+}
+
+# move_to DIRECTORY: has dstackd, watched, keep the log there.
+move_to() {
+	local new=$1/${log##*/}
+	down TERM
+	test "$log" = "$new" || cp "$log" "$new"
+	log=$new
+	serve WATCHDOG_USEC=100000 --
+}
+
+# programs_run: one more event.
+programs_run() {
+	is "$(run "$good")" hello
+}
+
+# fails PATTERN: the next event cannot be stored, and that is told.
+fails() {
+	programs_run && eventually said "can't store events in '$log': $1" &&
+		heard "^STATUS=Can't store events in $log: $1"
+}
+
+waits() {
+	local waiting
+	waiting=$(events_waiting)
+	test "$waiting" -ge "$1" || {
+		echo "$waiting events wait"
+		return 1
+	}
+}
+
+is_alive() {
+	: >"$work/heard"
+	eventually heard '^WATCHDOG=1$' && : >"$work/heard" &&
+		eventually heard '^WATCHDOG=1$'
+}
+
+# goes_on: nothing was lost, and it was said once that it failed, once that
+# it works.  SIGHUP spares the wait for the next attempt.
+goes_on() {
+	reload
+	eventually said "events are stored in '$log' again" && file_replays &&
+		has "$(<"$work/said")" "can't store" 1 &&
+		has "$(<"$work/said")" 'stored in .* again' 1 &&
+		eventually heard "^STATUS=Storing events in $log"
+}
+
+# What is left of the last page takes some events.
+fill() {
+	local i
+	for ((i = 0; i < 50; i++)); do
+		programs_run && settle_or_full || return
+		! said "can't store" || return 0
+	done
+}
+settle_or_full() {
+	eventually stored_or_full
+}
+stored_or_full() {
+	said "can't store" || test "$(events_waiting)" = 0
 }

@@ -35,11 +35,11 @@ result() {
 	echo "$1 $count $2"
 }
 
-# The scripts need a machine as it came up.  unload_test takes the register for
+# The scripts need a machine as it came up.  flood_test and log_test fill the log
+# and come when few others have to read it.  unload_test takes the register for
 # what the log says it is, which attack_register_test leaves untrue as long as
-# the module stays; log_test, which fills the log, comes when nobody else has
-# to read it.
-late=(unload_test.sh attack_register_test.sh log_test)
+# the module stays.
+late=(flood_test.sh unload_test.sh attack_register_test.sh log_test)
 list() {
 	local test name
 	for test in "$here"/*_test.sh "$here"/*_test; do

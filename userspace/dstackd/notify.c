@@ -85,6 +85,7 @@ void notify_init(void)
 
 void notify_manager(const char *fmt, ...)
 {
+	static bool failed;	/* that is said once, not at each heartbeat */
 	char text[TEXT_MAX];
 	va_list args;
 	int fd;
@@ -98,9 +99,13 @@ void notify_manager(const char *fmt, ...)
 	if (fd < 0)
 		return;
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL,
-		   (struct sockaddr *)&manager, manager_len) < 0)
+		   (struct sockaddr *)&manager, manager_len) >= 0) {
+		failed = false;
+	} else if (!failed) {
+		failed = true;
 		msg("can't reach the service manager at '%s': %s",
 		    getenv("NOTIFY_SOCKET"), strerror(errno));
+	}
 	close(fd);
 }
 

@@ -210,29 +210,41 @@ static int put_events(struct output *out, struct material *m)
 }
 
 /* The events before this module's, and then this module's. */
-static int write_new(const char *path, const struct store *store,
-		     struct material *m, struct output *out)
+static int put_all(struct output *out, const struct store *store,
+		   struct material *m)
 {
-	int fd, err;
+	int err;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		  0600);
-	if (fd < 0)
-		return -errno;
-	out->file = fdopen(fd, "w");
-	if (!out->file) {
-		close(fd);
-		return -ENOMEM;
-	}
 	out->fd = store->fd;
 	if (m->first)
 		out->len = m->first < m->own ? m->lines.items[m->first].at :
 			   store->size;
 	err = put_events(out, m);
-	if (!err && (fflush(out->file) || fsync(fd)))
+	if (!err && (fflush(out->file) || fsync(fileno(out->file))))
 		err = -errno;
-	fclose(out->file);
 	return err;
+}
+
+/* Returns a descriptor of the new file, or -errno. */
+static int write_new(const char *path, const struct store *store,
+		     struct material *m, struct output *out)
+{
+	int fd, err;
+
+	fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC |
+		  O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	out->file = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "a");
+	if (!out->file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	err = put_all(out, store, m);
+	fclose(out->file);
+	if (err)
+		close(fd);
+	return err ?: fd;
 }
 
 /* Give the old file a second name; its own is then replaced at once. */
@@ -262,32 +274,43 @@ static void say_kept(const struct store *store, const struct material *m,
 		    store->path, good, aside);
 }
 
-static int rewrite(struct store *store, struct material *m, uint64_t good)
+/* The new file at @path takes the place of the old one. */
+static int replace(const struct store *store, const struct material *m,
+		   const char *path, uint64_t good)
 {
 	bool aside = !m->moved || m->other >= 0;
-	char path[PATH_MAX], kept[PATH_MAX];
-	const char *name = store->path;
-	struct output out = { .fd = -1 };
-	int err;
+	char kept[PATH_MAX];
+	int err = 0;
 
-	err = new_path(store, path) ?: store_make_parent(path) ?:
-		write_new(path, store, m, &out);
-	if (!err && aside)
+	if (aside)
 		err = keep_aside(store, kept, sizeof(kept));
 	if (!err && rename(path, store->path))
 		err = -errno;
+	if (!err && aside)
+		say_kept(store, m, kept, good);
+	return err ?: store_sync_parent(store->path);
+}
+
+static int rewrite(struct store *store, struct material *m, uint64_t good)
+{
+	struct output out = { .fd = -1 };
+	char path[PATH_MAX];
+	int fd, err;
+
+	err = new_path(store, path) ?: store_make_parent(path);
+	if (err)
+		return err;
+	fd = write_new(path, store, m, &out);
+	err = fd < 0 ? fd : replace(store, m, path, good);
 	if (err) {
+		if (fd >= 0)
+			close(fd);
 		unlink(path);	/* a full disk needs the space */
 		return err;
 	}
-	if (aside)
-		say_kept(store, m, kept, good);
 	say_lost(store, out.missing, out.first_missing);
-	err = store_sync_parent(store->path);
-	if (err)
-		return err;
-	store_close(store);
-	return store_open(store, name);
+	/* Not by its name, which may mean another file already. */
+	return store_adopt(store, fd);
 }
 
 /*
@@ -313,16 +336,49 @@ static int find_other(const struct store *store, struct material *m)
 	return 0;
 }
 
+static int read_own(struct material *m, int fd)
+{
+	int err;
+
+	lines_free(&m->lines);
+	err = lines_read(&m->lines, fd);
+	m->own = m->lines.nr;
+	find_first(m);
+	return err;
+}
+
+/*
+ * The open file can't be read, for its disk is gone: go on with the file that
+ * is in its place, but only if nothing is missing from it.
+ */
+static int change_over(struct store *store, struct material *m)
+{
+	const char *path = store->path;
+	int err;
+
+	err = read_own(m, m->other);
+	if (!err && count_matches(m) < m->kernel->acked)
+		err = -EIO;
+	if (err)
+		return err;
+	store_close(store);
+	m->moved = false;
+	return store_open(store, path) ?: read_own(m, store->fd);
+}
+
 static int gather(struct store *store, struct material *m)
 {
 	int err;
 
-	err = find_other(store, m) ?: lines_read(&m->lines, store->fd);
+	err = find_other(store, m);
 	if (err)
 		return err;
-	m->own = m->lines.nr;
+	err = read_own(m, store->fd);
+	if (err && err != -ENOMEM && m->moved && m->other >= 0)
+		err = change_over(store, m);
+	if (err)
+		return err;
 	store->size = m->lines.end;
-	find_first(m);
 	return m->moved && m->other >= 0 ? lines_read(&m->lines, m->other) : 0;
 }
 

@@ -80,6 +80,21 @@ int store_open(struct store *store, const char *path)
 	return 0;
 }
 
+int store_adopt(struct store *store, int fd)
+{
+	const char *path = store->path;
+	struct stat st;
+
+	store_close(store);
+	store->path = path;
+	store->fd = fd;
+	if (fstat(fd, &st))
+		return -errno;
+	store->size = st.st_size;
+	store->mtime = st.st_mtim;
+	return 0;
+}
+
 void store_close(struct store *store)
 {
 	if (store->fd >= 0)

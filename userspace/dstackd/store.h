@@ -31,6 +31,8 @@ struct store {
 
 /* -EINVAL: not a regular file. */
 int store_open(struct store *store, const char *path);
+/* Goes on with the file that @fd has open, which is then the store's. */
+int store_adopt(struct store *store, int fd);
 void store_close(struct store *store);
 /*
  * Is the file as we left it?  If not, *what is set to what somebody did to it,
