@@ -8,6 +8,7 @@
  * and the log replays to the register.  FUZZ_SEED repeats a run.
  */
 #include "dstack_test.h"
+#include "chance.h"
 
 #include <pthread.h>
 
@@ -51,32 +52,6 @@ static bool documented(const struct shape *shape, int err)
 		if (shape->errnos[i] && err == -shape->errnos[i])
 			return true;
 	return false;
-}
-
-/*
- * Chance
- */
-
-/* xorshift64*: good enough, and the same everywhere. */
-static uint64_t any(uint64_t *state)
-{
-	*state ^= *state >> 12;
-	*state ^= *state << 25;
-	*state ^= *state >> 27;
-	return *state * 0x2545f4914f6cdd1dULL >> 16;
-}
-
-static unsigned int below(uint64_t *state, unsigned int end)
-{
-	return any(state) % end;
-}
-
-static uint64_t seed(void)
-{
-	const char *text = getenv("FUZZ_SEED");
-
-	return text ? strtoull(text, NULL, 0) :
-		      (uint64_t)time(NULL) * 2654435761U | 1;
 }
 
 static const struct shape *any_shape(uint64_t *state)
