@@ -173,6 +173,21 @@ sim_6_12_test() {
 	machine 6.12 sim "$@"
 }
 
+# The TDX module and the host fail in every way that they have.
+register_faults=extend-invalid=4@100,extend-busy=4007@200
+quote_faults=report-busy=2001@12,report-invalid=1@15,quote-down=1@2
+quote_faults+=,quote-error=1@4,quote-huge=1@5,quote-stuck=1@40
+
+faults_test() {
+	local status=0
+	make -s module tdx-module stage >&2
+	scripts/td run --tdx "$register_faults,$quote_faults" \
+		-- "$guest_tests/run.sh" fault_tdx || status=$?
+	scripts/td run --tdx quote-late=45000 \
+		-- "$guest_tests/run.sh" fault_late || status=$?
+	return "$status"
+}
+
 one_selftest_test() {
 	local status=0
 	td_7_test "$1" || status=$?
@@ -189,14 +204,14 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
-	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [bench]=600
+	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [bench]=600
 	[one_selftest]=900
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis bench
+	tdx_module module_analysis faults bench
 )
 
 names_of() {
@@ -211,7 +226,7 @@ unit_names() {
 }
 
 selftest_names() {
-	names_of selftests/*_test.{c,sh}
+	names_of selftests/*_test.{c,sh} | grep -v '^fault_'
 }
 
 list() {
