@@ -21,6 +21,7 @@ ln "$library" "$work/hardlink"
 # On overlayfs the kernel itself does not see who writes the layer below.
 mkdir "$work/lower" "$work/upper" "$work/wdir"
 variant "$work/upper/program"
+cp "$(command -v dstackctl)" "$work/upper/dstackctl"
 fs overlay "$work/overlay" -o \
 	"lowerdir=$work/lower,upperdir=$work/upper,workdir=$work/wdir"
 policy "$mapper" "$library" "$program"
@@ -170,6 +171,24 @@ claim attack_20_what_a_mapping_has_written_is_denied is "$after_write" EACCES
 claim attack_20_its_denial_has_the_digest_of_what_was_written has "$events" \
 	"dstack.deny id=$id kind=map digest=sha256:$changed reason=unknown-digest count=1 " 1
 claim restored_file_is_mapped is "$restored" mapped
+
+#
+# A quote that is bound to a program which somebody is writing
+#
+
+nonce=$(printf '%0128d' 1)
+bound_quote() {
+	"$work/overlay/dstackctl" quote --bound --nonce "$nonce" \
+		--out "$work/quote" 2>&1
+}
+
+exec 3>>"$work/upper/dstackctl"
+refused=$(bound_quote)
+exec 3>&-
+claim attack_20_quote_is_not_bound_to_a_program_that_is_written \
+	has "$refused" 'Permission denied' 1
+claim quote_is_bound_to_it_when_nobody_writes \
+	has "$(bound_quote)" '^log_count'
 
 #
 # While it is hashed

@@ -14,10 +14,10 @@
 #define MOST_MS		44000
 
 struct asker {
+	_Atomic bool done;
 	int fd;
 	int err;
 	long ms;
-	_Atomic bool done;
 };
 
 static long now_ms(void)
