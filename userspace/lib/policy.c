@@ -6,44 +6,53 @@
  */
 #include "lib.h"
 
+#include <assert.h>
+#include <endian.h>
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yyjson.h>
 
 #include "event.h"
 #include "policy.h"
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct policy_section *left = a, *right = b;
+/* Fewer rules than this are not sorted in between. */
+#define UNSORTED_MIN	256
 
-	return strcmp(left->name, right->name);
+static_assert(__DSTACK_KIND_ALL == (1U << POLICY_KINDS) - 1,
+	      "a rule has room for its kinds");
+
+/* Digests are as good as random: mostly their first bytes decide. */
+static int compare_digests(const struct dstack_digest *left,
+			   const struct dstack_digest *right)
+{
+	uint64_t a, b;
+	int order;
+
+	memcpy(&a, left->value, sizeof(a));
+	memcpy(&b, right->value, sizeof(b));
+	if (a != b)
+		return be64toh(a) < be64toh(b) ? -1 : 1;
+	order = memcmp(left->value, right->value, sizeof(left->value));
+	return order ?: (int)left->alg - (int)right->alg;
 }
 
-static int compare_digests(const void *a, const void *b)
+static int compare_rules(const void *a, const void *b)
 {
 	const struct policy_rule *left = a, *right = b;
+	int order = compare_digests(&left->digest, &right->digest);
 
-	int order = memcmp(left->digest.value, right->digest.value,
-			   sizeof(left->digest.value));
-
-	return order ?: (int)left->digest.alg - (int)right->digest.alg;
+	return order ?: (left->place > right->place) -
+			(left->place < right->place);
 }
 
-static void free_rule(void *node)
+static void free_section(struct policy_section *section)
 {
-	struct policy_rule *rule = node;
+	size_t i;
 
-	free(rule->path);
-	free(rule);
-}
-
-static void free_section(void *node)
-{
-	struct policy_section *section = node;
-
-	tdestroy(section->rules, free_rule);
+	for (i = 0; i < section->nr_rules; i++)
+		free(section->rules[i].path);
+	free(section->rules);
 	free(section);
 }
 
@@ -69,10 +78,12 @@ int libdstack_policy_new(const uint8_t app_id[DSTACK_APP_ID_SIZE],
 
 void libdstack_policy_free(struct libdstack_policy *policy)
 {
+	size_t i;
+
 	if (!policy)
 		return;
-	tdestroy(policy->sections, free_section);
-	json_decref(policy->source);
+	for (i = 0; i < policy->nr_sections; i++)
+		free_section(policy->sections[i]);
 	free(policy);
 }
 
@@ -86,11 +97,10 @@ const uint8_t *libdstack_policy_app_id(const struct libdstack_policy *policy)
 	return policy->app_id;
 }
 
-/* No C0 or C1 control, no DEL, and UTF-8 by jansson's judgement. */
-bool policy_text_ok(const char *text)
+/* No C0 or C1 control and no DEL. */
+bool policy_text_printable(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	json_t *string;
 
 	for (; *p; p++) {
 		if (*p < 0x20 || *p == 0x7f)
@@ -98,12 +108,21 @@ bool policy_text_ok(const char *text)
 		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
 			return false;
 	}
-	if (p == (const unsigned char *)text ||
-	    p - (const unsigned char *)text >= LIBDSTACK_POLICY_PATH_MAX)
+	return *text && p - (const unsigned char *)text <
+		LIBDSTACK_POLICY_PATH_MAX;
+}
+
+/* What is UTF-8 is for yyjson to judge, which writes nothing else. */
+bool policy_text_ok(const char *text)
+{
+	yyjson_mut_val value;
+	char *json;
+
+	if (!policy_text_printable(text) || !yyjson_mut_set_str(&value, text))
 		return false;
-	string = json_string(text);
-	json_decref(string);
-	return string;
+	json = yyjson_mut_val_write(&value, YYJSON_WRITE_NOFLAG, NULL);
+	free(json);
+	return json;
 }
 
 size_t policy_table_size(const struct libdstack_policy *policy)
@@ -113,27 +132,109 @@ size_t policy_table_size(const struct libdstack_policy *policy)
 		policy->nr_rules * sizeof(struct dstack_table_rule);
 }
 
-const struct policy_section *
-policy_find(const struct libdstack_policy *policy, const char *section)
+/* The first section that does not sort before @name. */
+static size_t section_place(const struct libdstack_policy *policy,
+			    const char *name)
 {
-	struct policy_section key = { 0 };
-	void *const *node;
+	size_t lo = 0, hi = policy->nr_sections;
 
-	if (!dstack_event_name_ok(section))
-		return NULL;
-	memcpy(key.name, section, strlen(section));
-	node = tfind(&key, &policy->sections, compare_names);
-	return node ? *node : NULL;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (strcmp(policy->sections[mid]->name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
-const struct policy_rule *policy_find_rule(const struct policy_section *section,
-					   const struct dstack_digest *digest)
+struct policy_section *policy_find(const struct libdstack_policy *policy,
+				   const char *name)
 {
-	struct policy_rule key = { .digest = *digest };
-	void *const *node;
+	size_t i = section_place(policy, name);
 
-	node = tfind(&key, &section->rules, compare_digests);
-	return node ? *node : NULL;
+	if (i == policy->nr_sections ||
+	    strcmp(policy->sections[i]->name, name) != 0)
+		return NULL;
+	return policy->sections[i];
+}
+
+static struct policy_rule *find_sorted(const struct policy_section *section,
+				       const struct dstack_digest *digest)
+{
+	size_t lo = 0, hi = section->nr_sorted;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int order = compare_digests(digest,
+					    &section->rules[mid].digest);
+
+		if (!order)
+			return &section->rules[mid];
+		if (order < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+const struct policy_rule *policy_sort(struct policy_section *section)
+{
+	struct policy_rule *rules = section->rules;
+	size_t i;
+
+	if (section->nr_sorted == section->nr_rules)
+		return NULL;
+	qsort(rules, section->nr_rules, sizeof(*rules), compare_rules);
+	for (i = 1; i < section->nr_rules; i++)
+		if (!compare_digests(&rules[i - 1].digest, &rules[i].digest))
+			return &rules[i];
+	section->nr_sorted = section->nr_rules;
+	return NULL;
+}
+
+/* Takes the path that sorts first, and frees the other. */
+static void merge_rule(struct policy_rule *rule, const struct policy_rule *more)
+{
+	char *other = more->path;
+
+	if (other && (!rule->path || strcmp(other, rule->path) < 0)) {
+		other = rule->path;
+		rule->path = more->path;
+	}
+	free(other);
+	rule->kinds |= more->kinds;
+}
+
+static void settle_section(struct libdstack_policy *policy,
+			   struct policy_section *section)
+{
+	struct policy_rule *rules = section->rules;
+	size_t i, nr = 1;
+
+	if (!policy_sort(section))
+		return;
+	for (i = 1; i < section->nr_rules; i++) {
+		if (compare_digests(&rules[nr - 1].digest, &rules[i].digest))
+			rules[nr++] = rules[i];
+		else
+			merge_rule(&rules[nr - 1], &rules[i]);
+	}
+	policy->nr_rules -= section->nr_rules - nr;
+	section->nr_rules = nr;
+	section->nr_sorted = nr;
+}
+
+/* What the policy says is the same afterwards: callers see it as const. */
+void policy_settle(const struct libdstack_policy *policy)
+{
+	size_t i;
+
+	for (i = 0; i < policy->nr_sections; i++)
+		settle_section((struct libdstack_policy *)policy,
+			       policy->sections[i]);
 }
 
 static int no_room(const char *what)
@@ -143,12 +244,21 @@ static int no_room(const char *what)
 	return -E2BIG;
 }
 
-static int add_section(struct libdstack_policy *policy, const char *name,
+/* What is there twice takes no room any more once that is needed. */
+static bool has_room(const struct libdstack_policy *policy, size_t more)
+{
+	if (policy_table_size(policy) + more > DSTACK_TABLE_MAX)
+		policy_settle(policy);
+	return policy_table_size(policy) + more <= DSTACK_TABLE_MAX;
+}
+
+int policy_add_section(struct libdstack_policy *policy, const char *name,
 		       struct policy_section **section)
 {
+	size_t i = section_place(policy, name), last;
 	struct policy_section *new;
 
-	*section = (struct policy_section *)policy_find(policy, name);
+	*section = policy_find(policy, name);
 	if (*section)
 		return 0;
 	if (!dstack_event_name_ok(name)) {
@@ -157,26 +267,17 @@ static int add_section(struct libdstack_policy *policy, const char *name,
 		return -EINVAL;
 	}
 	if (policy->nr_sections == DSTACK_TABLE_SECTIONS ||
-	    policy_table_size(policy) + sizeof(struct dstack_table_section) >
-	    DSTACK_TABLE_MAX)
+	    !has_room(policy, sizeof(struct dstack_table_section)))
 		return no_room("section");
 	new = calloc(1, sizeof(*new));
 	if (!new)
 		return -ENOMEM;
 	memcpy(new->name, name, strlen(name));
-	if (!tsearch(new, &policy->sections, compare_names)) {
-		free(new);
-		return -ENOMEM;
-	}
-	policy->nr_sections++;
+	for (last = policy->nr_sections++; last > i; last--)
+		policy->sections[last] = policy->sections[last - 1];
+	policy->sections[i] = new;
 	*section = new;
 	return 0;
-}
-
-static void drop_source(struct libdstack_policy *policy)
-{
-	json_decref(policy->source);
-	policy->source = NULL;
 }
 
 int libdstack_policy_add_section(struct libdstack_policy *policy,
@@ -184,8 +285,8 @@ int libdstack_policy_add_section(struct libdstack_policy *policy,
 {
 	struct policy_section *added;
 
-	drop_source(policy);
-	return add_section(policy, section, &added);
+	policy->as_read = false;
+	return policy_add_section(policy, section, &added);
 }
 
 int libdstack_policy_set_measure(struct libdstack_policy *policy,
@@ -198,52 +299,54 @@ int libdstack_policy_set_measure(struct libdstack_policy *policy,
 		dstack_message("policy: execs are measured 'every' time or the 'first'");
 		return -EINVAL;
 	}
-	drop_source(policy);
-	err = add_section(policy, section, &found);
+	policy->as_read = false;
+	err = policy_add_section(policy, section, &found);
 	if (!err)
 		found->measure = measure;
 	return err;
 }
 
-static int merge_rule(struct policy_rule *rule, uint32_t kinds,
-		      const char *path)
+int policy_reserve(const struct libdstack_policy *policy,
+		   struct policy_section *section, size_t more)
 {
-	if (path && (!rule->path || strcmp(path, rule->path) < 0)) {
-		char *copy = strdup(path);
+	size_t want = section->nr_rules + more;
+	struct policy_rule *rules;
 
-		if (!copy)
-			return -ENOMEM;
-		free(rule->path);
-		rule->path = copy;
-	}
-	rule->kinds |= kinds;
+	if (policy_table_size(policy) +
+	    more * sizeof(struct dstack_table_rule) > DSTACK_TABLE_MAX)
+		return no_room("rule");
+	if (want <= section->cap)
+		return 0;
+	if (more == 1)
+		want += want / 2 + 8;
+	rules = reallocarray(section->rules, want, sizeof(*rules));
+	if (!rules)
+		return -ENOMEM;
+	section->rules = rules;
+	section->cap = want;
 	return 0;
 }
 
-static int new_rule(struct libdstack_policy *policy,
+/* Takes the rule's path, in the end. */
+static int add_rule(struct libdstack_policy *policy,
 		    struct policy_section *section,
-		    const struct dstack_digest *digest, uint32_t kinds,
-		    const char *path)
+		    const struct policy_rule *rule)
 {
-	struct policy_rule *rule;
+	bool room = has_room(policy, sizeof(struct dstack_table_rule));
+	struct policy_rule *same = find_sorted(section, &rule->digest);
 	int err;
 
-	if (policy_table_size(policy) + sizeof(struct dstack_table_rule) >
-	    DSTACK_TABLE_MAX)
-		return no_room("rule");
-	rule = calloc(1, sizeof(*rule));
-	if (!rule)
-		return -ENOMEM;
-	rule->digest = *digest;
-	err = merge_rule(rule, kinds, path);
-	if (!err && !tsearch(rule, &section->rules, compare_digests))
-		err = -ENOMEM;
-	if (err) {
-		free_rule(rule);
-		return err;
+	if (same) {
+		merge_rule(same, rule);
+		return 0;
 	}
-	section->nr_rules++;
+	err = room ? policy_reserve(policy, section, 1) : no_room("rule");
+	if (err)
+		return err;
+	section->rules[section->nr_rules++] = *rule;
 	policy->nr_rules++;
+	if (section->nr_rules > 2 * section->nr_sorted + UNSORTED_MIN)
+		settle_section(policy, section);
 	return 0;
 }
 
@@ -251,8 +354,8 @@ int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 			 const struct dstack_digest *digest, uint32_t kinds,
 			 const char *path)
 {
+	struct policy_rule rule = { .digest = *digest, .kinds = kinds };
 	struct policy_section *found;
-	struct policy_rule *rule;
 	int err;
 
 	if (digest->alg == DSTACK_ALG_NONE || digest->alg >= __DSTACK_ALG_MAX) {
@@ -268,94 +371,75 @@ int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 			       LIBDSTACK_POLICY_PATH_MAX - 1);
 		return -EINVAL;
 	}
-	drop_source(policy);
-	err = add_section(policy, section, &found);
+	policy->as_read = false;
+	err = policy_add_section(policy, section, &found);
 	if (err)
 		return err;
-	rule = (struct policy_rule *)policy_find_rule(found, digest);
-	if (rule)
-		return merge_rule(rule, kinds, path);
-	return new_rule(policy, found, digest, kinds, path);
-}
-
-/* twalk_r() can't stop early, so the rest of the walk is empty after @err. */
-struct each {
-	const char *section;
-	libdstack_section_fn section_fn;
-	libdstack_rule_fn rule_fn;
-	void *arg;
-	int err;
-};
-
-static void each_section(const void *node, VISIT which, void *closure)
-{
-	const struct policy_section *section =
-		*(const struct policy_section *const *)node;
-	struct each *each = closure;
-
-	struct libdstack_section shown = {
-		.name = section->name,
-		.measure = section->measure,
-		.rules = section->nr_rules,
-	};
-
-	if ((which == postorder || which == leaf) && !each->err)
-		each->err = each->section_fn(&shown, each->arg);
+	if (path) {
+		rule.path = strdup(path);
+		if (!rule.path)
+			return -ENOMEM;
+	}
+	err = add_rule(policy, found, &rule);
+	if (err)
+		free(rule.path);
+	return err;
 }
 
 int libdstack_policy_each_section(const struct libdstack_policy *policy,
 				  libdstack_section_fn fn, void *arg)
 {
-	struct each each = { .section_fn = fn, .arg = arg };
+	size_t i;
+	int err = 0;
 
-	twalk_r(policy->sections, each_section, &each);
-	return each.err;
+	policy_settle(policy);
+	for (i = 0; i < policy->nr_sections && !err; i++) {
+		const struct policy_section *section = policy->sections[i];
+		struct libdstack_section shown = {
+			.name = section->name,
+			.measure = section->measure,
+			.rules = section->nr_rules,
+		};
+
+		err = fn(&shown, arg);
+	}
+	return err;
 }
 
-static void each_rule(const void *node, VISIT which, void *closure)
+static int each_rule_of(const struct policy_section *section,
+			libdstack_rule_fn fn, void *arg)
 {
-	const struct policy_rule *rule =
-		*(const struct policy_rule *const *)node;
-	struct each *each = closure;
-	struct libdstack_rule shown = {
-		.section = each->section,
-		.digest = rule->digest,
-		.kinds = rule->kinds,
-		.path = rule->path,
-	};
+	size_t i;
+	int err = 0;
 
-	if ((which != postorder && which != leaf) || each->err)
-		return;
-	each->err = each->rule_fn(&shown, each->arg);
-}
+	for (i = 0; i < section->nr_rules && !err; i++) {
+		const struct policy_rule *rule = &section->rules[i];
+		struct libdstack_rule shown = {
+			.section = section->name,
+			.digest = rule->digest,
+			.kinds = rule->kinds,
+			.path = rule->path,
+		};
 
-static void each_rule_of(const void *node, VISIT which, void *closure)
-{
-	const struct policy_section *section =
-		*(const struct policy_section *const *)node;
-	struct each *each = closure;
-
-	if (which != postorder && which != leaf)
-		return;
-	each->section = section->name;
-	twalk_r(section->rules, each_rule, each);
+		err = fn(&shown, arg);
+	}
+	return err;
 }
 
 int libdstack_policy_each_rule(const struct libdstack_policy *policy,
 			       const char *section, libdstack_rule_fn fn,
 			       void *arg)
 {
-	struct each each = { .rule_fn = fn, .arg = arg };
 	const struct policy_section *found;
+	size_t i;
+	int err = 0;
 
-	if (!section) {
-		twalk_r(policy->sections, each_rule_of, &each);
-		return each.err;
+	policy_settle(policy);
+	if (section) {
+		found = policy_find(policy, section);
+		return found ? each_rule_of(found, fn, arg) : -ENOENT;
 	}
-	found = policy_find(policy, section);
-	if (!found)
-		return -ENOENT;
-	each.section = found->name;
-	twalk_r(found->rules, each_rule, &each);
-	return each.err;
+	for (i = 0; i < policy->nr_sections && !err; i++)
+		err = each_rule_of(policy->sections[i], fn, arg);
+	return err;
 }

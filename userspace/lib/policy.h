@@ -7,12 +7,12 @@
 #ifndef DSTACK_LIB_POLICY_H
 #define DSTACK_LIB_POLICY_H
 
-#include <jansson.h>
 #include <libdstack.h>
 
 #include "table.h"
 
 #define POLICY_VERSION	1
+#define POLICY_KINDS	3	/* bits of __DSTACK_KIND_ALL */
 
 /* What a table holds, all of it in one section. */
 #define POLICY_RULES_MAX \
@@ -20,41 +20,74 @@
 	  sizeof(struct dstack_table_section)) / \
 	 sizeof(struct dstack_table_rule))
 
-/* The digest comes first: it is the key in the section's tree. */
+/*
+ * @place and @written are what sorting forgets of a document: the rule's index
+ * in its array, and its kinds in their order, the rest zeros.
+ */
 struct policy_rule {
 	struct dstack_digest digest;
-	uint32_t kinds;
+	uint8_t kinds;
+	uint8_t written[POLICY_KINDS];
+	uint32_t place;
 	char *path;
 };
 
-/* The name comes first: it is the key in the policy's tree. */
+/*
+ * Of @rules the first @nr_sorted are sorted by digest, and each is there once.
+ * Those behind them were added since.
+ */
 struct policy_section {
 	char name[DSTACK_SECTION_SIZE];
 	enum dstack_mode measure;
-	size_t nr_rules;
-	void *rules;		/* struct policy_rule, by digest */
+	bool says_measure;	/* the document does */
+	size_t nr_rules, nr_sorted, cap;
+	struct policy_rule *rules;
 };
 
 /*
- * @source is the document as its author wrote it, whose arrays have an order
- * that the trees forget.  The first change drops it: from then on the document
- * is ours to write.
+ * @as_read: written the way its author did.  The first change ends this: from
+ * then on the document is ours to write.
  */
 struct libdstack_policy {
 	uint8_t app_id[DSTACK_APP_ID_SIZE];
 	uint64_t epoch;
+	bool as_read;
 	size_t nr_sections;
-	size_t nr_rules;
-	void *sections;		/* struct policy_section, by name */
-	json_t *source;
+	size_t nr_rules;	/* of all sections */
+	struct policy_section *sections[DSTACK_TABLE_SECTIONS];	/* by name */
 };
 
+/* policy.c */
+
+/* No control characters, and not too long; whether it is UTF-8 isn't asked. */
+bool policy_text_printable(const char *text);
 /* Can this be shown and written as JSON without an escape but \" and \\? */
 bool policy_text_ok(const char *text);
+/* Of a settled policy, or of one that is being read. */
 size_t policy_table_size(const struct libdstack_policy *policy);
-const struct policy_section *
-policy_find(const struct libdstack_policy *policy, const char *section);
-const struct policy_rule *policy_find_rule(const struct policy_section *section,
-					   const struct dstack_digest *digest);
+/* NULL: there is none. */
+struct policy_section *policy_find(const struct libdstack_policy *policy,
+				   const char *name);
+/* -E2BIG: no room in the table, after a message; -EINVAL: not a name. */
+int policy_add_section(struct libdstack_policy *policy, const char *name,
+		       struct policy_section **section);
+/* Room for @more rules, in the table as well: -E2BIG, after a message. */
+int policy_reserve(const struct libdstack_policy *policy,
+		   struct policy_section *section, size_t more);
+/* One that has the digest of a rule of a lower place; NULL: all differ. */
+const struct policy_rule *policy_sort(struct policy_section *section);
+/* Every rule sorted and there once, which readers of the sections rely on. */
+void policy_settle(const struct libdstack_policy *policy);
+
+/* policy_json.c */
+
+#define POLICY_PADDING	4	/* zeros that the JSON reader wants behind */
+
+/*
+ * @copy is @text, for changing, and padded.  0 or -errno, after a message if
+ * that is -EBADMSG; *@policy is the caller's in either case.
+ */
+int policy_from_json(const char *text, char *copy, size_t len,
+		     struct libdstack_policy **policy);
 
 #endif /* DSTACK_LIB_POLICY_H */

@@ -1,35 +1,101 @@
 // SPDX-License-Identifier: MIT
 /*
- * Read a policy document, and refuse everything that is not exactly one
+ * A policy from its document, if it is exactly one
  *
  * Copyright The dstack for Linux authors
  *
  * What is refused here can't be read in two ways later: unknown and duplicate
  * fields, digests that occur twice, numbers that another JSON library would
  * round, text that needs escapes.
+ *
+ * yyjson reads it, and not jansson as elsewhere: a policy of 100,000 rules,
+ * which every boot waits for, costs a thirtieth of the instructions.  It keeps
+ * fields that occur twice and strings with NUL in them; this file refuses both.
  */
 #include "lib.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yyjson.h>
 
 #include "event.h"
 #include "policy.h"
 
+#define NAME_SHOWN	64	/* bytes of a name in a message */
 #define WHERE_MAX	160	/* containers.<section>.allow[<i>].<field> */
+#define NO_RULE		SIZE_MAX
 
-/* A rule of a document has at most 8 commas and opening brackets. */
-#define VALUES_MAX	(8 * POLICY_RULES_MAX + 8 * DSTACK_TABLE_SECTIONS)
+static_assert(POLICY_PADDING == YYJSON_PADDING_SIZE, "for the reader");
 
-static int refuse(const char *where, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+/* One that an object may have; must, unless it is @optional. */
+struct field {
+	const char *name;
+	size_t len;
+	bool optional;
+	yyjson_val *value;
+	const char *at;		/* its name in the document */
+};
 
-/* Text from the document is quoted here, so its bytes are made harmless. */
-static int refuse(const char *where, const char *fmt, ...)
+#define FIELD(n)	.name = (n), .len = sizeof(n) - 1
+
+/*
+ * A document and the place in it that is being read, for messages.  Strings
+ * are decoded where they stand in @copy: @at, the one that was looked at last,
+ * is as far from its beginning as what it was decoded from is in @text.
+ */
+struct reader {
+	const char *text;
+	size_t len;
+	char *copy;
+	struct libdstack_policy *policy;
+	const char *section;	/* NULL: outside of all */
+	size_t rule;		/* or NO_RULE */
+	const char *at;
+};
+
+static void name_place(const struct reader *reader, const char *field,
+		       char where[WHERE_MAX])
 {
-	char text[LIBDSTACK_MESSAGE_MAX / 2];
+	const char *section = reader->section ?: "";
+	char rule[32] = "";
+
+	if (reader->rule != NO_RULE)
+		snprintf(rule, sizeof(rule), ".allow[%zu]", reader->rule);
+	snprintf(where, WHERE_MAX, "%s%s%s%s%s%s",
+		 *section ? "containers." : "", section, rule,
+		 *section && *field ? "." : "", field,
+		 *section || *field ? ": " : "");
+}
+
+/* 1, 1 for what is not in the text. */
+static void find_line(const struct reader *reader, size_t at, size_t *line,
+		      size_t *column)
+{
+	size_t character;
+
+	if (yyjson_locate_pos(reader->text, reader->len, at, line, column,
+			      &character))
+		return;
+	*line = 1;
+	*column = 1;
+}
+
+static int refuse(const struct reader *reader, const struct field *field,
+		  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * @field: the one that is wrong, or NULL.  Text from the document is quoted
+ * here, so its bytes are made harmless.
+ */
+static int refuse(const struct reader *reader, const struct field *field,
+		  const char *fmt, ...)
+{
+	const char *at = field ? field->at : reader->at;
+	char text[LIBDSTACK_MESSAGE_MAX / 2], where[WHERE_MAX];
+	size_t line, column;
 	va_list args;
 	char *p;
 
@@ -39,52 +105,72 @@ static int refuse(const char *where, const char *fmt, ...)
 	for (p = text; *p; p++)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
-	dstack_message("policy: %s%s%s", where, *where ? ": " : "", text);
+	name_place(reader, field ? field->name : "", where);
+	/* Of its quote. */
+	find_line(reader, at ? at - reader->copy - 1 : 0, &line, &column);
+	dstack_message("policy: %s%s (near line %zu, column %zu)", where, text,
+		       line, column);
 	return -EBADMSG;
 }
 
-/*
- * A tree in memory is many times larger than its text when the text is made
- * for that ("[[],[],[],..."): count what makes values before any is made.
- */
-static bool too_many_values(const char *text, size_t len)
+/* For messages, which a NUL would end. */
+static const char *show_name(yyjson_val *name, char shown[NAME_SHOWN + 1])
 {
-	bool string = false;
-	size_t i, values = 0;
+	size_t i, len = yyjson_get_len(name);
 
-	for (i = 0; i < len; i++) {
-		if (string && text[i] == '\\')
-			i++;
-		else if (text[i] == '"')
-			string = !string;
-		else if (!string && strchr(",[{", text[i]) && text[i])
-			values++;
-	}
-	return values > VALUES_MAX;
+	if (len > NAME_SHOWN)
+		len = NAME_SHOWN;
+	memcpy(shown, yyjson_get_str(name), len);
+	shown[len] = '\0';
+	for (i = 0; i < len; i++)
+		if (!shown[i])
+			shown[i] = '?';
+	return shown;
 }
 
-/* @known ends with NULL; a name that starts with '?' is optional. */
-static int check_fields(json_t *object, const char *where,
-			const char *const *known)
+/* NULL unless it is a string, which may not have a NUL in it. */
+static const char *text_of(yyjson_val *value)
 {
-	const char *const *k;
-	const char *name;
-	json_t *value;
+	const char *text = yyjson_get_str(value);
 
-	if (!json_is_object(object))
-		return refuse(where, "want an object { ... }");
-	json_object_foreach(object, name, value) {
-		for (k = known; *k; k++)
-			if (!strcmp(name, *k + (**k == '?')))
-				break;
-		if (!*k)
-			return refuse(where, "unknown field \"%.64s\"; remove it or correct its name",
-				      name);
+	return text && strlen(text) == yyjson_get_len(value) ? text : NULL;
+}
+
+static struct field *find_field(struct field *fields, yyjson_val *name)
+{
+	for (; fields->name; fields++)
+		if (yyjson_equals_strn(name, fields->name, fields->len))
+			return fields;
+	return NULL;
+}
+
+/* @fields ends with one without a name. */
+static int take_fields(struct reader *reader, yyjson_val *object,
+		       struct field *fields)
+{
+	char shown[NAME_SHOWN + 1];
+	yyjson_val *name, *value;
+	struct field *field;
+	size_t i, nr;
+
+	if (!yyjson_is_obj(object))
+		return refuse(reader, NULL, "want an object { ... }");
+	yyjson_obj_foreach(object, i, nr, name, value) {
+		field = find_field(fields, name);
+		reader->at = yyjson_get_str(name);
+		if (!field)
+			return refuse(reader, NULL, "unknown field \"%s\"; remove it or correct its name",
+				      show_name(name, shown));
+		if (field->value)
+			return refuse(reader, NULL, "field \"%s\" occurs twice; remove one",
+				      field->name);
+		field->value = value;
+		field->at = reader->at;
 	}
-	for (k = known; *k; k++)
-		if (**k != '?' && !json_object_get(object, *k))
-			return refuse(where, "field \"%s\" is missing; add it",
-				      *k);
+	for (field = fields; field->name; field++)
+		if (!field->value && !field->optional)
+			return refuse(reader, NULL, "field \"%s\" is missing; add it",
+				      field->name);
 	return 0;
 }
 
@@ -107,227 +193,232 @@ static uint32_t kind_of(const char *name)
 	return 0;
 }
 
-static int parse_kinds(json_t *array, const char *where, uint32_t *kinds)
+static int parse_kinds(const struct reader *reader, const struct field *field,
+		       struct policy_rule *rule)
 {
+	yyjson_val *value;
 	uint32_t kind;
-	json_t *value;
-	size_t i;
+	size_t i, nr;
 
-	*kinds = 0;
-	if (!json_is_array(array) || !json_array_size(array))
-		return refuse(where, "want an array of \"exec\", \"map\", \"script\", one at least");
-	json_array_foreach(array, i, value) {
-		kind = kind_of(json_string_value(value));
+	if (!yyjson_arr_size(field->value))
+		return refuse(reader, field, "want an array of \"exec\", \"map\", \"script\", one at least");
+	yyjson_arr_foreach(field->value, i, nr, value) {
+		kind = kind_of(text_of(value));
 		if (!kind)
-			return refuse(where, "[%zu]: want \"exec\", \"map\" or \"script\"",
+			return refuse(reader, field, "[%zu]: want \"exec\", \"map\" or \"script\"",
 				      i);
-		if (*kinds & kind)
-			return refuse(where, "\"%s\" occurs twice; remove one",
+		if (rule->kinds & kind)
+			return refuse(reader, field, "\"%s\" occurs twice; remove one",
 				      dstack_kind_name(kind));
-		*kinds |= kind;
+		rule->kinds |= kind;
+		rule->written[i] = kind;
 	}
 	return 0;
 }
 
-static int parse_digest(json_t *value, const char *where,
+static int parse_digest(const struct reader *reader, const struct field *field,
 			struct dstack_digest *digest)
 {
-	const char *text = json_string_value(value);
+	const char *text = text_of(field->value);
 
 	if (text && libdstack_digest_from_text(text, digest))
 		return 0;
-	return refuse(where, "want \"sha256:\" and 64 lower-case hex digits, as sha256sum prints them, or \"fsverity-sha256:\" and those that fsverity prints");
+	return refuse(reader, field, "want \"sha256:\" and 64 lower-case hex digits, as sha256sum prints them, or \"fsverity-sha256:\" and those that fsverity prints");
 }
 
-static int parse_path(json_t *value, const char *where, const char **path)
+static int parse_path(const struct reader *reader, const struct field *field,
+		      char **path)
 {
-	*path = NULL;
-	if (!value)
+	const char *text = text_of(field->value);
+
+	if (!field->value)
 		return 0;
-	*path = json_string_value(value);
-	if (*path && policy_text_ok(*path))
-		return 0;
-	return refuse(where, "want 1 to %d bytes of printable text; \"path\" is for people only and may be left out",
-		      LIBDSTACK_POLICY_PATH_MAX - 1);
+	if (!text || !policy_text_printable(text))
+		return refuse(reader, field, "want 1 to %d bytes of printable text; \"path\" is for people only and may be left out",
+			      LIBDSTACK_POLICY_PATH_MAX - 1);
+	*path = strdup(text);
+	return *path ? 0 : -ENOMEM;
 }
 
-/* @where is the rule's place and has room for a field behind it. */
-static int parse_rule(struct libdstack_policy *policy, const char *section,
-		      json_t *rule, const char *where)
+static int parse_rule(struct reader *reader, struct policy_section *section,
+		      yyjson_val *value)
 {
-	static const char *const known[] = { "digest", "kinds", "?path", NULL };
-	struct dstack_digest digest;
-	char field[WHERE_MAX + 8];
-	const char *path;
-	uint32_t kinds;
+	struct field fields[] = {
+		{ FIELD("digest") }, { FIELD("kinds") },
+		{ FIELD("path"), .optional = true }, { 0 }
+	};
+	struct policy_rule rule = { .place = reader->rule };
 	int err;
 
-	err = check_fields(rule, where, known);
+	err = take_fields(reader, value, fields) ?:
+		parse_digest(reader, &fields[0], &rule.digest) ?:
+		parse_kinds(reader, &fields[1], &rule) ?:
+		parse_path(reader, &fields[2], &rule.path);
 	if (err)
 		return err;
-	snprintf(field, sizeof(field), "%s.digest", where);
-	err = parse_digest(json_object_get(rule, "digest"), field, &digest);
+	section->rules[section->nr_rules++] = rule;
+	reader->policy->nr_rules++;
+	return 0;
+}
+
+static int refuse_twice(struct reader *reader, yyjson_val *allow, size_t place)
+{
+	struct field field = { FIELD("digest") };
+
+	reader->rule = place;
+	field.value = yyjson_obj_get(yyjson_arr_get(allow, place), field.name);
+	field.at = yyjson_get_str(field.value);
+	return refuse(reader, &field, "an entry above has the same digest; unite both in one entry with the kinds of both");
+}
+
+static int parse_allow(struct reader *reader, const struct field *field,
+		       struct policy_section *section)
+{
+	const struct policy_rule *twice;
+	yyjson_val *value;
+	size_t i, nr;
+	int err;
+
+	if (!yyjson_is_arr(field->value))
+		return refuse(reader, field, "want an array of entries; an empty one allows nothing");
+	err = policy_reserve(reader->policy, section,
+			     yyjson_arr_size(field->value));
 	if (err)
 		return err;
-	if (policy_find_rule(policy_find(policy, section), &digest))
-		return refuse(field, "an entry above has the same digest; unite both in one entry with the kinds of both");
-	snprintf(field, sizeof(field), "%s.kinds", where);
-	err = parse_kinds(json_object_get(rule, "kinds"), field, &kinds);
-	if (err)
-		return err;
-	snprintf(field, sizeof(field), "%s.path", where);
-	err = parse_path(json_object_get(rule, "path"), field, &path);
-	if (err)
-		return err;
-	return libdstack_policy_add(policy, section, &digest, kinds, path);
+	yyjson_arr_foreach(field->value, i, nr, value) {
+		reader->rule = i;
+		err = parse_rule(reader, section, value);
+		if (err)
+			return err;
+	}
+	reader->rule = NO_RULE;
+	twice = policy_sort(section);
+	return twice ? refuse_twice(reader, field->value, twice->place) : 0;
 }
 
 /* Recording less must be asked for. */
-static int parse_measure(struct libdstack_policy *policy, const char *name,
-			 json_t *value)
+static int parse_measure(const struct reader *reader, const struct field *field,
+			 struct policy_section *section)
 {
-	const char *text = json_string_value(value);
-	char where[WHERE_MAX];
+	const char *text = text_of(field->value);
 	uint32_t mode;
 
-	if (!value)
-		return libdstack_policy_add_section(policy, name);
-	for (mode = 0; text && mode < __DSTACK_MODE_MAX; mode++)
-		if (!strcmp(text, dstack_mode_name(mode)))
-			return libdstack_policy_set_measure(policy, name, mode);
-	snprintf(where, sizeof(where), "containers.%s.measure", name);
-	return refuse(where, "want \"every\" or \"first\"");
+	if (!field->value)
+		return 0;
+	section->says_measure = true;
+	for (mode = 0; text && mode < __DSTACK_MODE_MAX; mode++) {
+		if (strcmp(text, dstack_mode_name(mode)) != 0)
+			continue;
+		section->measure = mode;
+		return 0;
+	}
+	return refuse(reader, field, "want \"every\" or \"first\"");
 }
 
-static int parse_section(struct libdstack_policy *policy, const char *name,
-			 json_t *section)
+static int parse_section(struct reader *reader, yyjson_val *name,
+			 yyjson_val *value)
 {
-	static const char *const known[] = { "allow", "?measure", NULL };
-	char where[WHERE_MAX];
-	json_t *allow, *rule;
-	size_t i;
+	struct field fields[] = {
+		{ FIELD("allow") },
+		{ FIELD("measure"), .optional = true }, { 0 }
+	};
+	struct field all = {
+		.name = "containers", .at = yyjson_get_str(name)
+	};
+	struct policy_section *section;
+	char shown[NAME_SHOWN + 1];
 	int err;
 
-	if (!dstack_event_name_ok(name))
-		return refuse("containers", "section \"%.64s\": want a name of 1 to %d letters, digits, '.', '_' or '-'",
-			      name, DSTACK_SECTION_SIZE - 1);
-	snprintf(where, sizeof(where), "containers.%s", name);
-	err = check_fields(section, where, known);
+	if (!text_of(name) || !dstack_event_name_ok(text_of(name)))
+		return refuse(reader, &all, "section \"%s\": want a name of 1 to %d letters, digits, '.', '_' or '-'",
+			      show_name(name, shown), DSTACK_SECTION_SIZE - 1);
+	reader->at = all.at;
+	reader->section = all.at;
+	if (policy_find(reader->policy, reader->section))
+		return refuse(reader, NULL, "the section occurs twice; remove one, or unite what they allow");
+	err = take_fields(reader, value, fields) ?:
+		policy_add_section(reader->policy, reader->section, &section);
 	if (err)
 		return err;
-	allow = json_object_get(section, "allow");
-	snprintf(where, sizeof(where), "containers.%s.allow", name);
-	if (!json_is_array(allow))
-		return refuse(where, "want an array of entries; an empty one allows nothing");
-	err = parse_measure(policy, name, json_object_get(section, "measure"));
-	if (err)
-		return err;
-	json_array_foreach(allow, i, rule) {
-		snprintf(where, sizeof(where), "containers.%s.allow[%zu]",
-			 name, i);
-		err = parse_rule(policy, name, rule, where);
-		if (err)
-			return err;
-	}
-	return 0;
+	err = parse_measure(reader, &fields[1], section) ?:
+		parse_allow(reader, &fields[0], section);
+	reader->section = NULL;
+	return err;
 }
 
-static int parse_head(json_t *root, uint64_t *epoch, uint8_t *app_id)
-{
-	json_t *version = json_object_get(root, "version");
-	json_t *value = json_object_get(root, "epoch");
-	const char *text = json_string_value(json_object_get(root, "app_id"));
+enum { VERSION, EPOCH, APP_ID, CONTAINERS };
 
-	if (!json_is_integer(version) ||
-	    json_integer_value(version) != POLICY_VERSION)
-		return refuse("version", "want %d, the only version that this program knows",
+static int parse_head(const struct reader *reader, const struct field *fields,
+		      struct libdstack_policy **policy)
+{
+	yyjson_val *version = fields[VERSION].value;
+	yyjson_val *epoch = fields[EPOCH].value;
+	const char *text = text_of(fields[APP_ID].value);
+	uint8_t app_id[DSTACK_APP_ID_SIZE];
+
+	if (!yyjson_is_uint(version) ||
+	    yyjson_get_uint(version) != POLICY_VERSION)
+		return refuse(reader, &fields[VERSION], "want %d, the only version that this program knows",
 			      POLICY_VERSION);
-	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-	    json_integer_value(value) > (json_int_t)LIBDSTACK_POLICY_EPOCH_MAX)
-		return refuse("epoch", "want a whole number from 1 to %llu, without fraction or exponent",
+	if (!yyjson_is_uint(epoch) || yyjson_get_uint(epoch) < 1 ||
+	    yyjson_get_uint(epoch) > LIBDSTACK_POLICY_EPOCH_MAX)
+		return refuse(reader, &fields[EPOCH], "want a whole number from 1 to %llu, without fraction or exponent",
 			      LIBDSTACK_POLICY_EPOCH_MAX);
 	if (!text || !decode_hex(text, app_id, DSTACK_APP_ID_SIZE))
-		return refuse("app_id", "want %d lower-case hex digits, without 0x",
+		return refuse(reader, &fields[APP_ID], "want %d lower-case hex digits, without 0x",
 			      2 * DSTACK_APP_ID_SIZE);
-	*epoch = json_integer_value(value);
-	return 0;
+	return libdstack_policy_new(app_id, yyjson_get_uint(epoch), policy);
 }
 
-static int parse_root(json_t *root, struct libdstack_policy **policy)
+static int parse_root(struct reader *reader, yyjson_val *root)
 {
-	static const char *const known[] = {
-		"version", "epoch", "app_id", "containers", NULL
+	struct field fields[] = {
+		[VERSION] = { FIELD("version") }, [EPOCH] = { FIELD("epoch") },
+		[APP_ID] = { FIELD("app_id") },
+		[CONTAINERS] = { FIELD("containers") }, { 0 }
 	};
-	uint8_t app_id[DSTACK_APP_ID_SIZE];
-	json_t *containers, *section;
-	uint64_t epoch;
-	const char *name;
+	yyjson_val *name, *value;
+	size_t i, nr;
 	int err;
 
-	err = check_fields(root, "", known);
-	if (!err)
-		err = parse_head(root, &epoch, app_id);
+	err = take_fields(reader, root, fields) ?:
+		parse_head(reader, fields, &reader->policy);
 	if (err)
 		return err;
-	containers = json_object_get(root, "containers");
-	if (!json_is_object(containers))
-		return refuse("containers", "want an object of sections");
-	err = libdstack_policy_new(app_id, epoch, policy);
-	if (err)
-		return err;
-	json_object_foreach(containers, name, section) {
-		err = parse_section(*policy, name, section);
+	if (!yyjson_is_obj(fields[CONTAINERS].value))
+		return refuse(reader, &fields[CONTAINERS],
+			      "want an object of sections");
+	yyjson_obj_foreach(fields[CONTAINERS].value, i, nr, name, value) {
+		err = parse_section(reader, name, value);
 		if (err)
 			return err;
 	}
+	reader->policy->as_read = true;
 	return 0;
 }
 
-int libdstack_policy_parse(const char *text, size_t len,
-			   struct libdstack_policy **policy)
+int policy_from_json(const char *text, char *copy, size_t len,
+		     struct libdstack_policy **policy)
 {
-	json_error_t error;
-	json_t *root;
+	struct reader reader = {
+		.text = text, .copy = copy, .len = len, .rule = NO_RULE
+	};
+	yyjson_read_err error;
+	size_t line, column;
+	yyjson_doc *doc;
 	int err;
 
-	*policy = NULL;
-	if (len > LIBDSTACK_POLICY_FILE_MAX) {
-		dstack_message("policy: longer than %u bytes; a kernel table holds no policy of that size",
-			       LIBDSTACK_POLICY_FILE_MAX);
-		return -EFBIG;
+	doc = yyjson_read_opts(copy, len, YYJSON_READ_INSITU, NULL, &error);
+	if (doc) {
+		err = parse_root(&reader, yyjson_doc_get_root(doc));
+		yyjson_doc_free(doc);
+		*policy = reader.policy;
+		return err;
 	}
-	if (too_many_values(text, len)) {
-		dstack_message("policy: more values than a kernel table has rules for");
-		return -E2BIG;
-	}
-	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
-	if (!root && json_error_code(&error) == json_error_out_of_memory)
+	if (error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
 		return -ENOMEM;
-	if (!root)
-		return refuse("", "line %d, column %d: %s", error.line,
-			      error.column, error.text);
-	err = parse_root(root, policy);
-	if (err) {
-		json_decref(root);
-		libdstack_policy_free(*policy);
-		*policy = NULL;
-		return err;
-	}
-	(*policy)->source = root;
-	return 0;
-}
-
-int libdstack_policy_read(const char *path, struct libdstack_policy **policy)
-{
-	size_t len;
-	char *text;
-	int err;
-
-	*policy = NULL;
-	err = dstack_file_read(path, LIBDSTACK_POLICY_FILE_MAX, &text, &len);
-	if (err)
-		return err;
-	err = libdstack_policy_parse(text, len, policy);
-	free(text);
-	return err;
+	find_line(&reader, error.pos, &line, &column);
+	dstack_message("policy: line %zu, column %zu: %s", line, column,
+		       error.msg);
+	return -EBADMSG;
 }

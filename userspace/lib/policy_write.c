@@ -14,102 +14,192 @@
 #include "event.h"
 #include "policy.h"
 
-static json_t *kinds_to_json(uint32_t kinds)
-{
-	json_t *array = json_array();
-	uint32_t kind;
+#define CHUNK	65536	/* more than the longest string that is put */
 
-	/* In the order in which a document names them. */
-	for (kind = 1; kind & __DSTACK_KIND_ALL; kind <<= 1) {
-		if (!(kinds & kind) ||
-		    !json_array_append_new(array,
-					   json_string(dstack_kind_name(kind))))
-			continue;
-		json_decref(array);
-		return NULL;
-	}
-	return array;
-}
-
-static int append_rule(const struct libdstack_rule *rule, void *arg)
-{
-	char digest[LIBDSTACK_DIGEST_TEXT];
-	json_t *object;
-
-	object = json_pack("{s:s, s:o, s:s*}", "digest",
-			   libdstack_digest_to_text(&rule->digest, digest),
-			   "kinds", kinds_to_json(rule->kinds),
-			   "path", rule->path);
-	return json_array_append_new(arg, object) ? -ENOMEM : 0;
-}
-
-struct to_json {
+/*
+ * Takes the document piece by piece: into @hash a chunk at a time, or without
+ * one into a buffer that grows.
+ */
+struct writer {
 	const struct libdstack_policy *policy;
-	json_t *containers;
+	const struct policy_rule **order;	/* room for a section's rules */
+	EVP_MD_CTX *hash;
+	char *text;
+	size_t len, cap;
+	bool failed;
 };
 
-static int add_section(const struct libdstack_section *section, void *arg)
+static void make_room(struct writer *to)
 {
-	const char *measure = section->measure == DSTACK_MODE_EVERY ? NULL :
-		dstack_mode_name(section->measure);
-	struct to_json *to = arg;
-	json_t *allow = json_array();
+	char *text;
 
-	if (!allow)
-		return -ENOMEM;
-	if (json_object_set_new(to->containers, section->name,
-				json_pack("{s:O, s:s*}", "allow", allow,
-					  "measure", measure)))
-		goto err_allow;
-	if (libdstack_policy_each_rule(to->policy, section->name, append_rule,
-				       allow))
-		goto err_allow;
-	json_decref(allow);
-	return 0;
-
-err_allow:
-	json_decref(allow);
-	return -ENOMEM;
+	if (to->hash) {
+		if (!EVP_DigestUpdate(to->hash, to->text, to->len))
+			to->failed = true;
+		to->len = 0;
+		return;
+	}
+	text = realloc(to->text, 2 * to->cap);
+	if (!text) {
+		to->failed = true;
+		to->len = 0;
+		return;
+	}
+	to->text = text;
+	to->cap *= 2;
 }
 
-static json_t *policy_to_json(const struct libdstack_policy *policy)
+/* For @len more bytes, at most half a chunk. */
+static inline void reserve(struct writer *to, size_t len)
 {
-	struct to_json to = { .policy = policy, .containers = json_object() };
-	char app_id[2 * DSTACK_APP_ID_SIZE + 1];
+	if (len > to->cap - to->len)
+		make_room(to);
+}
 
-	if (!to.containers)
-		return NULL;
-	if (libdstack_policy_each_section(policy, add_section, &to)) {
-		json_decref(to.containers);
-		return NULL;
+static inline void put_bytes(struct writer *to, const char *text, size_t len)
+{
+	reserve(to, len);
+	memcpy(to->text + to->len, text, len);
+	to->len += len;
+}
+
+static inline void put(struct writer *to, const char *text)
+{
+	put_bytes(to, text, strlen(text));
+}
+
+/* What a policy lets in needs no escapes but these. */
+static void put_path(struct writer *to, const char *path)
+{
+	size_t len = strcspn(path, "\"\\");
+
+	put(to, ",\"path\":\"");
+	for (; path[len]; len = strcspn(path, "\"\\")) {
+		put_bytes(to, path, len);
+		put(to, "\\");
+		put_bytes(to, path + len, 1);
+		path += len + 1;
 	}
-	libdstack_to_hex(policy->app_id, sizeof(policy->app_id), app_id);
-	return json_pack("{s:s, s:o, s:I, s:i}", "app_id", app_id,
-			 "containers", to.containers,
-			 "epoch", (json_int_t)policy->epoch,
-			 "version", POLICY_VERSION);
+	put_bytes(to, path, len);
+	put(to, "\"");
+}
+
+/* In the order of the document that was read, or in that of the bits. */
+static void put_kinds(struct writer *to, const struct policy_rule *rule)
+{
+	const char *comma = "\"";
+	uint32_t i;
+
+	for (i = 0; i < POLICY_KINDS; i++) {
+		uint32_t kind = to->policy->as_read ? rule->written[i] :
+			rule->kinds & 1U << i;
+
+		if (!kind)
+			continue;
+		put(to, comma);
+		put(to, dstack_kind_name(kind));
+		comma = "\",\"";
+	}
+	put(to, "\"");
+}
+
+static void put_rule(struct writer *to, const struct policy_rule *rule)
+{
+	put(to, "{\"digest\":\"");
+	reserve(to, LIBDSTACK_DIGEST_TEXT);
+	to->len += strlen(libdstack_digest_to_text(&rule->digest,
+						   to->text + to->len));
+	put(to, "\",\"kinds\":[");
+	put_kinds(to, rule);
+	put(to, "]");
+	if (rule->path)
+		put_path(to, rule->path);
+	put(to, "}");
+}
+
+static void put_section(struct writer *to, const struct policy_section *section)
+{
+	bool measure = to->policy->as_read ? section->says_measure :
+		section->measure != DSTACK_MODE_EVERY;
+	size_t i;
+
+	for (i = 0; i < section->nr_rules; i++) {
+		const struct policy_rule *rule = &section->rules[i];
+
+		to->order[to->policy->as_read ? rule->place : i] = rule;
+	}
+	put(to, "\"");
+	put(to, section->name);
+	put(to, "\":{\"allow\":[");
+	for (i = 0; i < section->nr_rules; i++) {
+		if (i)
+			put(to, ",");
+		put_rule(to, to->order[i]);
+	}
+	put(to, "]");
+	if (measure) {
+		put(to, ",\"measure\":\"");
+		put(to, dstack_mode_name(section->measure));
+		put(to, "\"");
+	}
+	put(to, "}");
+}
+
+static void put_document(struct writer *to)
+{
+	const struct libdstack_policy *policy = to->policy;
+	char app_id[2 * DSTACK_APP_ID_SIZE + 1], tail[64];
+	size_t i;
+
+	put(to, "{\"app_id\":\"");
+	put(to, libdstack_to_hex(policy->app_id, sizeof(policy->app_id),
+				 app_id));
+	put(to, "\",\"containers\":{");
+	for (i = 0; i < policy->nr_sections; i++) {
+		if (i)
+			put(to, ",");
+		put_section(to, policy->sections[i]);
+	}
+	snprintf(tail, sizeof(tail), "},\"epoch\":%llu,\"version\":%d}",
+		 (unsigned long long)policy->epoch, POLICY_VERSION);
+	put(to, tail);
 }
 
 /*
- * RFC 8785, for the documents that the reader lets through: their keys are
- * ASCII, so that the order of bytes is the order of UTF-16 units; their
- * numbers are whole and below 2^53; their strings need no escape but \" and
- * \\, which jansson writes the same way.
+ * RFC 8785, for what a policy has: fields are put in their order; the keys are
+ * ASCII, so that the order of bytes is the order of UTF-16 units; numbers are
+ * whole and below 2^53.  By hand, as a JSON library's tree of 100,000 rules
+ * would cost more than reading them.
  */
+static int write_document(struct writer *to)
+{
+	policy_settle(to->policy);
+	to->cap = CHUNK;
+	to->text = malloc(to->cap);
+	to->order = reallocarray(NULL, to->policy->nr_rules + 1,
+				 sizeof(*to->order));
+	if (to->text && to->order)
+		put_document(to);
+	else
+		to->failed = true;
+	free(to->order);
+	return to->failed ? -ENOMEM : 0;
+}
+
 int libdstack_policy_canonical(const struct libdstack_policy *policy,
 			       char **text, size_t *len)
 {
-	json_t *root = policy->source ? json_incref(policy->source) :
-		policy_to_json(policy);
+	struct writer to = { .policy = policy };
 
 	*text = NULL;
-	if (!root)
+	if (!write_document(&to))
+		put_bytes(&to, "", 1);
+	if (to.failed) {
+		free(to.text);
 		return -ENOMEM;
-	*text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
-	json_decref(root);
-	if (!*text)
-		return -ENOMEM;
-	*len = strlen(*text);
+	}
+	*text = to.text;
+	*len = to.len - 1;
 	return 0;
 }
 
@@ -122,58 +212,60 @@ static int sha256(const void *data, size_t len, uint8_t *digest)
 int libdstack_policy_digest(const struct libdstack_policy *policy,
 			    uint8_t digest[DSTACK_DIGEST_SIZE])
 {
-	size_t len;
-	char *text;
-	int err;
+	struct writer to = { .policy = policy, .hash = EVP_MD_CTX_new() };
+	int err = -ENOMEM;
 
-	err = libdstack_policy_canonical(policy, &text, &len);
-	if (!err)
-		err = sha256(text, len, digest);
-	free(text);
+	if (to.hash && EVP_DigestInit_ex(to.hash, EVP_sha256(), NULL))
+		err = write_document(&to);
+	if (!err && (!EVP_DigestUpdate(to.hash, to.text, to.len) ||
+		     !EVP_DigestFinal_ex(to.hash, digest, NULL)))
+		err = -ENOMEM;
+	free(to.text);
+	EVP_MD_CTX_free(to.hash);
 	return err;
 }
 
-struct compile {
-	const struct libdstack_policy *policy;
-	struct dstack_table_section *section;
-	struct dstack_table_rule *rule;
-	uint32_t next;
-};
-
-static int compile_rule(const struct libdstack_rule *rule, void *arg)
+static void compile_rules(const struct policy_section *section,
+			  struct dstack_table_rule *to)
 {
-	struct compile *to = arg;
+	const struct policy_rule *rule = section->rules;
+	size_t i;
 
-	memcpy(to->rule->digest, rule->digest.value, sizeof(to->rule->digest));
-	to->rule->alg = rule->digest.alg;
-	to->rule->kinds = rule->kinds;
-	to->rule++;
-	return 0;
+	for (i = 0; i < section->nr_rules; i++, rule++, to++) {
+		memcpy(to->digest, rule->digest.value, sizeof(to->digest));
+		to->alg = rule->digest.alg;
+		to->kinds = rule->kinds;
+	}
 }
 
-static int compile_section(const struct libdstack_section *section, void *arg)
+static void compile_sections(const struct libdstack_policy *policy,
+			     struct dstack_table_section *to)
 {
-	struct compile *to = arg;
+	struct dstack_table_rule *rules =
+		(struct dstack_table_rule *)(to + policy->nr_sections);
+	size_t i, next = 0;
 
-	memcpy(to->section->name, section->name, strlen(section->name));
-	to->section->first = cpu_to_le32(to->next);
-	to->section->count = cpu_to_le32(section->rules);
-	if (section->measure == DSTACK_MODE_FIRST)
-		to->section->flags = cpu_to_le32(DSTACK_SECTION_F_FIRST);
-	to->section++;
-	to->next += section->rules;
-	return libdstack_policy_each_rule(to->policy, section->name,
-					  compile_rule, to);
+	for (i = 0; i < policy->nr_sections; i++, to++) {
+		const struct policy_section *section = policy->sections[i];
+
+		memcpy(to->name, section->name, strlen(section->name));
+		to->first = cpu_to_le32(next);
+		to->count = cpu_to_le32(section->nr_rules);
+		if (section->measure == DSTACK_MODE_FIRST)
+			to->flags = cpu_to_le32(DSTACK_SECTION_F_FIRST);
+		compile_rules(section, rules + next);
+		next += section->nr_rules;
+	}
 }
 
 int libdstack_policy_compile(const struct libdstack_policy *policy,
 			     void **table, size_t *size)
 {
 	struct dstack_table_header *header;
-	struct compile to = { .policy = policy };
 	const char *why;
 	int err;
 
+	policy_settle(policy);
 	*size = policy_table_size(policy);
 	*table = header = calloc(1, *size);
 	if (!header)
@@ -184,10 +276,7 @@ int libdstack_policy_compile(const struct libdstack_policy *policy,
 	header->rules = cpu_to_le32(policy->nr_rules);
 	header->epoch = cpu_to_le64(policy->epoch);
 	memcpy(header->app_id, policy->app_id, sizeof(header->app_id));
-	to.section = (struct dstack_table_section *)(header + 1);
-	to.rule = (struct dstack_table_rule *)(to.section +
-					       policy->nr_sections);
-	libdstack_policy_each_section(policy, compile_section, &to);
+	compile_sections(policy, (struct dstack_table_section *)(header + 1));
 
 	/* What the kernel would refuse is never handed out. */
 	err = dstack_table_check(header, *size, &why);

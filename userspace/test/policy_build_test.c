@@ -295,6 +295,72 @@ static int count_sections(const struct libdstack_section *section, void *arg)
 	return 0;
 }
 
+/* The last place is named often, in many ways, before another wants one. */
+static void what_is_there_twice_takes_no_room(void **state)
+{
+	struct libdstack_policy *policy = new_policy(1);
+	struct dstack_digest digest;
+	uint32_t i, kinds;
+
+	(void)state;
+	for (i = 0; i < POLICY_RULES_MAX; i++) {
+		number_rule(i, &digest, &kinds);
+		if (libdstack_policy_add(policy, "a", &digest, kinds, NULL) ||
+		    libdstack_policy_add(policy, "a", &digest, 7, "/p"))
+			fail_msg("no room for rule %u", i);
+	}
+	number_rule(i, &digest, &kinds);
+	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 1, NULL),
+			 -E2BIG);
+	libdstack_policy_free(policy);
+}
+
+struct seen {
+	size_t rules;
+	struct dstack_digest last;
+};
+
+static int sorted_and_whole(const struct libdstack_rule *rule, void *arg)
+{
+	struct seen *seen = arg;
+
+	if (seen->rules++)
+		assert_true(memcmp(seen->last.value, rule->digest.value,
+				   DSTACK_DIGEST_SIZE) < 0);
+	assert_int_equal(rule->kinds, __DSTACK_KIND_ALL);
+	assert_string_equal(rule->path, "/1");
+	seen->last = rule->digest;
+	return 0;
+}
+
+/* Added in steps with looks in between, which must not change the outcome. */
+static void rules_are_whole_however_they_came(void **state)
+{
+	static const char *const paths[] = { "/2", "/1", "/3" };
+	struct libdstack_policy *policy = new_policy(1);
+	struct dstack_digest digest;
+	struct seen seen = { 0 };
+	uint32_t i, kinds;
+	size_t total;
+
+	(void)state;
+	for (i = 0; i < 3 * 3000; i++) {
+		number_rule(i * 7919U % 3000, &digest, &kinds);
+		digest.alg = DSTACK_ALG_SHA256;
+		assert_int_equal(libdstack_policy_add(policy, "a", &digest,
+						      1U << i / 3000,
+						      paths[i / 3000]), 0);
+		if (i % 997)
+			continue;
+		total = 0;
+		libdstack_policy_each_section(policy, count_sections, &total);
+		assert_int_equal(total, i < 3000 ? i + 1 : 3000);
+	}
+	libdstack_policy_each_rule(policy, "a", sorted_and_whole, &seen);
+	assert_int_equal(seen.rules, 3000);
+	libdstack_policy_free(policy);
+}
+
 static int stop_at_third(const struct libdstack_rule *rule, void *arg)
 {
 	int *seen = arg;
@@ -345,6 +411,8 @@ int main(void)
 		cmocka_unit_test(document_without_sections_compiles),
 		cmocka_unit_test(table_holds_4096_sections_and_no_more),
 		cmocka_unit_test(table_is_filled_to_its_limit_and_no_further),
+		cmocka_unit_test(what_is_there_twice_takes_no_room),
+		cmocka_unit_test(rules_are_whole_however_they_came),
 		cmocka_unit_test(rules_are_walked_until_the_caller_stops),
 	};
 

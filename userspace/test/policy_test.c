@@ -6,6 +6,9 @@
  */
 #include "policy_fixture.h"
 
+/* As many commas and opening brackets as a document may have. */
+#define VALUES_MAX	(8 * POLICY_RULES_MAX + 8 * DSTACK_TABLE_SECTIONS)
+
 /* sha256sum of the canonical text below */
 #define CANONICAL_DIGEST \
 	"d7e72873d936ec686149f5e9014d486f4ab3105929818ddf862fe8bcb849bc9e"
@@ -187,6 +190,67 @@ static const struct refusal {
 	{ "path with NUL", PATH("'/a\\u0000'"), "line 1" },
 	{ "path not UTF-8", PATH("'/\xff'"), "line 1" },
 	{ "path with half a surrogate pair", PATH("'/\\ud800'"), "line 1" },
+	{ "byte order mark", "\xef\xbb\xbf" BODY("{}"), "line 1, column 1:" },
+	{ "comma behind the last field", BODY("{},"), "line 1" },
+	{ "comma behind the last entry", WITH(ENTRY ","), "line 1" },
+	{ "comment", "/**/" BODY("{}"), "line 1" },
+	{ "two documents", BODY("{}") BODY("{}"), "line 1" },
+	{ "a string", "'policy'", "want an object" },
+	{ "a number", "1", "want an object" },
+	{ "version 1.0", DOC("1.0", "1", "'" APP "'"), "version: want 1" },
+	{ "version 01", DOC("01", "1", "'" APP "'"), "line 1" },
+	{ "epoch +1", EPOCH("+1"), "line 1" },
+	{ "epoch 0x1", EPOCH("0x1"), "line 1" },
+	{ "epoch -0", EPOCH("-0"), "epoch: want" },
+	{ "epoch -2^63", EPOCH("-9223372036854775808"), "epoch: want" },
+	{ "epoch 2^64 + 1", EPOCH("18446744073709551617"), "epoch: want" },
+	{ "epoch of 400 digits", EPOCH("1" ZEROS ZEROS ZEROS ZEROS ZEROS ZEROS
+				       "0000000000000000"), "line 1" },
+	{ "epoch infinite", EPOCH("Infinity"), "line 1" },
+	{ "epoch NaN", EPOCH("NaN"), "line 1" },
+	{ "epoch nested deeply", EPOCH("[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]"),
+	  "epoch: want" },
+	{ "app_id with NUL", APP_ID("'" APP "\\u0000'"), "app_id: want" },
+	{ "name of a field with NUL", BODY("{},'epoch\\u0000':1"),
+	  "unknown field 'epoch?'" },
+	{ "section twice, the other empty",
+	  BODY("{'a':{'allow':[" ENTRY "]},'b':{'allow':[]},'a':{'allow':[]}}"),
+	  "containers.a: the section occurs twice" },
+	{ "section twice, written otherwise",
+	  BODY("{'a':{'allow':[]},'\\u0061':{'allow':[]}}"),
+	  "containers.a: the section occurs twice" },
+	{ "name of a section with NUL", BODY("{'a\\u0000':{'allow':[]}}"),
+	  "section 'a?'" },
+	{ "containers twice", BODY("{},'containers':{}"),
+	  "field 'containers' occurs twice" },
+	{ "allow twice", BODY("{'a':{'allow':[],'allow':[]}}"),
+	  "containers.a: field 'allow' occurs twice" },
+	{ "measure twice",
+	  BODY("{'a':{'measure':'every','allow':[],'measure':'every'}}"),
+	  "containers.a: field 'measure' occurs twice" },
+	{ "measure with NUL",
+	  BODY("{'a':{'allow':[],'measure':'first\\u0000'}}"),
+	  "containers.a.measure: want" },
+	{ "digest's field twice", WITH("{'digest':" ZERO_DIGEST ",'digest':"
+				       ZERO_DIGEST ",'kinds':['exec']}"),
+	  "containers.web.allow[0]: field 'digest' occurs twice" },
+	{ "kinds' field twice", KINDS("['exec'],'kinds':['exec']"),
+	  "containers.web.allow[0]: field 'kinds' occurs twice" },
+	{ "path's field twice", PATH("'/a','path':'/a'"),
+	  "containers.web.allow[0]: field 'path' occurs twice" },
+	{ "digest with NUL", DIGEST("sha256:" ZEROS "\\u0000"),
+	  "containers.web.allow[0].digest: want" },
+	{ "kind with NUL", KINDS("['exec\\u0000']"),
+	  "containers.web.allow[0].kinds: [0]" },
+	{ "more kinds than there are",
+	  KINDS("['exec','map','script','exec']"),
+	  "containers.web.allow[0].kinds: 'exec' occurs twice" },
+	{ "digest of the first entry in the last", WITH(ENTRY ",{'digest':"
+	  ONE_DIGEST ",'kinds':['map']},{'kinds':['map'],'digest':" ZERO_DIGEST
+	  "}"), "containers.web.allow[2].digest: an entry above" },
+	{ "path not UTF-8 but overlong", PATH("'/\xc0\xaf'"), "line 1" },
+	{ "path not UTF-8 but a surrogate", PATH("'/\xed\xa0\x80'"), "line 1" },
+	{ "path with a raw newline", PATH("'/a\nb'"), "line 1" },
 };
 
 static char *with_quotes(const char *text)
@@ -222,6 +286,24 @@ static void what_is_not_exactly_a_policy_is_refused(void **state)
 	}
 }
 
+/* A person who wrote it by hand looks for the line. */
+static void message_says_near_which_line(void **state)
+{
+	static const char text[] =
+		"{" HEAD ",\n \"containers\": {\n  \"web\": { \"allow\": [\n"
+		"   " ENTRY ",\n   {\"kinds\":[\"map\"],\n"
+		"    \"path\": \"\\n\\n\xc3\xbc\", \"digest\":" ONE_DIGEST "}\n"
+		"] } } }";
+	struct libdstack_policy *policy;
+
+	(void)state;
+	assert_int_equal(parse(text, &policy), -EBADMSG);
+	assert_non_null(strstr(message, "containers.web.allow[1].path: want "));
+	assert_non_null(strstr(message, "(near line 6, column 5)"));
+	assert_int_equal(parse("{\n\n\"version\":1,\n  x", &policy), -EBADMSG);
+	assert_non_null(strstr(message, "policy: line 4, column 3: "));
+}
+
 static void part_of_a_document_is_refused(void **state)
 {
 	static const char text[] = WITH(ENTRY);
@@ -254,8 +336,7 @@ static void message_has_no_byte_that_a_terminal_obeys(void **state)
 
 static void text_made_to_fill_memory_is_refused_unparsed(void **state)
 {
-	size_t i, len = 3 * (8 * POLICY_RULES_MAX +
-			     8 * DSTACK_TABLE_SECTIONS + 16);
+	size_t i, len = 3 * (VALUES_MAX + 16);
 	char *text = malloc(len);
 	struct libdstack_policy *policy;
 
@@ -270,6 +351,30 @@ static void text_made_to_fill_memory_is_refused_unparsed(void **state)
 	free(text);
 	len = LIBDSTACK_POLICY_FILE_MAX + 1UL;
 	assert_int_equal(libdstack_policy_parse("", len, &policy), -EFBIG);
+}
+
+/* As many of those bytes as would be too many, but they make no values. */
+static void commas_in_paths_are_no_values(void **state)
+{
+	static const size_t rules = VALUES_MAX / 4000 + 1;
+	char *text = malloc(rules * 4200 + 4200), *p = text;
+	struct libdstack_policy *policy;
+	size_t i;
+
+	(void)state;
+	assert_non_null(text);
+	p += sprintf(p, "{" HEAD ",\"containers\":{\"a\":{\"allow\":[");
+	for (i = 0; i < rules; i++) {
+		p += sprintf(p, "%s{\"digest\":\"sha256:%064zx\",\"kinds\":[\"map\"],\"path\":\"",
+			     i ? "," : "", i);
+		memset(p, ",[{"[i % 3], 4000);
+		p += 4000;
+		p += sprintf(p, "\"}");
+	}
+	p += sprintf(p, "]}}}");
+	assert_int_equal(libdstack_policy_parse(text, p - text, &policy), 0);
+	libdstack_policy_free(policy);
+	free(text);
 }
 
 static void missing_file_is_an_error(void **state)
@@ -309,9 +414,11 @@ int main(void)
 		cmocka_unit_test(document_keeps_the_order_of_its_arrays),
 		cmocka_unit_test(changed_document_is_written_sorted),
 		cmocka_unit_test(what_is_not_exactly_a_policy_is_refused),
+		cmocka_unit_test(message_says_near_which_line),
 		cmocka_unit_test(part_of_a_document_is_refused),
 		cmocka_unit_test(message_has_no_byte_that_a_terminal_obeys),
 		cmocka_unit_test(text_made_to_fill_memory_is_refused_unparsed),
+		cmocka_unit_test(commas_in_paths_are_no_values),
 		cmocka_unit_test(missing_file_is_an_error),
 		cmocka_unit_test(file_is_read_as_its_text),
 	};
