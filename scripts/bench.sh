@@ -17,7 +17,7 @@ holds the figures against the bars. Exits with 1 if one is missed.
   --backend tdx|sim  only with this backend (default: with both)
   --kernel 7|6.12    kernel to measure on (default 7; 6.12 has sim only)
   --count N          samples of each series, a multiple of 4 (default 200)
-  --quick            fewer samples, no large policies: part of make check
+  --quick            fewer samples, nothing in seconds: part of make check
   --ktap             print the bars as test results, the table as comments
   --profile          say where the instructions go instead
   --help             this text

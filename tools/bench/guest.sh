@@ -280,10 +280,6 @@ load_timed() {
 lookup() {
 	local size
 	phase=lookup
-	if test "$quick" = yes; then
-		why_none lookup "left out of a quick run"
-		return
-	fi
 	container lookup
 	container absent
 	for size in 1k 100k; do
