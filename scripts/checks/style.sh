@@ -200,6 +200,17 @@ shellcheck_is_silent() {
 	shellcheck -x --source-path=SCRIPTDIR:. "${files[@]}"
 }
 
+# kernel-doc is a directive of the kernel's own tools.
+documents_are_well_formed() {
+	local file status=0
+	while IFS= read -r file; do
+		sed '/^\.\. kernel-doc::/,/^$/d' "$file" |
+			rst2html --report=2 --halt=2 - /dev/null 2>&1 |
+			sed "s|^<stdin>|$file|" | no_line . || status=1
+	done < <(tracked '*.rst')
+	return "$status"
+}
+
 python_compiles() {
 	local file bad=0
 	while read -r file; do
@@ -258,6 +269,7 @@ style_test() {
 	claim files_have_their_license files_have_their_license
 	claim sources_have_the_copyright sources_have_the_copyright
 	claim shellcheck_is_silent shellcheck_is_silent
+	claim documents_are_well_formed documents_are_well_formed
 	claim python_compiles python_compiles
 	claim spelling_is_right spelling_is_right
 	claim nothing_is_unfinished has_no "$unfinished"
