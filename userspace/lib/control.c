@@ -172,20 +172,21 @@ int libdstack_ensure_policy(struct libdstack_control *control,
 {
 	uint8_t document[DSTACK_DIGEST_SIZE];
 	struct libdstack_status status;
-	void *table = NULL;
 	size_t size;
+	void *table;
 	int err;
 
+	memcpy(app_id, libdstack_policy_app_id(policy), DSTACK_APP_ID_SIZE);
 	err = libdstack_policy_digest(policy, document) ?:
-		libdstack_policy_compile(policy, &table, &size) ?:
 		libdstack_status(control, &status);
-	if (!err)
-		memcpy(app_id, ((struct dstack_table_header *)table)->app_id,
-		       DSTACK_APP_ID_SIZE);
-	if (!err && (!status.policy_epoch ||
-		     memcmp(status.policy_document, document,
+	if (err || (status.policy_epoch &&
+		    !memcmp(status.policy_document, document,
 			    sizeof(document))))
-		err = libdstack_load_table(control, table, size, document);
+		return err;
+	err = libdstack_policy_compile(policy, &table, &size);
+	if (err)
+		return err;
+	err = libdstack_load_table(control, table, size, document);
 	free(table);
 	return err;
 }
