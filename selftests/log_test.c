@@ -12,6 +12,7 @@
 #define WRITERS		4
 #define EVENTS		50	/* of each writer */
 #define EVENTS_OFTEN	2000
+#define EVENTS_BURST	1000
 /* Enough to exceed what the module keeps for a daemon that is away: 16 MiB. */
 #define EVENTS_MANY	8192
 #define PAYLOAD_BIG	4096
@@ -338,6 +339,23 @@ TEST_F_TIMEOUT(log, poll_for_much_is_not_woken_by_little, 100)
 	resume(&self->pause);
 	EXPECT_EQ(0, daemon_catch_up(self->control));
 	EXPECT_EQ(0, poll(&fds, 1, 0));
+}
+
+/* Each of its sleeps is a wake-up that somebody's exec may have paid for. */
+TEST_F(log, burst_is_stored_in_few_batches)
+{
+	long before;
+	uint64_t seq;
+	int i;
+
+	resume(&self->pause);
+	ASSERT_EQ(0, daemon_catch_up(self->control));
+	before = sleeps(daemon_pid());
+	ASSERT_LE(0, before);
+	for (i = 0; i < EVENTS_BURST; i++)
+		ASSERT_EQ(0, add_event(self->fd, "burst", NULL, 0, &seq));
+	EXPECT_EQ(0, daemon_catch_up(self->control));
+	EXPECT_GT(EVENTS_BURST / 4, sleeps(daemon_pid()) - before);
 }
 
 TEST_F(log, poll_is_of_each_descriptor)

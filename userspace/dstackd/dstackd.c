@@ -243,6 +243,7 @@ int main(int argc, char **argv)
 	int status, ready = -1;
 
 	umask(077);
+	setlinebuf(stderr);	/* a message is one write */
 	libdstack_set_message_callback(library_message);
 	status = parse_options(argc, argv, &opt);
 	if (status < 0 && opt.daemonize)

@@ -108,19 +108,28 @@ static int new_path(const struct store *store, char path[PATH_MAX])
 		0 : -ENAMETOOLONG;
 }
 
-/* What is written, and the part of a file that comes next. */
+/* What is written, and the part of an old file that comes next. */
 struct output {
-	FILE *file;
+	struct store file;
 	int fd;
 	off_t at, len;
 	uint64_t missing, first_missing;
 };
 
+static int write_some(struct output *out)
+{
+	if (out->file.len < BATCH_BYTES)
+		return 0;
+	notify_alive();
+	return store_write(&out->file);
+}
+
 static int copy_part(struct output *out)
 {
 	char buf[COPY_BYTES];
+	int err = 0;
 
-	while (out->len) {
+	while (!err && out->len) {
 		size_t want = out->len < COPY_BYTES ? out->len : COPY_BYTES;
 		ssize_t n = pread(out->fd, buf, want, out->at);
 
@@ -128,13 +137,11 @@ static int copy_part(struct output *out)
 			continue;
 		if (n <= 0)
 			return n ? -errno : -ESTALE;	/* it was just cut */
-		if (fwrite(buf, 1, n, out->file) != (size_t)n)
-			return -errno;
 		out->at += n;
 		out->len -= n;
+		err = store_add_text(&out->file, buf, n) ?: write_some(out);
 	}
-	notify_alive();
-	return 0;
+	return err;
 }
 
 /* Lines that follow each other there are copied at once. */
@@ -156,16 +163,11 @@ static int put_line(struct output *out, const struct line *line)
 static int put_lost(struct output *out, const struct kernel_log *kernel,
 		    uint64_t seq)
 {
-	struct store lost = { .fd = -1 };
-	int err;
-
 	if (!out->missing++)
 		out->first_missing = seq;
-	err = copy_part(out) ?: store_add_lost(&lost, kernel->digests[seq]);
-	if (!err && fwrite(lost.buf, 1, lost.len, out->file) != lost.len)
-		err = -errno;
-	free(lost.buf);
-	return err;
+	return copy_part(out) ?:
+	       store_add_lost(&out->file, kernel->digests[seq]) ?:
+	       write_some(out);
 }
 
 static int compare_digests(const void *a, const void *b)
@@ -210,41 +212,30 @@ static int put_events(struct output *out, struct material *m)
 }
 
 /* The events before this module's, and then this module's. */
-static int put_all(struct output *out, const struct store *store,
-		   struct material *m)
+static int write_new(struct output *out, const char *path,
+		     const struct store *old, struct material *m)
 {
+	struct store *file = &out->file;
+	struct stat st;
 	int err;
 
-	out->fd = store->fd;
+	file->path = old->path;
+	file->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC |
+			O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (file->fd < 0)
+		return -errno;
+	out->fd = old->fd;
 	if (m->first)
 		out->len = m->first < m->own ? m->lines.items[m->first].at :
-			   store->size;
-	err = put_events(out, m);
-	if (!err && (fflush(out->file) || fsync(fileno(out->file))))
+			   old->size;
+	err = put_events(out, m) ?: store_write(file);
+	if (!err && (fsync(file->fd) || fstat(file->fd, &st)))
 		err = -errno;
-	return err;
-}
-
-/* Returns a descriptor of the new file, or -errno. */
-static int write_new(const char *path, const struct store *store,
-		     struct material *m, struct output *out)
-{
-	int fd, err;
-
-	fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC |
-		  O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	out->file = fdopen(fcntl(fd, F_DUPFD_CLOEXEC, 0), "a");
-	if (!out->file) {
-		close(fd);
-		return -ENOMEM;
+	if (!err) {
+		file->size = st.st_size;
+		file->mtime = st.st_mtim;
 	}
-	err = put_all(out, store, m);
-	fclose(out->file);
-	if (err)
-		close(fd);
-	return err ?: fd;
+	return err;
 }
 
 /* Give the old file a second name; its own is then replaced at once. */
@@ -293,24 +284,24 @@ static int replace(const struct store *store, const struct material *m,
 
 static int rewrite(struct store *store, struct material *m, uint64_t good)
 {
-	struct output out = { .fd = -1 };
+	struct output out = { .file.fd = -1 };
 	char path[PATH_MAX];
-	int fd, err;
+	int err;
 
 	err = new_path(store, path) ?: store_make_parent(path);
 	if (err)
 		return err;
-	fd = write_new(path, store, m, &out);
-	err = fd < 0 ? fd : replace(store, m, path, good);
+	err = write_new(&out, path, store, m) ?: replace(store, m, path, good);
 	if (err) {
-		if (fd >= 0)
-			close(fd);
+		store_close(&out.file);
 		unlink(path);	/* a full disk needs the space */
 		return err;
 	}
 	say_lost(store, out.missing, out.first_missing);
 	/* Not by its name, which may mean another file already. */
-	return store_adopt(store, fd);
+	store_close(store);
+	*store = out.file;
+	return 0;
 }
 
 /*

@@ -80,21 +80,6 @@ int store_open(struct store *store, const char *path)
 	return 0;
 }
 
-int store_adopt(struct store *store, int fd)
-{
-	const char *path = store->path;
-	struct stat st;
-
-	store_close(store);
-	store->path = path;
-	store->fd = fd;
-	if (fstat(fd, &st))
-		return -errno;
-	store->size = st.st_size;
-	store->mtime = st.st_mtim;
-	return 0;
-}
-
 void store_close(struct store *store)
 {
 	if (store->fd >= 0)
@@ -154,7 +139,7 @@ int store_check(struct store *store, const char **what)
 	return 0;
 }
 
-static int add_text(struct store *store, const char *text, size_t len)
+int store_add_text(struct store *store, const char *text, size_t len)
 {
 	if (!store->buf || len > store->cap - store->len) {
 		size_t cap = 2 * store->cap + len;
@@ -181,7 +166,7 @@ int store_add(struct store *store, const char *name, size_t name_len,
 				      &line);
 	if (err)
 		return err;
-	err = add_text(store, line, strlen(line));
+	err = store_add_text(store, line, strlen(line));
 	free(line);
 	return err;
 }
@@ -207,18 +192,27 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+int store_write(struct store *store)
+{
+	size_t len = store->len;
+
+	store->len = 0;
+	return write_all(store->fd, store->buf, len);
+}
+
 int store_commit(struct store *store)
 {
 	size_t len = store->len;
 	struct stat st;
 	int err;
 
-	store->len = 0;
 	err = cut_back(store);
-	if (err || !len)
+	if (err || !len) {
+		store->len = 0;
 		return err;
+	}
 	store->dirty = true;
-	err = write_all(store->fd, store->buf, len);
+	err = store_write(store);
 	if (!err && (fdatasync(store->fd) || fstat(store->fd, &st)))
 		err = -errno;
 	if (err) {

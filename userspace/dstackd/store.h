@@ -31,8 +31,6 @@ struct store {
 
 /* -EINVAL: not a regular file. */
 int store_open(struct store *store, const char *path);
-/* Goes on with the file that @fd has open, which is then the store's. */
-int store_adopt(struct store *store, int fd);
 void store_close(struct store *store);
 /*
  * Is the file as we left it?  If not, *what is set to what somebody did to it,
@@ -42,6 +40,7 @@ int store_check(struct store *store, const char **what);
 int store_add(struct store *store, const char *name, size_t name_len,
 	      const void *payload, size_t len,
 	      const uint8_t digest[DSTACK_REGISTER_SIZE]);
+int store_add_text(struct store *store, const char *text, size_t len);
 /* Keeps the place of an event whose content is gone. */
 int store_add_lost(struct store *store,
 		   const uint8_t digest[DSTACK_REGISTER_SIZE]);
@@ -50,6 +49,8 @@ int store_add_lost(struct store *store,
  * and what was added is forgotten.
  */
 int store_commit(struct store *store);
+/* Writes what was added, and no more: for a file that is not there yet. */
+int store_write(struct store *store);
 /* The directory that @path is in. */
 int store_make_parent(const char *path);
 int store_sync_parent(const char *path);
