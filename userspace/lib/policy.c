@@ -180,19 +180,35 @@ static struct policy_rule *find_sorted(const struct policy_section *section,
 	return NULL;
 }
 
-const struct policy_rule *policy_sort(struct policy_section *section)
+/* The first rule whose digest does not sort behind the one before it. */
+static const struct policy_rule *
+not_rising(const struct policy_section *section)
 {
-	struct policy_rule *rules = section->rules;
+	const struct policy_rule *rules = section->rules;
 	size_t i;
 
-	if (section->nr_sorted == section->nr_rules)
-		return NULL;
-	qsort(rules, section->nr_rules, sizeof(*rules), compare_rules);
 	for (i = 1; i < section->nr_rules; i++)
-		if (!compare_digests(&rules[i - 1].digest, &rules[i].digest))
+		if (compare_digests(&rules[i - 1].digest,
+				    &rules[i].digest) >= 0)
 			return &rules[i];
-	section->nr_sorted = section->nr_rules;
 	return NULL;
+}
+
+/* What 'dstackctl policy scan' wrote is sorted. */
+const struct policy_rule *policy_sort(struct policy_section *section)
+{
+	const struct policy_rule *twice;
+
+	if (section->nr_sorted == section->nr_rules || !not_rising(section)) {
+		section->nr_sorted = section->nr_rules;
+		return NULL;
+	}
+	qsort(section->rules, section->nr_rules, sizeof(*section->rules),
+	      compare_rules);
+	twice = not_rising(section);
+	if (!twice)
+		section->nr_sorted = section->nr_rules;
+	return twice;
 }
 
 /* Takes the path that sorts first, and frees the other. */
