@@ -43,12 +43,12 @@ FIXTURE_SETUP(refusal)
 	ASSERT_LE(0, self->fd);
 	self->file = open("/bin/true", O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, self->file);
+	/* In one piece: the hole must stay one, whatever else is mapped. */
 	memory->size = getpagesize();
-	memory->page = map_low(2 * memory->size);
+	memory->page = map_low(2 * memory->size + BUF_SIZE);
 	ASSERT_NE(MAP_FAILED, (void *)memory->page);
 	ASSERT_EQ(0, munmap(memory->page + memory->size, memory->size));
-	self->buf = map_low(BUF_SIZE);
-	ASSERT_NE(MAP_FAILED, (void *)self->buf);
+	self->buf = memory->page + 2 * memory->size;
 	ASSERT_EQ(0, libdstack_control_open(&self->control));
 }
 
