@@ -25,7 +25,7 @@
 
 #define LOG_FILE	"/var/lib/dstack/log.jsonl"
 #define STEPS_MAX	100
-#define SURVIVED	1	/* what run_until() returns if it was not killed */
+#define SURVIVED	1	/* run_until(): it was not killed */
 
 /* What happens to the file before dstackd starts. */
 typedef int (*prepare_fn)(void);
@@ -118,7 +118,7 @@ static bool peek(pid_t pid, uint64_t at, void *buf, size_t len)
 	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
 }
 
-/* Is this message of sendmsg(2) an acknowledgement? */
+/* Does this message of sendmsg(2) acknowledge events? */
 static bool is_ack(pid_t pid, uint64_t at)
 {
 	struct {
