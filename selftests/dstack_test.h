@@ -41,6 +41,32 @@ static inline int device_call(int fd, unsigned long cmd, void *arg)
 	return ioctl(fd, cmd, arg) ? -errno : 0;
 }
 
+/* All there are, with the smallest structure that each takes. */
+static const struct {
+	unsigned long cmd;
+	size_t size;
+} ioctls[] = {
+	{ DSTACK_INFO, DSTACK_INFO_SIZE_VER0 },
+	{ DSTACK_GET_QUOTE, DSTACK_GET_QUOTE_SIZE_VER0 },
+	{ DSTACK_READ_LOG, DSTACK_READ_LOG_SIZE_VER0 },
+	{ DSTACK_EXTEND, DSTACK_EXTEND_SIZE_VER0 },
+	{ DSTACK_WHY, DSTACK_WHY_SIZE_VER0 },
+};
+
+#ifdef __x86_64__
+/* ioctl(2) as a 32-bit process calls it. */
+static inline int compat_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	long ret = 54;
+
+	asm volatile("int $0x80"
+		     : "+a" (ret)
+		     : "b" ((long)fd), "c" (cmd), "d" (arg)
+		     : "memory", "cc", "r8", "r9", "r10", "r11");
+	return ret;
+}
+#endif
+
 static inline uint64_t address(const void *pointer)
 {
 	return (uintptr_t)pointer;

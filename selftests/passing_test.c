@@ -69,17 +69,6 @@ FIXTURE_TEARDOWN(passing)
  * What a holder gets
  */
 
-static const struct {
-	unsigned long cmd;
-	size_t size;
-} ioctls[] = {
-	{ DSTACK_INFO, DSTACK_INFO_SIZE_VER0 },
-	{ DSTACK_GET_QUOTE, DSTACK_GET_QUOTE_SIZE_VER0 },
-	{ DSTACK_READ_LOG, DSTACK_READ_LOG_SIZE_VER0 },
-	{ DSTACK_EXTEND, DSTACK_EXTEND_SIZE_VER0 },
-	{ DSTACK_WHY, DSTACK_WHY_SIZE_VER0 },
-};
-
 /* 0 if INFO answers, else what all of them say; -EPROTO if they differ. */
 static int use(int fd)
 {

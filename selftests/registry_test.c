@@ -564,17 +564,6 @@ TEST_F(registry, process_belongs_to_its_nearest_container)
 	EXPECT_EQ(0, cgroup_remove(PARENT));
 }
 
-static const struct {
-	unsigned long cmd;
-	size_t size;
-} ioctls[] = {
-	{ DSTACK_INFO, DSTACK_INFO_SIZE_VER0 },
-	{ DSTACK_GET_QUOTE, DSTACK_GET_QUOTE_SIZE_VER0 },
-	{ DSTACK_READ_LOG, DSTACK_READ_LOG_SIZE_VER0 },
-	{ DSTACK_EXTEND, DSTACK_EXTEND_SIZE_VER0 },
-	{ DSTACK_WHY, DSTACK_WHY_SIZE_VER0 },
-};
-
 /* What all ioctls say on this descriptor, or -EPROTO if they differ. */
 static int all_say(void *arg)
 {

@@ -442,18 +442,6 @@ TEST_F(device, info_describes_the_module)
 }
 
 #ifdef __x86_64__
-/* ioctl(2) as a 32-bit process calls it. */
-static int compat_ioctl(int fd, unsigned long cmd, void *arg)
-{
-	long ret = 54;
-
-	asm volatile("int $0x80"
-		     : "+a" (ret)
-		     : "b" ((long)fd), "c" (cmd), "d" (arg)
-		     : "memory", "cc", "r8", "r9", "r10", "r11");
-	return ret;
-}
-
 static int compat_info(void *arg)
 {
 	struct dstack_info *info;
@@ -471,7 +459,7 @@ TEST_F(device, works_from_32_bit_calls)
 {
 	int err = in_child(compat_info, &self->fd);
 
-	/* The kernel has none in a TD, where the VMM could fake them. */
+	/* Some kernels have none where a VMM could fake them. */
 	if (err == -EINTR)
 		SKIP(return, "this kernel takes no 32-bit system calls");
 	EXPECT_EQ(0, err);
