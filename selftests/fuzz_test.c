@@ -15,6 +15,7 @@
 #define CALLS		6000	/* of each thread */
 #define THREADS		4
 #define PAGES		4	/* two to write, one to read, a hole */
+#define WINDOW		(1ULL << 32)
 #define KERNEL_ADDRESS	0xffffffff81000000ULL
 #define NAME_GOOD	"good-name"
 #define NAME_BAD	"bad:name "
@@ -72,6 +73,7 @@ static const struct shape *any_shape(uint64_t *state)
  */
 
 struct arena {
+	uint8_t *window;
 	uint8_t *bytes;
 	size_t page;
 	int fd;
@@ -190,14 +192,25 @@ static bool writable(const struct arena *arena, const uint8_t *at, size_t len)
 	return at >= arena->bytes && at + len <= arena->bytes + 2 * arena->page;
 }
 
+/*
+ * A pointer of which chance has chosen the lower half must not meet anything
+ * else of ours, such as a stack: all such addresses are taken.
+ */
 static int make_arena(struct arena *arena)
 {
+	uint64_t start;
+
 	arena->page = getpagesize();
-	arena->bytes = mmap(NULL, PAGES * arena->page, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (arena->bytes == MAP_FAILED ||
-	    mprotect(arena->bytes + 2 * arena->page, arena->page, PROT_READ) ||
-	    munmap(arena->bytes + 3 * arena->page, arena->page))
+	arena->window = mmap(NULL, 2 * WINDOW, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			     -1, 0);
+	if (arena->window == MAP_FAILED)
+		return -errno;
+	start = (address(arena->window) + WINDOW - 1) / WINDOW * WINDOW;
+	arena->bytes = arena->window + (start - address(arena->window)) +
+		       WINDOW / 2;
+	if (mprotect(arena->bytes, 2 * arena->page, PROT_READ | PROT_WRITE) ||
+	    mprotect(arena->bytes + 2 * arena->page, arena->page, PROT_READ))
 		return -errno;
 	return 0;
 }
@@ -266,7 +279,7 @@ static int fuzz_many(struct arena *arena, size_t nr)
 		if (fuzzers[i].bad || fuzzers[i].answered < CALLS / 100)
 			err = -EPROTO;
 	}
-	munmap(arena->bytes, 3 * arena->page);
+	munmap(arena->window, 2 * WINDOW);
 	return err;
 }
 
