@@ -23,7 +23,7 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     bench bench-tools style sparse
+	     bench bench-tools style sparse debug-check
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -95,6 +95,8 @@ style:
 	$(Q)$(TOP)/scripts/run-tests.sh style layers abi
 sparse:
 	$(Q)$(TOP)/scripts/run-tests.sh module_analysis
+debug-check:
+	$(Q)$(TOP)/scripts/run-tests.sh debug
 
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
@@ -149,6 +151,7 @@ help:
 	@echo 'Check by hand:'
 	@echo '  make style       layers, checkpatch, licences, spelling, ...'
 	@echo '  make sparse      the module under sparse, W=1 and clang'
+	@echo '  make debug-check hostile callers under KASAN, lockdep and kmemleak'
 	@echo
 	@echo 'V=1 shows commands.  LAB=no uses the tools of this machine, and'
 	@echo 'KDIR=... another kernel, instead of the lab (scripts/lab.sh --help).'

@@ -190,6 +190,19 @@ faults_test() {
 	return "$status"
 }
 
+# What hostile callers do, on a kernel that watches itself.  No part of a check
+# without names, as making that kernel takes long.
+debug_test() {
+	local kernel
+	kernel=$(scripts/debug/kernel.sh)
+	make -s module KVER=custom "KDIR=$kernel" >&2
+	make -s stage >&2
+	scripts/td run --kernel "$kernel" --backend sim --memory 4G \
+		--timeout 3000 -- env TEST_SECONDS=600 "$guest_tests/run.sh" \
+		uapi fuzz change refusal passing netlink_abuse policy_abuse \
+		race attack_memfd attack_writer
+}
+
 one_selftest_test() {
 	local status=0
 	td_7_test "$1" || status=$?
@@ -207,7 +220,7 @@ declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [bench]=600
-	[one_selftest]=900
+	[one_selftest]=900 [debug]=5400
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Copyright The dstack for Linux authors
 #
-# Runs the tests beside it, or the named one, in a machine that has the module
+# Runs the tests beside it, or the named ones, in a machine that has the module
 # loaded and dstackd running.  Prints one flat KTAP: every claim of every test,
-# then two of its own about the kernel.  Exits 0 if all hold.
+# then some of its own about the kernel.  Exits 0 if all hold.
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -20,12 +20,15 @@ printf '%s\n' 'hrtimer: interrupt took [0-9]* ns' \
 # ... and the bits of these two, and of TAINT_TEST, which backend sim sets.
 taints=$((1 << 12 | 1 << 13 | 1 << 18))
 
+# Longer than any test takes on a machine that is busy.
+seconds=${TEST_SECONDS:-120}
+
 count=0
 failed=0
 
 usage() {
-	echo "Usage: run.sh [NAME]"
-	echo "Runs every *_test and *_test.sh here, or NAME, with or without _test."
+	echo "Usage: run.sh [NAME]..."
+	echo "Runs every *_test and *_test.sh here, or these, with or without _test."
 }
 
 # result "ok"|"not ok" NAME
@@ -35,7 +38,7 @@ result() {
 	echo "$1 $count $2"
 }
 
-# list [NAME]: fault_* need a machine that was told to fail, and crowd_test
+# list [NAME]...: fault_* need a machine that was told to fail, and crowd_test
 # takes long: they run by name only.
 #
 # The scripts need a machine as it came up.  flood_test and log_test fill the log
@@ -92,7 +95,7 @@ flatten() {
 # Results are printed from here, not from a pipe, so that they are counted.
 run_test() {
 	local name=${1##*/} start=${EPOCHREALTIME/./}
-	flatten "${name%.sh}" < <(timeout -k 5 120 "$1" 2>&1 </dev/null)
+	flatten "${name%.sh}" < <(timeout -k 5 "$seconds" "$1" 2>&1 </dev/null)
 	echo "# ${name%.sh}: $(((${EPOCHREALTIME/./} - start) / 1000)) ms"
 }
 
@@ -119,6 +122,24 @@ check_dmesg() {
 	fi
 }
 
+# Where the kernel looks for memory that nobody knows any more.  It takes some
+# time to be sure, and two looks.
+check_leaks() {
+	local file=/sys/kernel/debug/kmemleak found _
+	test -w "$file" || return 0
+	for _ in 1 2; do
+		sleep 6
+		echo scan >"$file"
+	done
+	found=$(cat "$file")
+	if grep -q '\[dstack\]' <<<"$found"; then
+		echo "# ${found//$'\n'/$'\n'# }"
+		result 'not ok' no_memory_is_lost
+	else
+		result ok no_memory_is_lost
+	fi
+}
+
 check_taint() {
 	local bits
 	bits=$(cat /proc/sys/kernel/tainted)
@@ -131,13 +152,15 @@ check_taint() {
 }
 
 main() {
-	local chosen=() test
+	local chosen=() test name
 	for test in $(list "$@"); do
-		if test $# = 0 || [[ ${test##*/} =~ ^"$1"(_test)?(\.sh)?$ ]]; then
-			chosen+=("$test")
-		fi
+		test $# -gt 0 || chosen+=("$test")
+		for name; do
+			[[ ! ${test##*/} =~ ^"$name"(_test)?(\.sh)?$ ]] ||
+				chosen+=("$test")
+		done
 	done
-	if test "${#chosen[@]}" = 0 || test $# -gt 1; then
+	if test "${#chosen[@]}" = 0 || test "${#chosen[@]}" -lt $#; then
 		usage >&2
 		exit 2
 	fi
@@ -146,6 +169,7 @@ main() {
 	for test in "${chosen[@]}"; do
 		run_test "$test"
 	done
+	check_leaks
 	check_dmesg
 	check_taint
 	echo "1..$count"

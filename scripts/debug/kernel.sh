@@ -5,7 +5,7 @@
 # Makes a kernel that watches itself, with KASAN, lockdep, kmemleak and the rest
 # of scripts/debug/config, and prints the directory of its build, in which
 # modules can be built for it.  Runs in the lab; kept in the cache under a
-# content key.  Takes a quarter of an hour on two CPUs.
+# content key, in 4 GiB.  Takes a quarter of an hour on two CPUs.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -52,13 +52,6 @@ configure() {
 	done
 }
 
-# What modules are built with stays; what the kernel was linked from goes.
-build() {
-	make -s "-j$(nproc)" vmlinux modules_prepare modules
-	find . -name '*.o' -not -path './scripts/*' -not -path './tools/*' -delete
-	objcopy --strip-debug vmlinux
-}
-
 make_kernel() {
 	local dir=$1
 	fetch "$dir/package"
@@ -66,15 +59,17 @@ make_kernel() {
 	rm -rf "$dir/package"
 	cd "$dir/linux"
 	configure
-	build
+	make -s "-j$(nproc)" bzImage modules
 }
 
 main() {
 	local dir lock
 	dir=$cache/debug-$(key)
-	if ! test -d "$dir"; then
+	if ! test -d "$dir"; then	# somebody else may be making it
 		exec {lock}>"$cache/debug.lock"
 		flock "$lock"
+	fi
+	if ! test -d "$dir"; then
 		say "making the kernel (a quarter of an hour, log: $cache/debug.log)"
 		rm -rf "$cache"/debug-*/ "$dir.new"
 		mkdir "$dir.new"

@@ -3,9 +3,9 @@
 # Copyright (C) The dstack for Linux authors
 #
 # Makes what every test machine shares, and prints the directory that holds
-# it: root.img (a Debian root with both kernels' modules), agent, and for each
-# kernel initrd-<name> and vmlinux-<name>. Runs in the lab; kept in the cache
-# under a content key.
+# it: root.img (a Debian root with both kernels' modules), agent, for each
+# kernel initrd-<name> and vmlinux-<name>, and initrd-custom for kernels that
+# need no modules. Runs in the lab; kept in the cache under a content key.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -77,21 +77,29 @@ make_xfs() {
 	mkfs.xfs -q "$1"
 }
 
-# make_initrd NAME ROOT FILE
-make_initrd() {
-	local release tree=$3.tree module path
+# boot_modules_of NAME ROOT: their files, in the order in which they load.
+boot_modules_of() {
+	local release module
 	release=$(cat "/lab/kernel/$1/release")
-	mkdir -p "$tree"/{bin,dev,root,modules}
-	cp /usr/bin/busybox "$tree/bin/"
-	install -m 755 "$here/init" "$tree/init"
 	for module in "${boot_modules[@]}"; do
 		modprobe -d "$2" -S "$release" --show-depends "$module" |
 			sed -n 's/^insmod \([^ ]*\).*/\1/p'
-	done | awk '!seen[$0]++' | while read -r path; do
+	done | awk '!seen[$0]++'
+}
+
+# make_initrd FILE [MODULE]...
+make_initrd() {
+	local file=$1 tree=$1.tree path
+	shift
+	mkdir -p "$tree"/{bin,dev,root,modules}
+	cp /usr/bin/busybox "$tree/bin/"
+	install -m 755 "$here/init" "$tree/init"
+	: >"$tree/modules/order"
+	for path; do
 		cp "$path" "$tree/modules/"
 		echo "${path##*/}" >>"$tree/modules/order"
 	done
-	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$3"
+	(cd "$tree" && find . | cpio -o -H newc --quiet) >"$file"
 	rm -rf "$tree"
 }
 
@@ -104,16 +112,18 @@ make_vmlinux() {
 }
 
 make_all() {
-	local dir=$1 name
+	local dir=$1 name modules
 	mkdir -p "$dir"
 	gcc -std=gnu17 -O2 -Wall -Wextra -Werror -static -s \
 		-o "$dir/agent" "$here/agent.c"
 	make_root "$dir/root"
 	for name in "${kernels[@]}"; do
 		copy_modules "$name" "$dir/root"
-		make_initrd "$name" "$dir/root" "$dir/initrd-$name"
+		mapfile -t modules < <(boot_modules_of "$name" "$dir/root")
+		make_initrd "$dir/initrd-$name" "${modules[@]}"
 		make_vmlinux "$name" "$dir/vmlinux-$name"
 	done
+	make_initrd "$dir/initrd-custom"
 	make_xfs "$dir/root/usr/share/td/xfs.img"
 	# No journal: nothing survives the run. verity: fs-verity is tested.
 	mke2fs -q -t ext4 -O ^has_journal,verity -m 0 \
