@@ -199,6 +199,25 @@ static inline int replay_to(struct replay *replay, uint64_t end)
 	return replay->next == end ? 0 : -ENODATA;
 }
 
+/* The log replays to its register, and nobody else has extended that. */
+static inline int log_replays(struct libdstack_control *control, int fd)
+{
+	struct replay replay = { .fd = fd };
+	struct libdstack_status status;
+	int err;
+
+	err = libdstack_status(control, &status);
+	if (err)
+		return err;
+	memcpy(replay.value, status.base, sizeof(replay.value));
+	err = replay_to(&replay, status.log_count);
+	if (err)
+		return err;
+	if (memcmp(replay.value, status.register_value, sizeof(replay.value)))
+		return -EBADMSG;
+	return status.diverged ? -ENOTRECOVERABLE : 0;
+}
+
 /*
  * Processes
  */
