@@ -169,7 +169,7 @@ programs_run() {
 # fails PATTERN: the next event cannot be stored, and that is told.
 fails() {
 	programs_run && eventually said "can't store events in '$log': $1" &&
-		heard "^STATUS=Can't store events in $log: $1"
+		eventually heard "^STATUS=Can't store events in $log: $1"
 }
 
 waits() {

@@ -110,13 +110,14 @@ claim all_is_stored_on_the_disk_that_takes_its_place goes_on
 # EIO, now here, now there
 #
 
-# inject CALL: fails with EIO until strace ends.
+# inject CALL: fails with EIO until strace ends.  A process that has a tracer
+# is not yet stopped by it; strace says when it is.
 inject() {
-	strace -qq -o /dev/null -p "$(<"$pid_file")" -P "$log" \
-		-e "trace=$1" -e "inject=$1:error=EIO" &
+	strace -o /dev/null -p "$(<"$pid_file")" -P "$log" \
+		-e "trace=$1" -e "inject=$1:error=EIO" 2>"$work/tracer" &
 	tracer=$!
 	disown
-	eventually grep -q "^TracerPid:.*[1-9]" "/proc/$(<"$pid_file")/status"
+	eventually grep -q attached "$work/tracer"
 }
 
 end_injection() {
