@@ -201,7 +201,8 @@ static int do_why(struct caller *caller, void *arg)
 		return -EOPNOTSUPP;
 	if (!terminated(why->id, sizeof(why->id)) ||
 	    (why->kind != DSTACK_KIND_EXEC && why->kind != DSTACK_KIND_MAP &&
-	     why->kind != DSTACK_KIND_SCRIPT))
+	     why->kind != DSTACK_KIND_SCRIPT &&
+	     why->kind != DSTACK_KIND_KERNEL))
 		return -EINVAL;
 	err = why_whom(caller, why->id, &container);
 	if (err)

@@ -569,6 +569,7 @@ const char *dstack_kind_name(u32 kind)
 	static const char * const names[] = {
 		[DSTACK_KIND_EXEC] = "exec", [DSTACK_KIND_MAP] = "map",
 		[DSTACK_KIND_SCRIPT] = "script",
+		[DSTACK_KIND_KERNEL] = "kernel",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), kind);
@@ -605,6 +606,9 @@ const char *dstack_storage_name(u32 storage)
 		[DSTACK_STORAGE_MEMFD_OPEN] = "memfd-open",
 		[DSTACK_STORAGE_UNTRUSTED] = "untrusted",
 		[DSTACK_STORAGE_PSEUDO] = "pseudo",
+		[DSTACK_STORAGE_FSVERITY] = "fs-verity",
+		[DSTACK_STORAGE_DMVERITY] = "dm-verity",
+		[DSTACK_STORAGE_AUTHENTICATED] = "authenticated",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), storage);
@@ -628,6 +632,16 @@ const char *dstack_mode_name(u32 mode)
 	};
 
 	return name_of(names, ARRAY_SIZE(names), mode);
+}
+
+const char *dstack_action_name(u32 action)
+{
+	static const char * const names[] = {
+		[DSTACK_ACTION_LOG] = "log", [DSTACK_ACTION_KILL] = "kill",
+		[DSTACK_ACTION_FREEZE] = "freeze",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), action);
 }
 
 const char *dstack_backend_name(u32 backend)

@@ -119,6 +119,7 @@ const char *dstack_reason_name(u32 reason);
 const char *dstack_storage_name(u32 storage);
 const char *dstack_alg_name(u32 alg);
 const char *dstack_mode_name(u32 mode);
+const char *dstack_action_name(u32 action);
 const char *dstack_backend_name(u32 backend);
 
 #endif /* _DSTACK_EVENT_H */

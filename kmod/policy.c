@@ -76,7 +76,19 @@ void dstack_policy_facts(struct dstack_policy_facts *facts)
 	rcu_read_unlock();
 }
 
+static enum dstack_reason judge(const struct dstack_table_section *section,
+				enum dstack_kind kind,
+				enum dstack_storage storage, u32 kinds)
+{
+	if (!dstack_table_accepts(section, kind, storage))
+		return DSTACK_REASON_STORAGE;
+	if (kinds & kind || dstack_table_trusts(section, kind, storage))
+		return DSTACK_REASON_APPROVED;
+	return kinds ? DSTACK_REASON_KIND : DSTACK_REASON_UNKNOWN;
+}
+
 static void ask(const struct dstack_policy *policy, const char *section,
+		enum dstack_kind kind, enum dstack_storage storage,
 		const struct dstack_digest *digest,
 		struct dstack_policy_answer *answer)
 {
@@ -94,24 +106,28 @@ static void ask(const struct dstack_policy *policy, const char *section,
 	}
 	if (le32_to_cpu(found->flags) & DSTACK_SECTION_F_FIRST)
 		answer->mode = DSTACK_MODE_FIRST;
+	answer->memory = le32_to_cpu(found->flags) & DSTACK_SECTION_F_MEMORY;
 	answer->kinds = dstack_table_kinds(policy->table, policy->index, found,
 					   digest);
-	answer->reason = answer->kinds ? DSTACK_REASON_APPROVED :
-					 DSTACK_REASON_UNKNOWN;
+	answer->reason = judge(found, kind, storage, answer->kinds);
 }
 
 /**
  * dstack_policy_ask() - what the active policy says of a file
  * @section: the container's section
+ * @kind: the role in which it would run
+ * @storage: what it rests on
  * @digest: the file
  * @answer: filled in
  */
-void dstack_policy_ask(const char *section, const struct dstack_digest *digest,
+void dstack_policy_ask(const char *section, enum dstack_kind kind,
+		       enum dstack_storage storage,
+		       const struct dstack_digest *digest,
 		       struct dstack_policy_answer *answer)
 {
 	memset(answer, 0, sizeof(*answer));
 	rcu_read_lock();
-	ask(rcu_dereference(active), section, digest, answer);
+	ask(rcu_dereference(active), section, kind, storage, digest, answer);
 	rcu_read_unlock();
 }
 

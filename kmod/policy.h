@@ -45,15 +45,17 @@ struct dstack_policy_facts {
 /**
  * struct dstack_policy_answer - what the active policy says of a file
  * @epoch: of the policy asked, 0 if there is none
- * @kinds: mask of enum dstack_kind, those that the file is approved for
- * @reason: if there is none of these, why
+ * @kinds: mask of enum dstack_kind, those that the digest is named for
+ * @reason: APPROVED, or why not
  * @mode: which execs of the container are to be recorded
+ * @memory: the container may have executable memory that is no file's
  */
 struct dstack_policy_answer {
 	u64 epoch;
 	u32 kinds;
 	enum dstack_reason reason;
 	enum dstack_mode mode;
+	bool memory;
 };
 
 void dstack_policy_exit(void);
@@ -61,7 +63,9 @@ void dstack_policy_exit(void);
 void dstack_policy_free(const struct dstack_policy *policy);
 const struct dstack_policy *dstack_policy_swap(const struct dstack_policy *new);
 void dstack_policy_facts(struct dstack_policy_facts *facts);
-void dstack_policy_ask(const char *section, const struct dstack_digest *digest,
+void dstack_policy_ask(const char *section, enum dstack_kind kind,
+		       enum dstack_storage storage,
+		       const struct dstack_digest *digest,
 		       struct dstack_policy_answer *answer);
 
 enum dstack_state dstack_policy_state(void);

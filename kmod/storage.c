@@ -7,6 +7,7 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/fcntl.h>
+#include <linux/fsverity.h>
 #include <linux/magic.h>
 #include <linux/shmem_fs.h>
 
@@ -43,10 +44,11 @@ static enum dstack_storage tmpfs_class(const struct super_block *sb,
 }
 
 /**
- * dstack_storage_class() - classify by the file system below
+ * dstack_storage_class() - classify by fs-verity and the file system below
  * @file: an open file
  *
- * What is not known to be local and stable is untrusted.
+ * What is not known to be local and stable is untrusted.  Of a file with
+ * fs-verity every read is checked, so what it lies on does not matter.
  *
  * Return: the class.
  */
@@ -55,6 +57,8 @@ enum dstack_storage dstack_storage_class(struct file *file)
 	struct inode *inode = dstack_storage_inode(file);
 	const struct super_block *sb = inode->i_sb;
 
+	if (fsverity_active(inode))
+		return DSTACK_STORAGE_FSVERITY;
 	switch (sb->s_magic) {
 	case TMPFS_MAGIC:
 		return tmpfs_class(sb, inode);

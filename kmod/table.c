@@ -107,6 +107,37 @@ static const char *check_rules(const struct dstack_table_rule *rule, u32 count)
 	return NULL;
 }
 
+static const char *check_storage(const struct dstack_table_section *section)
+{
+	u32 i;
+
+	for (i = 0; i < DSTACK_TABLE_KINDS; i++) {
+		u32 accept = le16_to_cpu(section->accept[i]);
+		u32 trust = le16_to_cpu(section->trust[i]);
+
+		if (accept & ~__DSTACK_STORAGE_ACCEPTABLE)
+			return "a section accepts storage that no policy can";
+		if (trust & ~accept)
+			return "a section trusts what it does not accept";
+	}
+	return NULL;
+}
+
+static const char *check_section(const struct dstack_table_section *section)
+{
+	const char *why = check_name(section);
+
+	if (why)
+		return why;
+	if (le32_to_cpu(section->flags) & ~__DSTACK_SECTION_F_ALL)
+		return "a section has unknown flags";
+	if (section->revoked >= __DSTACK_ACTION_MAX)
+		return "a section's action is unknown";
+	if (!zero(section->__reserved, sizeof(section->__reserved)))
+		return "reserved bytes of a section are not zero";
+	return check_storage(section);
+}
+
 static const char *check_sections(const void *table)
 {
 	const struct dstack_table_header *header = table;
@@ -120,14 +151,11 @@ static const char *check_sections(const void *table)
 	for (i = 0; i < le32_to_cpu(header->sections); i++, section++) {
 		u32 count = le32_to_cpu(section->count);
 
-		why = check_name(section);
+		why = check_section(section);
 		if (why)
 			return why;
 		if (i && strcmp(section[-1].name, section->name) >= 0)
 			return "sections are not sorted, or one occurs twice";
-		if (le32_to_cpu(section->flags) & ~__DSTACK_SECTION_F_ALL ||
-		    section->__reserved)
-			return "a section has unknown flags";
 		if (le32_to_cpu(section->first) != next ||
 		    count > nr_rules - next)
 			return "a section's rules are out of bounds";
@@ -308,4 +336,44 @@ u32 dstack_table_kinds(const void *table, const u32 *index,
 			lo = mid + 1;
 	}
 	return 0;
+}
+
+static bool has_storage(const __le16 classes[DSTACK_TABLE_KINDS], u32 kind,
+			u32 storage)
+{
+	u32 i;
+
+	for (i = 0; i < DSTACK_TABLE_KINDS; i++)
+		if (kind == 1U << i)
+			return storage < __DSTACK_STORAGE_MAX &&
+				le16_to_cpu(classes[i]) & 1U << storage;
+	return false;
+}
+
+/**
+ * dstack_table_accepts() - may files rest on this storage
+ * @section: of a checked table
+ * @kind: one enum dstack_kind
+ * @storage: enum dstack_storage
+ *
+ * Return: true if they may, which approves none of them.
+ */
+bool dstack_table_accepts(const struct dstack_table_section *section,
+			  u32 kind, u32 storage)
+{
+	return has_storage(section->accept, kind, storage);
+}
+
+/**
+ * dstack_table_trusts() - are all files on this storage approved
+ * @section: of a checked table
+ * @kind: one enum dstack_kind
+ * @storage: enum dstack_storage
+ *
+ * Return: true if no rule is needed.
+ */
+bool dstack_table_trusts(const struct dstack_table_section *section, u32 kind,
+			 u32 storage)
+{
+	return has_storage(section->trust, kind, storage);
 }

@@ -25,8 +25,9 @@
 
 #include "pure.h"
 
-#define DSTACK_TABLE_MAGIC	"DSTKPOL1"
+#define DSTACK_TABLE_MAGIC	"DSTKPOL2"
 #define DSTACK_TABLE_SECTIONS	4096	/* most sections of a table */
+#define DSTACK_TABLE_KINDS	4	/* bits of __DSTACK_KIND_ALL */
 
 /**
  * struct dstack_table_header - start of a table
@@ -56,19 +57,30 @@ struct dstack_table_header {
  * @first: index of its first rule
  * @count: number of its rules
  * @flags: DSTACK_SECTION_F_*
+ * @revoked: enum dstack_action, for containers that run what a newer policy
+ *	drops
  * @__reserved: 0
+ * @accept: for each kind, from the lowest bit of enum dstack_kind, which
+ *	storage its files may rest on, a bit for each enum dstack_storage
+ * @trust: the same of storage whose files need no rule; part of @accept
  */
 struct dstack_table_section {
 	char name[DSTACK_SECTION_SIZE];
 	__le32 first;
 	__le32 count;
 	__le32 flags;
-	__le32 __reserved;
+	u8 revoked;
+	u8 __reserved[3];
+	__le16 accept[DSTACK_TABLE_KINDS];
+	__le16 trust[DSTACK_TABLE_KINDS];
 };
 
 /* Of execs only the first of each file is recorded. */
 #define DSTACK_SECTION_F_FIRST	1U
-#define __DSTACK_SECTION_F_ALL	DSTACK_SECTION_F_FIRST
+/* Executable memory that is no file's, or no longer, may be had. */
+#define DSTACK_SECTION_F_MEMORY	2U
+#define __DSTACK_SECTION_F_ALL \
+	(DSTACK_SECTION_F_FIRST | DSTACK_SECTION_F_MEMORY)
 
 /**
  * struct dstack_table_rule - one file that may run
@@ -92,6 +104,10 @@ void dstack_table_index(const void *table, u32 *index);
 u32 dstack_table_kinds(const void *table, const u32 *index,
 		       const struct dstack_table_section *section,
 		       const struct dstack_digest *digest);
+bool dstack_table_accepts(const struct dstack_table_section *section,
+			  u32 kind, u32 storage);
+bool dstack_table_trusts(const struct dstack_table_section *section, u32 kind,
+			 u32 storage);
 const struct dstack_table_section *dstack_table_sections(const void *table);
 const struct dstack_table_rule *dstack_table_rules(const void *table);
 

@@ -69,7 +69,8 @@ static enum dstack_reason judge(struct file *file, enum dstack_kind kind,
 	enum dstack_reason reason;
 
 	reason = identify(file, verdict);
-	dstack_policy_ask(container->section, &verdict->digest, &answer);
+	dstack_policy_ask(container->section, kind, verdict->storage,
+			  &verdict->digest, &answer);
 	verdict->epoch = answer.epoch;
 	verdict->mode = answer.mode;
 	if (reason != DSTACK_REASON_APPROVED)
@@ -77,8 +78,6 @@ static enum dstack_reason judge(struct file *file, enum dstack_kind kind,
 	verdict->kinds = answer.kinds;
 	if (answer.reason != DSTACK_REASON_APPROVED)
 		return answer.reason;
-	if (!(answer.kinds & kind))
-		return DSTACK_REASON_KIND;
 	if (dstack_measure_diverged())
 		return DSTACK_REASON_DIVERGED;
 	return DSTACK_REASON_APPROVED;
@@ -125,6 +124,8 @@ static enum dstack_event_id event_of(enum dstack_kind kind)
 		return DSTACK_EVENT_SCRIPT;
 	case DSTACK_KIND_MAP:
 		return DSTACK_EVENT_MAP;
+	case DSTACK_KIND_KERNEL:
+		break;		/* no container has a kernel of its own */
 	}
 	return DSTACK_EVENT_EXEC;
 }

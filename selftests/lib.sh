@@ -115,12 +115,17 @@ sha256() {
 	echo "$digest"
 }
 
-# policy [-j FILTER] FILE...: only these may run, in the role that they have,
-# or in those that the jq filter gives to .containers.test.allow.
+# policy [-j FILTER] [-t FILTER] FILE...: only these may run, in the role that
+# they have, or in those that a jq filter gives to .containers.test.allow; -t is
+# for a filter of all that the section says.
 policy() {
 	local filter=.
 	if test "$1" = -j; then
 		filter=".containers.test.allow |= $2"
+		shift 2
+	fi
+	if test "$1" = -t; then
+		filter+="|.containers.test |= ($2)"
 		shift 2
 	fi
 	epoch=$((epoch + 1))

@@ -26,7 +26,7 @@ struct table {
 
 static inline void make_table(struct table *table, uint64_t epoch)
 {
-	int i;
+	int i, kind;
 
 	memset(table, 0, sizeof(*table));
 	memcpy(table->header.magic, DSTACK_TABLE_MAGIC, 8);
@@ -39,6 +39,10 @@ static inline void make_table(struct table *table, uint64_t epoch)
 	strcpy(table->sections[1].name, "selftest-two");
 	table->sections[1].first = htole32(2);
 	table->sections[1].count = htole32(1);
+	for (i = 0; i < SECTIONS; i++)
+		for (kind = 0; kind < DSTACK_TABLE_KINDS; kind++)
+			table->sections[i].accept[kind] =
+				htole16(__DSTACK_STORAGE_ACCEPTABLE);
 	for (i = 0; i < RULES; i++) {
 		table->rules[i].digest[0] = i;
 		table->rules[i].alg = DSTACK_ALG_SHA256;

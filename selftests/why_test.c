@@ -100,7 +100,8 @@ TEST_F(why, one_known_kind_is_asked_for)
 	for (kind = 0; kind < 16; kind++) {
 		bool one = kind == DSTACK_KIND_EXEC ||
 			   kind == DSTACK_KIND_MAP ||
-			   kind == DSTACK_KIND_SCRIPT;
+			   kind == DSTACK_KIND_SCRIPT ||
+			   kind == DSTACK_KIND_KERNEL;
 
 		EXPECT_EQ(one ? 0 : -EINVAL,
 			  ask(self->fd, self->file, kind, "", why))

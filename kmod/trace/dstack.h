@@ -18,7 +18,8 @@
 	__print_symbolic(kind,						\
 		{ DSTACK_KIND_EXEC, "exec" },				\
 		{ DSTACK_KIND_MAP, "map" },				\
-		{ DSTACK_KIND_SCRIPT, "script" })
+		{ DSTACK_KIND_SCRIPT, "script" },			\
+		{ DSTACK_KIND_KERNEL, "kernel" })
 
 #define dstack_show_alg(alg)						\
 	__print_symbolic(alg,						\

@@ -50,23 +50,72 @@ int write_json(const char *path, json_t *root)
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static json_t *classes_json(uint32_t classes)
+{
+	json_t *array = json_array();
+	uint32_t i;
+
+	for (i = 0; i < __DSTACK_STORAGE_MAX; i++) {
+		const char *name = dstack_storage_name(i);
+
+		if (classes & 1U << i)
+			json_array_append_new(array, json_string(name));
+	}
+	return array;
+}
+
+/* For each kind in turn. */
+static json_t *use_json(const uint32_t classes[LIBDSTACK_KINDS])
+{
+	json_t *use = json_object();
+	size_t i;
+
+	for (i = 0; i < LIBDSTACK_KINDS; i++)
+		json_object_set_new(use, dstack_kind_name(1U << i),
+				    classes_json(classes[i]));
+	return use;
+}
+
 static int append_section(const struct libdstack_section *section, void *arg)
 {
-	const char *measure = dstack_mode_name(section->measure);
+	json_t *shown = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}",
+				  "name", section->name, "measure",
+				  dstack_mode_name(section->measure), "memory",
+				  section->memory ? "allow" : "deny", "revoked",
+				  dstack_action_name(section->revoked),
+				  "storage", use_json(section->accept),
+				  "trust", use_json(section->trust), "files",
+				  (json_int_t)section->rules);
 
-	return json_array_append_new(arg, json_pack("{s:s, s:s, s:I}",
-						    "name", section->name,
-						    "measure", measure,
-						    "files",
-						    (json_int_t)
-						    section->rules));
+	return json_array_append_new(arg, shown);
+}
+
+/* "  storage  exec: disk memory". */
+static void print_use(const char *what, const uint32_t classes[LIBDSTACK_KINDS],
+		      uint32_t usual)
+{
+	size_t i, k;
+
+	for (i = 0; i < LIBDSTACK_KINDS; i++) {
+		if (classes[i] == usual)
+			continue;
+		printf("  %s %s:", what, dstack_kind_name(1U << i));
+		for (k = 0; k < __DSTACK_STORAGE_MAX; k++)
+			if (classes[i] & 1U << k)
+				printf(" %s", dstack_storage_name(k));
+		puts(classes[i] ? "" : " none");
+	}
 }
 
 static int print_section(const struct libdstack_section *section, void *arg)
 {
 	(void)arg;
-	printf("%-32s %-8s %zu\n", section->name,
-	       dstack_mode_name(section->measure), section->rules);
+	printf("%-32s %-8s %-7s %-8s %zu\n", section->name,
+	       dstack_mode_name(section->measure),
+	       section->memory ? "allow" : "deny",
+	       dstack_action_name(section->revoked), section->rules);
+	print_use("storage", section->accept, __DSTACK_STORAGE_ACCEPTABLE);
+	print_use("trust", section->trust, 0);
 	return 0;
 }
 
@@ -100,7 +149,8 @@ static int show_policy(const struct libdstack_policy *policy, bool json)
 	json_decref(sections);
 	printf("epoch     %" PRIu64 "\napp id    %s\n", epoch, app_id);
 	printf("document  %s\ntable     %s\n\n", document_text, table_text);
-	printf("%-32s %-8s %s\n", "section", "measure", "files");
+	printf("%-32s %-8s %-7s %-8s %s\n", "section", "measure", "memory",
+	       "revoked", "files");
 	libdstack_policy_each_section(policy, print_section, NULL);
 	return EXIT_SUCCESS;
 }

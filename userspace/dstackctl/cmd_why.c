@@ -24,7 +24,8 @@ static const struct {
 	const char *text, *next;
 } reasons[__DSTACK_REASON_MAX] = {
 	[DSTACK_REASON_APPROVED] = {
-		"the policy names this digest in this role", NULL },
+		"the policy names this digest in this role, or trusts what it rests on",
+		NULL },
 	[DSTACK_REASON_HOST] = {
 		"outside of containers every file may run",
 		"name a container with --container" },
@@ -48,8 +49,9 @@ static const struct {
 		"the file is open for writing, so its content may change",
 		"close it everywhere and try again" },
 	[DSTACK_REASON_STORAGE] = {
-		"its file system may answer differently each time it is read",
-		"copy the file to a local disk or a tmpfs" },
+		"the policy does not accept what the file rests on, for this role",
+		"copy the file to what the section accepts, see 'dstackctl policy show'"
+	},
 	[DSTACK_REASON_UNSEALED] = {
 		"it is a memfd that can still be written",
 		"seal it against writes, growing and shrinking (F_ADD_SEALS)" },
@@ -79,7 +81,7 @@ static void usage(FILE *out)
 	      "Explains whether PATH may run in a container, without running it. Exits 0 if it\n"
 	      "may, 1 if not.\n\n"
 	      "  --container ID  which container (default: the caller's own)\n"
-	      "  --kind KIND     exec, map or script (default: what the file is)\n"
+	      "  --kind KIND     exec, map, script or kernel (default: what the file is)\n"
 	      "  --rootfs DIR    PATH is below DIR, as in the container\n"
 	      "  --json          as JSON\n", out);
 }
@@ -218,14 +220,16 @@ int explain_verdict(FILE *out, const char *path, const char *rootfs,
 static uint32_t parse_kind(const char *text)
 {
 	static const uint32_t kinds[] = {
-		DSTACK_KIND_EXEC, DSTACK_KIND_MAP, DSTACK_KIND_SCRIPT
+		DSTACK_KIND_EXEC, DSTACK_KIND_MAP, DSTACK_KIND_SCRIPT,
+		DSTACK_KIND_KERNEL
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(text, dstack_kind_name(kinds[i])))
 			return kinds[i];
-	error_msg("the kind must be 'exec', 'map' or 'script', not '%s'", text);
+	error_msg("the kind must be 'exec', 'map', 'script' or 'kernel', not '%s'",
+		  text);
 	return 0;
 }
 

@@ -211,10 +211,17 @@ struct libdstack_rule {
 	const char *path;		/* for people only; NULL: not known */
 };
 
+#define LIBDSTACK_KINDS	4	/* from the lowest bit of enum dstack_kind */
+
 /* What containers of one kind may run. */
 struct libdstack_section {
 	const char *name;
 	enum dstack_mode measure;	/* which of their execs are recorded */
+	bool memory;			/* executable, that is no file's */
+	enum dstack_action revoked;	/* if one runs what was dropped */
+	/* For each kind: bits 1 << enum dstack_storage. */
+	uint32_t accept[LIBDSTACK_KINDS];
+	uint32_t trust[LIBDSTACK_KINDS];	/* without a rule */
 	size_t rules;
 };
 
@@ -236,10 +243,23 @@ void libdstack_policy_free(struct libdstack_policy *policy);
 /* A section that exists stays as it is; a new one has every exec recorded. */
 int libdstack_policy_add_section(struct libdstack_policy *policy,
 				 const char *section);
-/* Adds the section if need be. */
+/* These add the section if need be. */
 int libdstack_policy_set_measure(struct libdstack_policy *policy,
 				 const char *section,
 				 enum dstack_mode measure);
+int libdstack_policy_set_memory(struct libdstack_policy *policy,
+				const char *section, bool allow);
+int libdstack_policy_set_revoked(struct libdstack_policy *policy,
+				 const char *section,
+				 enum dstack_action action);
+/*
+ * What files of one kind may rest on, and on what they need no rule: bits
+ * 1 << enum dstack_storage.  -EINVAL: what no policy can accept, or something
+ * to trust that is not accepted.
+ */
+int libdstack_policy_set_storage(struct libdstack_policy *policy,
+				 const char *section, enum dstack_kind kind,
+				 uint32_t accept, uint32_t trust);
 /*
  * Adds the section too if need be.  A digest that the section has gets the
  * new kinds as well, and of two paths the one that sorts first is kept, so

@@ -289,6 +289,7 @@ int policy_add_section(struct libdstack_policy *policy, const char *name,
 	if (!new)
 		return -ENOMEM;
 	memcpy(new->name, name, strlen(name));
+	policy_terms_init(new);
 	for (last = policy->nr_sections++; last > i; last--)
 		policy->sections[last] = policy->sections[last - 1];
 	policy->sections[i] = new;
@@ -303,23 +304,6 @@ int libdstack_policy_add_section(struct libdstack_policy *policy,
 
 	policy->as_read = false;
 	return policy_add_section(policy, section, &added);
-}
-
-int libdstack_policy_set_measure(struct libdstack_policy *policy,
-				 const char *section, enum dstack_mode measure)
-{
-	struct policy_section *found;
-	int err;
-
-	if ((uint32_t)measure >= __DSTACK_MODE_MAX) {
-		dstack_message("policy: execs are measured 'every' time or the 'first'");
-		return -EINVAL;
-	}
-	policy->as_read = false;
-	err = policy_add_section(policy, section, &found);
-	if (!err)
-		found->measure = measure;
-	return err;
 }
 
 int policy_reserve(const struct libdstack_policy *policy,
@@ -379,7 +363,7 @@ int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 		return -EINVAL;
 	}
 	if (!kinds || kinds & ~__DSTACK_KIND_ALL) {
-		dstack_message("policy: a rule needs kinds of exec, map and script");
+		dstack_message("policy: a rule needs kinds of exec, map, script and kernel");
 		return -EINVAL;
 	}
 	if (path && !policy_text_ok(path)) {
@@ -405,7 +389,7 @@ int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 int libdstack_policy_each_section(const struct libdstack_policy *policy,
 				  libdstack_section_fn fn, void *arg)
 {
-	size_t i;
+	size_t i, k;
 	int err = 0;
 
 	policy_settle(policy);
@@ -414,9 +398,15 @@ int libdstack_policy_each_section(const struct libdstack_policy *policy,
 		struct libdstack_section shown = {
 			.name = section->name,
 			.measure = section->measure,
+			.memory = section->memory,
+			.revoked = section->revoked,
 			.rules = section->nr_rules,
 		};
 
+		for (k = 0; k < POLICY_KINDS; k++) {
+			shown.accept[k] = section->accept.kinds[k].mask;
+			shown.trust[k] = section->trust.kinds[k].mask;
+		}
 		err = fn(&shown, arg);
 	}
 	return err;

@@ -12,7 +12,8 @@
 #include "table.h"
 
 #define POLICY_VERSION	1
-#define POLICY_KINDS	3	/* bits of __DSTACK_KIND_ALL */
+#define POLICY_KINDS	DSTACK_TABLE_KINDS
+#define POLICY_CLASSES	6	/* bits of __DSTACK_STORAGE_ACCEPTABLE */
 
 /* What a table holds, all of it in one section. */
 #define POLICY_RULES_MAX \
@@ -33,13 +34,33 @@ struct policy_rule {
 };
 
 /*
+ * Classes of storage, a bit for each enum dstack_storage.  @written: their
+ * order in the document, which need not say any.
+ */
+struct policy_classes {
+	uint16_t mask;
+	bool said;
+	uint8_t nr;
+	uint8_t written[POLICY_CLASSES];
+};
+
+/* The same for each kind, from the lowest bit of enum dstack_kind. */
+struct policy_use {
+	bool said;
+	struct policy_classes kinds[POLICY_KINDS];
+};
+
+/*
  * Of @rules the first @nr_sorted are sorted by digest, and each is there once.
  * Those behind them were added since.
  */
 struct policy_section {
 	char name[DSTACK_SECTION_SIZE];
-	enum dstack_mode measure;
-	bool says_measure;	/* the document does */
+	uint32_t measure;	/* enum dstack_mode */
+	uint32_t memory;	/* 1: that is no file's is allowed */
+	uint32_t revoked;	/* enum dstack_action */
+	bool says_measure, says_memory, says_revoked;	/* the document does */
+	struct policy_use accept, trust;
 	size_t nr_rules, nr_sorted, cap;
 	struct policy_rule *rules;
 };
@@ -78,6 +99,13 @@ int policy_reserve(const struct libdstack_policy *policy,
 const struct policy_rule *policy_sort(struct policy_section *section);
 /* Every rule sorted and there once, which readers of the sections rely on. */
 void policy_settle(const struct libdstack_policy *policy);
+
+/* policy_terms.c */
+
+extern const uint8_t policy_kinds_by_name[POLICY_KINDS];
+const char *policy_memory_name(uint32_t memory);
+/* What holds unless the section says otherwise. */
+void policy_terms_init(struct policy_section *section);
 
 /* policy_json.c */
 

@@ -10,169 +10,19 @@
  *
  * yyjson reads it, and not jansson as elsewhere: a policy of 100,000 rules,
  * which every boot waits for, costs a thirtieth of the instructions.  It keeps
- * fields that occur twice and strings with NUL in them; this file refuses both.
+ * fields that occur twice and strings with NUL in them; here both are refused.
  */
 #include "lib.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yyjson.h>
 
 #include "event.h"
-#include "policy.h"
-
-#define NAME_SHOWN	64	/* bytes of a name in a message */
-#define WHERE_MAX	160	/* containers.<section>.allow[<i>].<field> */
-#define NO_RULE		SIZE_MAX
+#include "policy_fields.h"
 
 static_assert(POLICY_PADDING == YYJSON_PADDING_SIZE, "for the reader");
-
-/* One that an object may have; must, unless it is @optional. */
-struct field {
-	const char *name;
-	size_t len;
-	bool optional;
-	yyjson_val *value;
-	const char *at;		/* its name in the document */
-};
-
-#define FIELD(n)	.name = (n), .len = sizeof(n) - 1
-
-/*
- * A document and the place in it that is being read, for messages.  Strings
- * are decoded where they stand in @copy: @at, the one that was looked at last,
- * is as far from its beginning as what it was decoded from is in @text.
- */
-struct reader {
-	const char *text;
-	size_t len;
-	char *copy;
-	struct libdstack_policy *policy;
-	const char *section;	/* NULL: outside of all */
-	size_t rule;		/* or NO_RULE */
-	const char *at;
-};
-
-static void name_place(const struct reader *reader, const char *field,
-		       char where[WHERE_MAX])
-{
-	const char *section = reader->section ?: "";
-	char rule[32] = "";
-
-	if (reader->rule != NO_RULE)
-		snprintf(rule, sizeof(rule), ".allow[%zu]", reader->rule);
-	snprintf(where, WHERE_MAX, "%s%s%s%s%s%s",
-		 *section ? "containers." : "", section, rule,
-		 *section && *field ? "." : "", field,
-		 *section || *field ? ": " : "");
-}
-
-/* 1, 1 for what is not in the text. */
-static void find_line(const struct reader *reader, size_t at, size_t *line,
-		      size_t *column)
-{
-	size_t character;
-
-	if (yyjson_locate_pos(reader->text, reader->len, at, line, column,
-			      &character))
-		return;
-	*line = 1;
-	*column = 1;
-}
-
-static int refuse(const struct reader *reader, const struct field *field,
-		  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/*
- * @field: the one that is wrong, or NULL.  Text from the document is quoted
- * here, so its bytes are made harmless.
- */
-static int refuse(const struct reader *reader, const struct field *field,
-		  const char *fmt, ...)
-{
-	const char *at = field ? field->at : reader->at;
-	char text[LIBDSTACK_MESSAGE_MAX / 2], where[WHERE_MAX];
-	size_t line, column;
-	va_list args;
-	char *p;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
-			*p = '?';
-	name_place(reader, field ? field->name : "", where);
-	/* Of its quote. */
-	find_line(reader, at ? at - reader->copy - 1 : 0, &line, &column);
-	dstack_message("policy: %s%s (near line %zu, column %zu)", where, text,
-		       line, column);
-	return -EBADMSG;
-}
-
-/* For messages, which a NUL would end. */
-static const char *show_name(yyjson_val *name, char shown[NAME_SHOWN + 1])
-{
-	size_t i, len = yyjson_get_len(name);
-
-	if (len > NAME_SHOWN)
-		len = NAME_SHOWN;
-	memcpy(shown, yyjson_get_str(name), len);
-	shown[len] = '\0';
-	for (i = 0; i < len; i++)
-		if (!shown[i])
-			shown[i] = '?';
-	return shown;
-}
-
-/* NULL unless it is a string, which may not have a NUL in it. */
-static const char *text_of(yyjson_val *value)
-{
-	const char *text = yyjson_get_str(value);
-
-	return text && strlen(text) == yyjson_get_len(value) ? text : NULL;
-}
-
-static struct field *find_field(struct field *fields, yyjson_val *name)
-{
-	for (; fields->name; fields++)
-		if (yyjson_equals_strn(name, fields->name, fields->len))
-			return fields;
-	return NULL;
-}
-
-/* @fields ends with one without a name. */
-static int take_fields(struct reader *reader, yyjson_val *object,
-		       struct field *fields)
-{
-	char shown[NAME_SHOWN + 1];
-	yyjson_val *name, *value;
-	struct field *field;
-	size_t i, nr;
-
-	if (!yyjson_is_obj(object))
-		return refuse(reader, NULL, "want an object { ... }");
-	yyjson_obj_foreach(object, i, nr, name, value) {
-		field = find_field(fields, name);
-		reader->at = yyjson_get_str(name);
-		if (!field)
-			return refuse(reader, NULL, "unknown field \"%s\"; remove it or correct its name",
-				      show_name(name, shown));
-		if (field->value)
-			return refuse(reader, NULL, "field \"%s\" occurs twice; remove one",
-				      field->name);
-		field->value = value;
-		field->at = reader->at;
-	}
-	for (field = fields; field->name; field++)
-		if (!field->value && !field->optional)
-			return refuse(reader, NULL, "field \"%s\" is missing; add it",
-				      field->name);
-	return 0;
-}
 
 /* Lower case only: there is one way to write a digest. */
 static bool decode_hex(const char *text, uint8_t *out, size_t len)
@@ -201,15 +51,15 @@ static int parse_kinds(const struct reader *reader, const struct field *field,
 	size_t i, nr;
 
 	if (!yyjson_arr_size(field->value))
-		return refuse(reader, field, "want an array of \"exec\", \"map\", \"script\", one at least");
+		return policy_refuse(reader, field, "want an array of \"exec\", \"map\", \"script\", \"kernel\", one at least");
 	yyjson_arr_foreach(field->value, i, nr, value) {
-		kind = kind_of(text_of(value));
+		kind = kind_of(policy_text(value));
 		if (!kind)
-			return refuse(reader, field, "[%zu]: want \"exec\", \"map\" or \"script\"",
-				      i);
+			return policy_refuse(reader, field, "[%zu]: want \"exec\", \"map\", \"script\" or \"kernel\"",
+					     i);
 		if (rule->kinds & kind)
-			return refuse(reader, field, "\"%s\" occurs twice; remove one",
-				      dstack_kind_name(kind));
+			return policy_refuse(reader, field, "\"%s\" occurs twice; remove one",
+					     dstack_kind_name(kind));
 		rule->kinds |= kind;
 		rule->written[i] = kind;
 	}
@@ -219,23 +69,23 @@ static int parse_kinds(const struct reader *reader, const struct field *field,
 static int parse_digest(const struct reader *reader, const struct field *field,
 			struct dstack_digest *digest)
 {
-	const char *text = text_of(field->value);
+	const char *text = policy_text(field->value);
 
 	if (text && libdstack_digest_from_text(text, digest))
 		return 0;
-	return refuse(reader, field, "want \"sha256:\" and 64 lower-case hex digits, as sha256sum prints them, or \"fsverity-sha256:\" and those that fsverity prints");
+	return policy_refuse(reader, field, "want \"sha256:\" and 64 lower-case hex digits, as sha256sum prints them, or \"fsverity-sha256:\" and those that fsverity prints");
 }
 
 static int parse_path(const struct reader *reader, const struct field *field,
 		      char **path)
 {
-	const char *text = text_of(field->value);
+	const char *text = policy_text(field->value);
 
 	if (!field->value)
 		return 0;
 	if (!text || !policy_text_printable(text))
-		return refuse(reader, field, "want 1 to %d bytes of printable text; \"path\" is for people only and may be left out",
-			      LIBDSTACK_POLICY_PATH_MAX - 1);
+		return policy_refuse(reader, field, "want 1 to %d bytes of printable text; \"path\" is for people only and may be left out",
+				     LIBDSTACK_POLICY_PATH_MAX - 1);
 	*path = strdup(text);
 	return *path ? 0 : -ENOMEM;
 }
@@ -250,7 +100,7 @@ static int parse_rule(struct reader *reader, struct policy_section *section,
 	struct policy_rule rule = { .place = reader->rule };
 	int err;
 
-	err = take_fields(reader, value, fields) ?:
+	err = policy_take_fields(reader, value, fields) ?:
 		parse_digest(reader, &fields[0], &rule.digest) ?:
 		parse_kinds(reader, &fields[1], &rule) ?:
 		parse_path(reader, &fields[2], &rule.path);
@@ -268,7 +118,7 @@ static int refuse_twice(struct reader *reader, yyjson_val *allow, size_t place)
 	reader->rule = place;
 	field.value = yyjson_obj_get(yyjson_arr_get(allow, place), field.name);
 	field.at = yyjson_get_str(field.value);
-	return refuse(reader, &field, "an entry above has the same digest; unite both in one entry with the kinds of both");
+	return policy_refuse(reader, &field, "an entry above has the same digest; unite both in one entry with the kinds of both");
 }
 
 static int parse_allow(struct reader *reader, const struct field *field,
@@ -280,7 +130,7 @@ static int parse_allow(struct reader *reader, const struct field *field,
 	int err;
 
 	if (!yyjson_is_arr(field->value))
-		return refuse(reader, field, "want an array of entries; an empty one allows nothing");
+		return policy_refuse(reader, field, "want an array of entries; an empty one allows nothing");
 	err = policy_reserve(reader->policy, section,
 			     yyjson_arr_size(field->value));
 	if (err)
@@ -296,31 +146,18 @@ static int parse_allow(struct reader *reader, const struct field *field,
 	return twice ? refuse_twice(reader, field->value, twice->place) : 0;
 }
 
-/* Recording less must be asked for. */
-static int parse_measure(const struct reader *reader, const struct field *field,
-			 struct policy_section *section)
-{
-	const char *text = text_of(field->value);
-	uint32_t mode;
-
-	if (!field->value)
-		return 0;
-	section->says_measure = true;
-	for (mode = 0; text && mode < __DSTACK_MODE_MAX; mode++) {
-		if (strcmp(text, dstack_mode_name(mode)) != 0)
-			continue;
-		section->measure = mode;
-		return 0;
-	}
-	return refuse(reader, field, "want \"every\" or \"first\"");
-}
+enum { ALLOW = TERM_TRUST + 1 };
 
 static int parse_section(struct reader *reader, yyjson_val *name,
 			 yyjson_val *value)
 {
 	struct field fields[] = {
-		{ FIELD("allow") },
-		{ FIELD("measure"), .optional = true }, { 0 }
+		[TERM_MEASURE] = { FIELD("measure"), .optional = true },
+		[TERM_MEMORY] = { FIELD("memory"), .optional = true },
+		[TERM_REVOKED] = { FIELD("revoked"), .optional = true },
+		[TERM_STORAGE] = { FIELD("storage"), .optional = true },
+		[TERM_TRUST] = { FIELD("trust"), .optional = true },
+		[ALLOW] = { FIELD("allow") }, { 0 }
 	};
 	struct field all = {
 		.name = "containers", .at = yyjson_get_str(name)
@@ -329,19 +166,20 @@ static int parse_section(struct reader *reader, yyjson_val *name,
 	char shown[NAME_SHOWN + 1];
 	int err;
 
-	if (!text_of(name) || !dstack_event_name_ok(text_of(name)))
-		return refuse(reader, &all, "section \"%s\": want a name of 1 to %d letters, digits, '.', '_' or '-'",
-			      show_name(name, shown), DSTACK_SECTION_SIZE - 1);
+	if (!policy_text(name) || !dstack_event_name_ok(policy_text(name)))
+		return policy_refuse(reader, &all, "section \"%s\": want a name of 1 to %d letters, digits, '.', '_' or '-'",
+				     policy_show_name(name, shown),
+				     DSTACK_SECTION_SIZE - 1);
 	reader->at = all.at;
 	reader->section = all.at;
 	if (policy_find(reader->policy, reader->section))
-		return refuse(reader, NULL, "the section occurs twice; remove one, or unite what they allow");
-	err = take_fields(reader, value, fields) ?:
+		return policy_refuse(reader, NULL, "the section occurs twice; remove one, or unite what they allow");
+	err = policy_take_fields(reader, value, fields) ?:
 		policy_add_section(reader->policy, reader->section, &section);
 	if (err)
 		return err;
-	err = parse_measure(reader, &fields[1], section) ?:
-		parse_allow(reader, &fields[0], section);
+	err = policy_parse_terms(reader, fields, section) ?:
+		parse_allow(reader, &fields[ALLOW], section);
 	reader->section = NULL;
 	return err;
 }
@@ -353,20 +191,20 @@ static int parse_head(const struct reader *reader, const struct field *fields,
 {
 	yyjson_val *version = fields[VERSION].value;
 	yyjson_val *epoch = fields[EPOCH].value;
-	const char *text = text_of(fields[APP_ID].value);
+	const char *text = policy_text(fields[APP_ID].value);
 	uint8_t app_id[DSTACK_APP_ID_SIZE];
 
 	if (!yyjson_is_uint(version) ||
 	    yyjson_get_uint(version) != POLICY_VERSION)
-		return refuse(reader, &fields[VERSION], "want %d, the only version that this program knows",
-			      POLICY_VERSION);
+		return policy_refuse(reader, &fields[VERSION], "want %d, the only version that this program knows",
+				     POLICY_VERSION);
 	if (!yyjson_is_uint(epoch) || yyjson_get_uint(epoch) < 1 ||
 	    yyjson_get_uint(epoch) > LIBDSTACK_POLICY_EPOCH_MAX)
-		return refuse(reader, &fields[EPOCH], "want a whole number from 1 to %llu, without fraction or exponent",
-			      LIBDSTACK_POLICY_EPOCH_MAX);
+		return policy_refuse(reader, &fields[EPOCH], "want a whole number from 1 to %llu, without fraction or exponent",
+				     LIBDSTACK_POLICY_EPOCH_MAX);
 	if (!text || !decode_hex(text, app_id, DSTACK_APP_ID_SIZE))
-		return refuse(reader, &fields[APP_ID], "want %d lower-case hex digits, without 0x",
-			      2 * DSTACK_APP_ID_SIZE);
+		return policy_refuse(reader, &fields[APP_ID], "want %d lower-case hex digits, without 0x",
+				     2 * DSTACK_APP_ID_SIZE);
 	return libdstack_policy_new(app_id, yyjson_get_uint(epoch), policy);
 }
 
@@ -381,13 +219,13 @@ static int parse_root(struct reader *reader, yyjson_val *root)
 	size_t i, nr;
 	int err;
 
-	err = take_fields(reader, root, fields) ?:
+	err = policy_take_fields(reader, root, fields) ?:
 		parse_head(reader, fields, &reader->policy);
 	if (err)
 		return err;
 	if (!yyjson_is_obj(fields[CONTAINERS].value))
-		return refuse(reader, &fields[CONTAINERS],
-			      "want an object of sections");
+		return policy_refuse(reader, &fields[CONTAINERS],
+				     "want an object of sections");
 	yyjson_obj_foreach(fields[CONTAINERS].value, i, nr, name, value) {
 		err = parse_section(reader, name, value);
 		if (err)
@@ -417,7 +255,7 @@ int policy_from_json(const char *text, char *copy, size_t len,
 	}
 	if (error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
 		return -ENOMEM;
-	find_line(&reader, error.pos, &line, &column);
+	policy_find_line(&reader, error.pos, &line, &column);
 	dstack_message("policy: line %zu, column %zu: %s", line, column,
 		       error.msg);
 	return -EBADMSG;

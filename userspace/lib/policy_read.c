@@ -12,8 +12,8 @@
 
 #include "policy.h"
 
-/* A rule of a document has at most 8 commas and opening brackets. */
-#define VALUES_MAX	(8 * POLICY_RULES_MAX + 8 * DSTACK_TABLE_SECTIONS)
+/* At most so many commas and opening brackets have a rule and a section. */
+#define VALUES_MAX	(8 * POLICY_RULES_MAX + 64 * DSTACK_TABLE_SECTIONS)
 #define BLOCK		64
 
 /* Of constant length, so that compilers count many bytes at a time. */

@@ -117,10 +117,92 @@ static void put_rule(struct writer *to, const struct policy_rule *rule)
 	put(to, "}");
 }
 
+/* As the document that was read says it, or if it is not the default. */
+static void put_choice(struct writer *to, const char *field, bool said,
+		       uint32_t choice, const char *name)
+{
+	if (!(to->policy->as_read ? said : choice))
+		return;
+	put(to, field);
+	put(to, name);
+	put(to, "\"");
+}
+
+static void put_classes(struct writer *to, const struct policy_classes *classes)
+{
+	uint32_t i, nr = to->policy->as_read ? classes->nr :
+		__DSTACK_STORAGE_MAX;
+	const char *comma = "";
+
+	put(to, "[");
+	for (i = 0; i < nr; i++) {
+		uint32_t storage = to->policy->as_read ? classes->written[i] :
+			i;
+
+		if (!(classes->mask & 1U << storage))
+			continue;
+		put(to, comma);
+		put(to, "\"");
+		put(to, dstack_storage_name(storage));
+		put(to, "\"");
+		comma = ",";
+	}
+	put(to, "]");
+}
+
+static bool says_use(const struct writer *to, const struct policy_use *use,
+		     uint32_t usual)
+{
+	size_t i;
+
+	for (i = 0; i < POLICY_KINDS; i++)
+		if (!to->policy->as_read && use->kinds[i].mask != usual)
+			return true;
+	return to->policy->as_read && use->said;
+}
+
+/* @usual: what holds for a kind that is left out. */
+static void put_use(struct writer *to, const char *field,
+		    const struct policy_use *use, uint32_t usual)
+{
+	const struct policy_classes *classes;
+	const char *comma = "";
+	size_t i;
+
+	if (!says_use(to, use, usual))
+		return;
+	put(to, field);
+	for (i = 0; i < POLICY_KINDS; i++) {
+		classes = &use->kinds[policy_kinds_by_name[i]];
+		if (!(to->policy->as_read ? classes->said :
+		      classes->mask != usual))
+			continue;
+		put(to, comma);
+		put(to, "\"");
+		put(to, dstack_kind_name(1U << policy_kinds_by_name[i]));
+		put(to, "\":");
+		put_classes(to, classes);
+		comma = ",";
+	}
+	put(to, "}");
+}
+
+/* Fields in the order of their names, all of which are behind "allow". */
+static void put_terms(struct writer *to, const struct policy_section *section)
+{
+	put_choice(to, ",\"measure\":\"", section->says_measure,
+		   section->measure, dstack_mode_name(section->measure));
+	put_choice(to, ",\"memory\":\"", section->says_memory,
+		   section->memory, policy_memory_name(section->memory));
+	put_choice(to, ",\"revoked\":\"", section->says_revoked,
+		   section->revoked, dstack_action_name(section->revoked));
+	put_use(to, ",\"storage\":{", &section->accept,
+		__DSTACK_STORAGE_ACCEPTABLE);
+	put_use(to, ",\"trust\":{", &section->trust, 0);
+}
+
 static void put_section(struct writer *to, const struct policy_section *section)
 {
-	bool measure = to->policy->as_read ? section->says_measure :
-		section->measure != DSTACK_MODE_EVERY;
 	size_t i;
 
 	for (i = 0; i < section->nr_rules; i++) {
@@ -137,11 +219,7 @@ static void put_section(struct writer *to, const struct policy_section *section)
 		put_rule(to, to->order[i]);
 	}
 	put(to, "]");
-	if (measure) {
-		put(to, ",\"measure\":\"");
-		put(to, dstack_mode_name(section->measure));
-		put(to, "\"");
-	}
+	put_terms(to, section);
 	put(to, "}");
 }
 
@@ -238,6 +316,23 @@ static void compile_rules(const struct policy_section *section,
 	}
 }
 
+static void compile_terms(const struct policy_section *section,
+			  struct dstack_table_section *to)
+{
+	uint32_t i, flags = 0;
+
+	if (section->measure == DSTACK_MODE_FIRST)
+		flags |= DSTACK_SECTION_F_FIRST;
+	if (section->memory)
+		flags |= DSTACK_SECTION_F_MEMORY;
+	to->flags = cpu_to_le32(flags);
+	to->revoked = section->revoked;
+	for (i = 0; i < POLICY_KINDS; i++) {
+		to->accept[i] = cpu_to_le16(section->accept.kinds[i].mask);
+		to->trust[i] = cpu_to_le16(section->trust.kinds[i].mask);
+	}
+}
+
 static void compile_sections(const struct libdstack_policy *policy,
 			     struct dstack_table_section *to)
 {
@@ -251,8 +346,7 @@ static void compile_sections(const struct libdstack_policy *policy,
 		memcpy(to->name, section->name, strlen(section->name));
 		to->first = cpu_to_le32(next);
 		to->count = cpu_to_le32(section->nr_rules);
-		if (section->measure == DSTACK_MODE_FIRST)
-			to->flags = cpu_to_le32(DSTACK_SECTION_F_FIRST);
+		compile_terms(section, to);
 		compile_rules(section, rules + next);
 		next += section->nr_rules;
 	}

@@ -527,11 +527,14 @@ static void every_number_has_a_name(void **state)
 		assert_string_not_equal(dstack_reason_name(i), "unknown");
 	for (i = 0; i < __DSTACK_STORAGE_MAX; i++)
 		assert_string_not_equal(dstack_storage_name(i), "unknown");
+	for (i = 0; i < __DSTACK_ACTION_MAX; i++)
+		assert_string_not_equal(dstack_action_name(i), "unknown");
 	for (i = 0; i < __DSTACK_BACKEND_MAX; i++)
 		assert_string_not_equal(dstack_backend_name(i), "unknown");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_EXEC), "exec");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_MAP), "map");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_SCRIPT), "script");
+	assert_string_equal(dstack_kind_name(DSTACK_KIND_KERNEL), "kernel");
 	assert_string_equal(dstack_kind_name(3), "unknown");
 	assert_string_equal(dstack_state_name(UINT32_MAX), "unknown");
 	assert_string_equal(dstack_reason_name(__DSTACK_REASON_MAX),

@@ -71,6 +71,82 @@ static void section_says_which_execs_are_measured(void **state)
 	libdstack_policy_free(policy);
 }
 
+#define DISK	(1U << DSTACK_STORAGE_DISK)
+#define VERITY	(1U << DSTACK_STORAGE_FSVERITY)
+#define FUSE	(1U << DSTACK_STORAGE_UNTRUSTED)
+
+/* The terms that a built policy has are those of the document it writes. */
+static void terms_of_a_section_are_built_as_they_are_read(void **state)
+{
+	static const char text[] =
+		"{\"app_id\":\"" APP "\",\"containers\":{"
+		"\"a\":{\"allow\":[],\"memory\":\"allow\","
+		"\"revoked\":\"kill\",\"storage\":{\"exec\":[\"disk\","
+		"\"fs-verity\"],\"kernel\":[]},\"trust\":{\"exec\":"
+		"[\"fs-verity\"],\"map\":[\"dm-verity\"]}},"
+		"\"b\":{\"allow\":[]}},\"epoch\":1,\"version\":1}";
+	struct libdstack_policy *policy = parsed(text), *again;
+	const struct dstack_table_section *section;
+	size_t size;
+	void *table;
+
+	(void)state;
+	assert_canonical(policy, text);
+	assert_int_equal(libdstack_policy_compile(policy, &table, &size), 0);
+	section = dstack_table_sections(table);
+	assert_int_equal(section[0].flags, DSTACK_SECTION_F_MEMORY);
+	assert_int_equal(section[0].revoked, DSTACK_ACTION_KILL);
+	assert_int_equal(section[0].accept[0], DISK | VERITY);
+	assert_int_equal(section[0].accept[1], __DSTACK_STORAGE_ACCEPTABLE);
+	assert_int_equal(section[0].accept[2], __DSTACK_STORAGE_ACCEPTABLE);
+	assert_int_equal(section[0].accept[3], 0);
+	assert_int_equal(section[0].trust[0], VERITY);
+	assert_int_equal(section[0].trust[1], 1U << DSTACK_STORAGE_DMVERITY);
+	assert_int_equal(section[1].flags, 0);
+	assert_int_equal(section[1].revoked, DSTACK_ACTION_LOG);
+	assert_int_equal(section[1].accept[3], __DSTACK_STORAGE_ACCEPTABLE);
+	assert_int_equal(section[1].trust[0], 0);
+
+	assert_int_equal(libdstack_policy_new(libdstack_policy_app_id(policy),
+					      1, &again), 0);
+	libdstack_policy_add_section(again, "b");
+	libdstack_policy_set_memory(again, "a", true);
+	libdstack_policy_set_revoked(again, "a", DSTACK_ACTION_KILL);
+	libdstack_policy_set_storage(again, "a", DSTACK_KIND_EXEC,
+				     DISK | VERITY, VERITY);
+	libdstack_policy_set_storage(again, "a", DSTACK_KIND_MAP,
+				     __DSTACK_STORAGE_ACCEPTABLE,
+				     1U << DSTACK_STORAGE_DMVERITY);
+	libdstack_policy_set_storage(again, "a", DSTACK_KIND_KERNEL, 0, 0);
+	assert_canonical(again, text);
+	free(table);
+	libdstack_policy_free(again);
+	libdstack_policy_free(policy);
+}
+
+static void terms_that_no_section_can_have_are_refused(void **state)
+{
+	struct libdstack_policy *policy = new_policy(1);
+
+	(void)state;
+	assert_int_equal(libdstack_policy_set_revoked(policy, "a",
+						      __DSTACK_ACTION_MAX),
+			 -EINVAL);
+	assert_int_equal(libdstack_policy_set_storage(policy, "a", 3, DISK, 0),
+			 -EINVAL);
+	assert_int_equal(libdstack_policy_set_storage(policy, "a", 0, DISK, 0),
+			 -EINVAL);
+	assert_int_equal(libdstack_policy_set_storage(policy, "a", 16, DISK,
+						      0), -EINVAL);
+	assert_int_equal(libdstack_policy_set_storage(policy, "a", 1, FUSE, 0),
+			 -EINVAL);
+	assert_int_equal(libdstack_policy_set_storage(policy, "a", 1, DISK,
+						      VERITY), -EINVAL);
+	assert_int_equal(libdstack_policy_set_storage(policy, "a:b", 1, DISK,
+						      DISK), -EINVAL);
+	libdstack_policy_free(policy);
+}
+
 static void malformed_rule_is_refused(void **state)
 {
 	struct libdstack_policy *policy = new_policy(1);
@@ -82,7 +158,7 @@ static void malformed_rule_is_refused(void **state)
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 0, NULL),
 			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 8, NULL),
+	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 16, NULL),
 			 -EINVAL);
 	assert_int_equal(libdstack_policy_add(policy, "a:b", &digest, 1, NULL),
 			 -EINVAL);
@@ -337,6 +413,7 @@ static int sorted_and_whole(const struct libdstack_rule *rule, void *arg)
 static void rules_are_whole_however_they_came(void **state)
 {
 	static const char *const paths[] = { "/2", "/1", "/3" };
+	static const uint32_t steps[] = { 1, 2, 12 };
 	struct libdstack_policy *policy = new_policy(1);
 	struct dstack_digest digest;
 	struct seen seen = { 0 };
@@ -348,7 +425,7 @@ static void rules_are_whole_however_they_came(void **state)
 		number_rule(i * 7919U % 3000, &digest, &kinds);
 		digest.alg = DSTACK_ALG_SHA256;
 		assert_int_equal(libdstack_policy_add(policy, "a", &digest,
-						      1U << i / 3000,
+						      steps[i / 3000],
 						      paths[i / 3000]), 0);
 		if (i % 997)
 			continue;
@@ -404,6 +481,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(epoch_out_of_range_is_refused),
 		cmocka_unit_test(section_says_which_execs_are_measured),
+		cmocka_unit_test(terms_of_a_section_are_built_as_they_are_read),
+		cmocka_unit_test(terms_that_no_section_can_have_are_refused),
 		cmocka_unit_test(malformed_rule_is_refused),
 		cmocka_unit_test(order_of_adding_does_not_matter),
 		cmocka_unit_test(built_policy_can_be_read_back),

@@ -14,11 +14,14 @@
 static const char document[] =
 	"{\n \"version\": 1, \"epoch\": 20,\n \"app_id\": \"" APP "\",\n"
 	" \"containers\": { \"web\": { \"measure\": \"first\",\n"
+	"  \"trust\": {\"map\": [\"disk\"]}, \"memory\": \"allow\",\n"
+	"  \"storage\": {\"exec\": [], \"map\": [\"memfd\", \"disk\"]},\n"
 	"  \"allow\": [ { \"path\": \"/\\u00fc\xc3\xbc/\\\"\\\\\\/a\",\n"
 	"   \"kinds\": [\"script\", \"exec\"], \"digest\": " ONE_DIGEST " },\n"
 	"  { \"kinds\": [\"map\"], \"digest\": \"fsverity-sha256:" ZEROS "\" },\n"
 	"  { \"digest\": " ZERO_DIGEST ", \"kinds\": [\"map\"] } ] },\n"
-	"  \"a.b\": { \"allow\": [], \"measure\": \"every\" } } }\n";
+	"  \"a.b\": { \"allow\": [], \"measure\": \"every\",\n"
+	"   \"revoked\": \"kill\", \"trust\": {}, \"memory\": \"deny\" } } }\n";
 
 static bool lower_hex(const char *text, size_t len)
 {
@@ -36,7 +39,9 @@ static bool digest_is_good(const char *text)
 
 static bool kinds_are_good(json_t *kinds)
 {
-	static const char *const known[] = { "exec", "map", "script" };
+	static const char *const known[] = {
+		"exec", "map", "script", "kernel"
+	};
 	size_t i, k, seen[ARRAY_SIZE(known)] = { 0 };
 	const char *text;
 
@@ -82,19 +87,90 @@ static bool rules_are_good(json_t *allow)
 	return good;
 }
 
+static bool one_of(const char *text, const char *a, const char *b,
+		   const char *c)
+{
+	return !strcmp(text, a) || !strcmp(text, b) || !strcmp(text, c);
+}
+
+static bool classes_are_good(json_t *classes)
+{
+	json_t *seen = json_object();
+	bool good = json_is_array(classes);
+	const char *text;
+	size_t i;
+
+	for (i = 0; good && i < json_array_size(classes); i++) {
+		text = json_string_value(json_array_get(classes, i));
+		good = text && !json_object_get(seen, text) &&
+			(one_of(text, "disk", "memory", "memfd") ||
+			 one_of(text, "fs-verity", "dm-verity",
+				"authenticated"));
+		if (good)
+			json_object_set(seen, text, classes);
+	}
+	json_decref(seen);
+	return good;
+}
+
+static bool use_is_good(json_t *use)
+{
+	json_t *classes;
+	const char *kind;
+
+	if (use && !json_is_object(use))
+		return false;
+	json_object_foreach(use, kind, classes)
+		if ((!one_of(kind, "exec", "map", "script") &&
+		     strcmp(kind, "kernel") != 0) ||
+		    !classes_are_good(classes))
+			return false;
+	return true;
+}
+
+static bool has(json_t *array, json_t *wanted)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(array); i++)
+		if (json_equal(json_array_get(array, i), wanted))
+			return true;
+	return !array;
+}
+
+/* What is left out accepts everything. */
+static bool trust_is_accepted(json_t *storage, json_t *trust)
+{
+	json_t *classes;
+	const char *kind;
+	size_t i;
+
+	json_object_foreach(trust, kind, classes)
+		for (i = 0; i < json_array_size(classes); i++)
+			if (!has(json_object_get(storage, kind),
+				 json_array_get(classes, i)))
+				return false;
+	return true;
+}
+
 static bool section_is_good(const char *name, json_t *section)
 {
 	static const char letters[] = "0123456789._-"
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	const char *measure = "every";
-	json_t *allow;
+	const char *measure = "every", *memory = "deny", *revoked = "log";
+	json_t *allow, *storage = NULL, *trust = NULL;
 
 	return *name && strlen(name) < DSTACK_SECTION_SIZE &&
 		strspn(name, letters) == strlen(name) &&
-		!json_unpack(section, "{s:o, s?s !}", "allow", &allow,
-			     "measure", &measure) &&
-		(!strcmp(measure, "every") || !strcmp(measure, "first")) &&
-		rules_are_good(allow);
+		!json_unpack(section, "{s:o, s?s, s?s, s?s, s?o, s?o !}",
+			     "allow", &allow, "measure", &measure,
+			     "memory", &memory, "revoked", &revoked,
+			     "storage", &storage, "trust", &trust) &&
+		one_of(measure, "every", "first", "first") &&
+		one_of(memory, "deny", "allow", "allow") &&
+		one_of(revoked, "log", "kill", "freeze") &&
+		use_is_good(storage) && use_is_good(trust) &&
+		trust_is_accepted(storage, trust) && rules_are_good(allow);
 }
 
 static bool root_is_good(json_t *root)

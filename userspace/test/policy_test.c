@@ -7,7 +7,7 @@
 #include "policy_fixture.h"
 
 /* As many commas and opening brackets as a document may have. */
-#define VALUES_MAX	(8 * POLICY_RULES_MAX + 8 * DSTACK_TABLE_SECTIONS)
+#define VALUES_MAX	(8 * POLICY_RULES_MAX + 64 * DSTACK_TABLE_SECTIONS)
 
 /* sha256sum of the canonical text below */
 #define CANONICAL_DIGEST \
@@ -53,7 +53,13 @@ static void document_keeps_the_order_of_its_arrays(void **state)
 	static const char text[] =
 		"{\"app_id\":\"" APP "\",\"containers\":{\"web\":{\"allow\":["
 		"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"script\",\"exec\"]},"
-		"{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"]}]}},"
+		"{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\",\"kernel\"]}],"
+		"\"memory\":\"deny\",\"revoked\":\"log\",\"storage\":{"
+		"\"exec\":[\"memory\",\"disk\"],\"kernel\":[],\"script\":"
+		"[\"memfd\",\"fs-verity\",\"disk\",\"authenticated\","
+		"\"dm-verity\",\"memory\"]},\"trust\":{}},"
+		"\"web2\":{\"allow\":[],\"storage\":{},\"trust\":{"
+		"\"map\":[],\"script\":[\"memfd\",\"disk\"]}}},"
 		"\"epoch\":1,\"version\":1}";
 	struct libdstack_policy *policy = parsed(text);
 
@@ -91,6 +97,7 @@ static void changed_document_is_written_sorted(void **state)
 #define DIGEST(digest)	WITH("{'digest':'" digest "','kinds':['exec']}")
 #define KINDS(kinds)	WITH("{'digest':" ZERO_DIGEST ",'kinds':" kinds "}")
 #define PATH(path)	KINDS("['map'],'path':" path)
+#define TERM(term)	BODY("{'a':{'allow':[]," term "}}")
 #define UPPER \
 	"A000000000000000000000000000000000000000000000000000000000000000"
 
@@ -140,6 +147,46 @@ static const struct refusal {
 	{ "allow missing", BODY("{'a':{}}"), "containers.a: field 'allow'" },
 	{ "allow an object", BODY("{'a':{'allow':{}}}"),
 	  "containers.a.allow: want" },
+	{ "memory unknown", TERM("'memory':'maybe'"),
+	  "containers.a.memory: want 'deny' or 'allow'" },
+	{ "memory true", TERM("'memory':true"), "containers.a.memory: want" },
+	{ "memory twice", TERM("'memory':'deny','memory':'deny'"),
+	  "containers.a: field 'memory' occurs twice" },
+	{ "revoked unknown", TERM("'revoked':'stop'"),
+	  "containers.a.revoked: want 'log', 'kill' or 'freeze'" },
+	{ "revoked null", TERM("'revoked':null"),
+	  "containers.a.revoked: want" },
+	{ "storage an array", TERM("'storage':[]"),
+	  "containers.a.storage: want an object" },
+	{ "storage of an unknown kind", TERM("'storage':{'read':[]}"),
+	  "containers.a.storage: unknown field 'read'" },
+	{ "storage of a kind twice", TERM("'storage':{'map':[],'map':[]}"),
+	  "containers.a.storage: field 'map' occurs twice" },
+	{ "storage of a kind a string", TERM("'storage':{'map':'disk'}"),
+	  "containers.a.storage.map: want an array" },
+	{ "storage unknown", TERM("'storage':{'map':['disk','tape']}"),
+	  "containers.a.storage.map: [1]: want" },
+	{ "storage with NUL", TERM("'storage':{'map':['disk\\u0000']}"),
+	  "containers.a.storage.map: [0]: want" },
+	{ "storage a number", TERM("'storage':{'map':[0]}"),
+	  "containers.a.storage.map: [0]: want" },
+	{ "storage twice", TERM("'storage':{'exec':['memfd','memfd']}"),
+	  "containers.a.storage.exec: 'memfd' occurs twice" },
+	{ "untrusted storage accepted",
+	  TERM("'storage':{'exec':['untrusted']}"),
+	  "containers.a.storage.exec: [0]: want" },
+	{ "pseudo storage accepted", TERM("'storage':{'exec':['pseudo']}"),
+	  "containers.a.storage.exec: [0]: want" },
+	{ "open memfd accepted", TERM("'storage':{'exec':['memfd-open']}"),
+	  "containers.a.storage.exec: [0]: want" },
+	{ "untrusted storage trusted", TERM("'trust':{'script':['untrusted']}"),
+	  "containers.a.trust.script: [0]: want" },
+	{ "trusted but not accepted",
+	  TERM("'trust':{'exec':['disk']},'storage':{'exec':['memory']}"),
+	  "containers.a.trust.exec: trusts a class that" },
+	{ "trusted where nothing is accepted",
+	  TERM("'storage':{'kernel':[]},'trust':{'kernel':['disk']}"),
+	  "containers.a.trust.kernel: trusts a class that" },
 	{ "measure unknown", BODY("{'a':{'allow':[],'measure':'some'}}"),
 	  "containers.a.measure: want" },
 	{ "measure a number", BODY("{'a':{'allow':[],'measure':1}}"),
@@ -243,7 +290,7 @@ static const struct refusal {
 	{ "kind with NUL", KINDS("['exec\\u0000']"),
 	  "containers.web.allow[0].kinds: [0]" },
 	{ "more kinds than there are",
-	  KINDS("['exec','map','script','exec']"),
+	  KINDS("['exec','map','script','kernel','exec']"),
 	  "containers.web.allow[0].kinds: 'exec' occurs twice" },
 	{ "digest of the first entry in the last", WITH(ENTRY ",{'digest':"
 	  ONE_DIGEST ",'kinds':['map']},{'kinds':['map'],'digest':" ZERO_DIGEST

@@ -74,19 +74,23 @@ enum dstack_backend {
  * @DSTACK_KIND_EXEC: a program or an interpreter; implies @DSTACK_KIND_MAP
  * @DSTACK_KIND_MAP: a library or loader mapped executable
  * @DSTACK_KIND_SCRIPT: a file that starts with #!
+ * @DSTACK_KIND_KERNEL: a module or firmware that the kernel loads
  */
 enum dstack_kind {
 	DSTACK_KIND_EXEC = 1,
 	DSTACK_KIND_MAP = 2,
 	DSTACK_KIND_SCRIPT = 4,
+	DSTACK_KIND_KERNEL = 8,
 };
 
 #define __DSTACK_KIND_ALL \
-	(DSTACK_KIND_EXEC | DSTACK_KIND_MAP | DSTACK_KIND_SCRIPT)
+	(DSTACK_KIND_EXEC | DSTACK_KIND_MAP | DSTACK_KIND_SCRIPT | \
+	 DSTACK_KIND_KERNEL)
 
 /**
  * enum dstack_reason - why a verdict is what it is
- * @DSTACK_REASON_APPROVED: the policy names this digest for this kind
+ * @DSTACK_REASON_APPROVED: the policy names this digest for this kind, or
+ *	trusts whatever rests on this storage
  * @DSTACK_REASON_HOST: the caller is in no container
  * @DSTACK_REASON_OFF: the module is in DSTACK_STATE_OFF
  * @DSTACK_REASON_NO_POLICY: no policy was loaded
@@ -94,7 +98,8 @@ enum dstack_kind {
  * @DSTACK_REASON_UNKNOWN: the section does not name this digest
  * @DSTACK_REASON_KIND: the section names this digest, but not for this kind
  * @DSTACK_REASON_WRITER: the file is open for writing
- * @DSTACK_REASON_STORAGE: a file system that may change what it returns
+ * @DSTACK_REASON_STORAGE: a file system that may change what it returns, or
+ *	storage that the section does not accept for this kind
  * @DSTACK_REASON_UNSEALED: a memfd that can still be written
  * @DSTACK_REASON_LOG_FULL: nobody drains the log
  * @DSTACK_REASON_REGISTER: the register could not be extended
@@ -127,6 +132,10 @@ enum dstack_reason {
  * @DSTACK_STORAGE_MEMFD_OPEN: a memfd that can still be written
  * @DSTACK_STORAGE_UNTRUSTED: FUSE or a network; may answer differently twice
  * @DSTACK_STORAGE_PSEUDO: proc, sysfs and their like
+ * @DSTACK_STORAGE_FSVERITY: the file has fs-verity, on whatever file system
+ * @DSTACK_STORAGE_DMVERITY: a block device that dm-verity checks
+ * @DSTACK_STORAGE_AUTHENTICATED: a block device whose blocks are checked
+ *	against a key
  */
 enum dstack_storage {
 	DSTACK_STORAGE_DISK = 0,
@@ -135,8 +144,21 @@ enum dstack_storage {
 	DSTACK_STORAGE_MEMFD_OPEN = 3,
 	DSTACK_STORAGE_UNTRUSTED = 4,
 	DSTACK_STORAGE_PSEUDO = 5,
+	DSTACK_STORAGE_FSVERITY = 6,
+	DSTACK_STORAGE_DMVERITY = 7,
+	DSTACK_STORAGE_AUTHENTICATED = 8,
 	__DSTACK_STORAGE_MAX
 };
+
+/*
+ * Storage that a policy can accept or trust, as bits.  What may answer
+ * differently each time it is read is none of it.
+ */
+#define __DSTACK_STORAGE_ACCEPTABLE					\
+	(1U << DSTACK_STORAGE_DISK | 1U << DSTACK_STORAGE_MEMORY |	\
+	 1U << DSTACK_STORAGE_MEMFD | 1U << DSTACK_STORAGE_FSVERITY |	\
+	 1U << DSTACK_STORAGE_DMVERITY |				\
+	 1U << DSTACK_STORAGE_AUTHENTICATED)
 
 /**
  * enum dstack_alg - how a file's digest is made of its content
@@ -178,6 +200,20 @@ enum dstack_mode {
 	DSTACK_MODE_EVERY = 0,
 	DSTACK_MODE_FIRST = 1,
 	__DSTACK_MODE_MAX
+};
+
+/**
+ * enum dstack_action - what becomes of a container that runs a file which the
+ * former policy approved and the new one does not
+ * @DSTACK_ACTION_LOG: it is recorded, and goes on
+ * @DSTACK_ACTION_KILL: each of its processes gets SIGKILL
+ * @DSTACK_ACTION_FREEZE: each of its processes gets SIGSTOP
+ */
+enum dstack_action {
+	DSTACK_ACTION_LOG = 0,
+	DSTACK_ACTION_KILL = 1,
+	DSTACK_ACTION_FREEZE = 2,
+	__DSTACK_ACTION_MAX
 };
 
 /* Parts of the module that this build and this kernel have. */
