@@ -9,11 +9,11 @@
  * the kernel's BTF.
  */
 #include <linux/bpf.h>
-#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#define MAX_ERRNO	4095
+#include "verdict.h"
+
 #define PROT_EXEC	0x4
 #define FMODE_WRITE	0x2	/* as in linux/fs.h, both since Linux 2.6 */
 #define ATTR_SIZE	0x8
@@ -36,19 +36,6 @@ extern int bpf_dstack_vet_map(struct file *file__nullable) __ksym;
 extern int bpf_dstack_vet_open(struct file *file) __ksym;
 extern void bpf_dstack_note_resize(struct dentry *dentry) __ksym;
 extern void bpf_dstack_note_super(struct super_block *sb) __ksym;
-
-/*
- * The verifier wants to see, in all 64 bits, that a hook returns 0 or an errno.
- * Anything else would be a bug of ours, and is a denial.
- */
-static __always_inline long verdict(int err)
-{
-	long ret = err;
-
-	/* Else the compiler would compare, and so bound, the lower half. */
-	barrier_var(ret);
-	return ret > 0 || ret < -MAX_ERRNO ? -EACCES : ret;
-}
 
 /* Programs, scripts, and the interpreters of both. */
 SEC("lsm.s/bprm_check_security")

@@ -12,6 +12,7 @@
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -83,7 +84,6 @@ void dstack_control_exit(void)
 {
 	release_hooks();
 	dstack_policy_exit();
-	dstack_identity_exit();
 }
 
 /**
@@ -118,41 +118,87 @@ static void publish_state(void *arg)
 	dstack_policy_set_state(*(u32 *)arg);
 }
 
-/**
- * dstack_control_state() - change the state
- * @state: enum dstack_state
- *
- * OFF lets go of the links, so that the module can be unloaded.
- *
- * Return: 0; -EOPNOTSUPP for an unknown state or LOCKED, -ENOLINK if no links
- * are held to see execs with, or as dstack_measure().
- */
-int dstack_control_state(u32 state)
+static int refuse(const char **why, int err, const char *text)
 {
-	struct dstack_draft *draft __free(dstack_draft) = NULL;
-	enum dstack_state old;
-	int err;
+	*why = text;
+	return err;
+}
 
-	if (state > DSTACK_STATE_ENFORCE)
-		return -EOPNOTSUPP;
-	guard(mutex)(&lock);
-	old = dstack_policy_state();
+/* What of LOCKED is not in our hands. */
+static int may_lock(enum dstack_state old, const char **why)
+{
+	struct dstack_policy_facts facts;
+
+	if (old != DSTACK_STATE_ENFORCE)
+		return refuse(why, -EINVAL,
+			      "state locked follows enforce: see first that all works there");
+	dstack_policy_facts(&facts);
+	if (!facts.has_host)
+		return refuse(why, -ENODATA,
+			      "the policy has no section \"host\", so nothing would run outside of containers");
+	if (dstack_measure_diverged())
+		return refuse(why, -ENOTRECOVERABLE,
+			      "the register was extended by somebody else: no quote of this boot verifies any more");
+	/* Only confidentiality, the higher level, forbids this. */
+	if (!security_locked_down(LOCKDOWN_KCORE))
+		return refuse(why, -EOPNOTSUPP,
+			      "the kernel is not locked down: boot with lockdown=confidentiality");
+	return 0;
+}
+
+static int may_change(enum dstack_state old, u32 state, const char **why)
+{
+	if (state >= __DSTACK_STATE_MAX)
+		return refuse(why, -EOPNOTSUPP,
+			      "this module has no such state");
+	if (old == DSTACK_STATE_LOCKED && state != old)
+		return refuse(why, -EPERM,
+			      "state locked lasts until the next boot");
 	if (state != DSTACK_STATE_OFF && !hooks_held)
-		return -ENOLINK;
-	if (state == old) {
-		/* Links may have come since the state was last left. */
-		if (state == DSTACK_STATE_OFF)
-			release_hooks();
-		return 0;
-	}
-	draft = dstack_draft_get();
+		return refuse(why, -ENOLINK,
+			      "no hooks are held: start dstackd first");
+	if (state == DSTACK_STATE_LOCKED && state != old)
+		return may_lock(old, why);
+	return 0;
+}
+
+static int announce(enum dstack_state from, u32 to)
+{
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+
 	if (!draft)
 		return -ENOMEM;
 	dstack_event_begin(&draft->ev, DSTACK_EVENT_STATE);
-	dstack_event_str(&draft->ev, "from", dstack_state_name(old));
-	dstack_event_str(&draft->ev, "to", dstack_state_name(state));
-	err = dstack_measure_publish(&draft->ev, NULL, publish_state, &state,
-				     NULL);
+	dstack_event_str(&draft->ev, "from", dstack_state_name(from));
+	dstack_event_str(&draft->ev, "to", dstack_state_name(to));
+	return dstack_measure_publish(&draft->ev, NULL, publish_state, &to,
+				      NULL);
+}
+
+/**
+ * dstack_control_state() - change the state
+ * @state: enum dstack_state
+ * @why: what is in the way
+ *
+ * OFF lets go of the links, so that the module can be unloaded.  LOCKED is for
+ * ever.
+ *
+ * Return: 0; -EOPNOTSUPP for an unknown state, or LOCKED on a kernel that is
+ * not locked down; -ENOLINK if no links are held to see execs with; -EPERM out
+ * of LOCKED; -EINVAL into it but from ENFORCE, -ENODATA without a section for
+ * the host, -ENOTRECOVERABLE if the register diverged; or as dstack_measure().
+ */
+int dstack_control_state(u32 state, const char **why)
+{
+	enum dstack_state old;
+	int err;
+
+	guard(mutex)(&lock);
+	old = dstack_policy_state();
+	err = may_change(old, state, why);
+	if (!err && state != old)
+		err = announce(old, state);
+	/* Links may have come since OFF was last entered. */
 	if (!err && state == DSTACK_STATE_OFF)
 		release_hooks();
 	return err;
@@ -210,17 +256,37 @@ static void publish_policy(void *arg)
 	*policy = dstack_policy_swap(*policy);
 }
 
-static int activate(const struct dstack_policy **policy)
+static int may_replace(const struct dstack_policy *new, const char **why)
+{
+	const struct dstack_table_header *header = new->table;
+	struct dstack_policy_facts old;
+
+	dstack_policy_facts(&old);
+	if (new->epoch <= old.epoch)
+		return refuse(why, -ESTALE,
+			      "the epoch must be higher than the active policy's");
+	if (dstack_policy_state() != DSTACK_STATE_LOCKED)
+		return 0;
+	if (!dstack_table_find(new->table, DSTACK_HOST_ID))
+		return refuse(why, -ENODATA,
+			      "in state locked a policy needs a section \"host\"");
+	if (memcmp(header->app_id, old.app_id, sizeof(old.app_id)))
+		return refuse(why, -EPERM,
+			      "in state locked the application stays the same");
+	return 0;
+}
+
+static int activate(const struct dstack_policy **policy, const char **why)
 {
 	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
-	struct dstack_policy_facts facts;
+	int err;
 
 	lockdep_assert_held(&lock);
 	if (!draft)
 		return -ENOMEM;
-	dstack_policy_facts(&facts);
-	if ((*policy)->epoch <= facts.epoch)
-		return -ESTALE;
+	err = may_replace(*policy, why);
+	if (err)
+		return err;
 	policy_event(&draft->ev, *policy);
 	return dstack_measure_publish(&draft->ev, NULL, publish_policy, policy,
 				      NULL);
@@ -239,10 +305,11 @@ static void trace_policy(const struct dstack_policy *policy, int err)
  * @table: from kvmalloc(), taken over if 0 is returned
  * @size: its bytes
  * @document: SHA-256 of the JSON document that it was compiled from
- * @why: what is wrong with the table, if -EBADMSG
+ * @why: what is wrong with it
  *
- * Return: 0; -EBADMSG, -ESTALE if its epoch does not rise, -ENOMEM, or as
- * dstack_measure().  Then the former policy stays.
+ * Return: 0; -EBADMSG, -ESTALE if its epoch does not rise, -ENOMEM; in LOCKED
+ * -ENODATA without a section for the host, -EPERM for another application; or
+ * as dstack_measure().  Then the former policy stays.
  */
 int dstack_control_policy(const void *table, size_t size,
 			  const u8 document[DSTACK_DIGEST_SIZE],
@@ -257,7 +324,7 @@ int dstack_control_policy(const void *table, size_t size,
 
 	new = policy;
 	mutex_lock(&lock);
-	err = activate(&policy);
+	err = activate(&policy, why);
 	trace_policy(new, err);
 	mutex_unlock(&lock);
 	if (err) {

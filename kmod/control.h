@@ -18,7 +18,7 @@ void dstack_control_exit(void);
 
 int dstack_control_hooks(struct file *links[__DSTACK_HOOK_MAX]);
 u32 dstack_control_hooks_held(void);
-int dstack_control_state(u32 state);
+int dstack_control_state(u32 state, const char **why);
 int dstack_control_policy(const void *table, size_t size,
 			  const u8 document[DSTACK_DIGEST_SIZE],
 			  const char **why);

@@ -200,9 +200,7 @@ static int do_why(struct caller *caller, void *arg)
 	if (why->flags || why->__reserved)
 		return -EOPNOTSUPP;
 	if (!terminated(why->id, sizeof(why->id)) ||
-	    (why->kind != DSTACK_KIND_EXEC && why->kind != DSTACK_KIND_MAP &&
-	     why->kind != DSTACK_KIND_SCRIPT &&
-	     why->kind != DSTACK_KIND_KERNEL))
+	    hweight32(why->kind) != 1 || why->kind & ~__DSTACK_KIND_ALL)
 		return -EINVAL;
 	err = why_whom(caller, why->id, &container);
 	if (err)

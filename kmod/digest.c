@@ -10,9 +10,12 @@
  */
 #include <linux/atomic.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
 #include <linux/kernel.h>
+#include <linux/mm_types.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
@@ -119,4 +122,20 @@ int dstack_digest_file(struct file *file, struct dstack_digest *out)
 	if (err)
 		memset(out, 0, sizeof(*out));
 	return err;
+}
+
+/**
+ * dstack_digest_program() - the program that the calling process runs
+ *
+ * Return: the file, for fput(), or NULL.
+ */
+struct file *dstack_digest_program(void)
+{
+	struct file *file = NULL;
+
+	rcu_read_lock();
+	if (current->mm)
+		file = get_file_rcu(&current->mm->exe_file);
+	rcu_read_unlock();
+	return file;
 }

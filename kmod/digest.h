@@ -13,5 +13,6 @@
 struct file;
 
 int dstack_digest_file(struct file *file, struct dstack_digest *out);
+struct file *dstack_digest_program(void);
 
 #endif /* _DSTACK_DIGEST_H */

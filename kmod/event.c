@@ -31,6 +31,10 @@ static const struct dstack_schema {
 		{ "id", "from", "to", "epoch" } },
 	[DSTACK_EVENT_REGISTER] = { "dstack.register",
 		{ "id", "verdict", "count", "path" } },
+	[DSTACK_EVENT_KERNEL] = { "dstack.kernel",
+		{ "id", "digest", "reason", "epoch", "storage", "path" } },
+	[DSTACK_EVENT_TAMPER] = { "dstack.tamper",
+		{ "id", "what", "verdict", "count" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";
@@ -570,6 +574,7 @@ const char *dstack_kind_name(u32 kind)
 		[DSTACK_KIND_EXEC] = "exec", [DSTACK_KIND_MAP] = "map",
 		[DSTACK_KIND_SCRIPT] = "script",
 		[DSTACK_KIND_KERNEL] = "kernel",
+		[DSTACK_KIND_CONTROL] = "control",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), kind);
@@ -652,4 +657,19 @@ const char *dstack_backend_name(u32 backend)
 	};
 
 	return name_of(names, ARRAY_SIZE(names), backend);
+}
+
+const char *dstack_tamper_name(u32 what)
+{
+	static const char * const names[] = {
+		[DSTACK_TAMPER_TRACE] = "trace",
+		[DSTACK_TAMPER_MEMORY] = "memory",
+		[DSTACK_TAMPER_PROGRAM] = "program",
+		[DSTACK_TAMPER_KEXEC] = "kexec",
+		[DSTACK_TAMPER_MODULE] = "module",
+		[DSTACK_TAMPER_UNLOAD] = "unload",
+		[DSTACK_TAMPER_BPF] = "bpf",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), what);
 }

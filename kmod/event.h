@@ -40,7 +40,30 @@ enum dstack_event_id {
 	DSTACK_EVENT_USER,	/* DSTACK_EXTEND by a container */
 	DSTACK_EVENT_MODE,	/* which execs of a container are recorded */
 	DSTACK_EVENT_REGISTER,	/* somebody else opened the register */
+	DSTACK_EVENT_KERNEL,	/* a module or firmware, first time */
+	DSTACK_EVENT_TAMPER,	/* an attempt to get around all this */
 	__DSTACK_EVENT_MAX
+};
+
+/**
+ * enum dstack_tamper - what somebody tried
+ * @DSTACK_TAMPER_TRACE: to trace a process, or write to its memory
+ * @DSTACK_TAMPER_MEMORY: to write to its own memory past its protection
+ * @DSTACK_TAMPER_PROGRAM: to pass for another program
+ * @DSTACK_TAMPER_KEXEC: to boot another kernel
+ * @DSTACK_TAMPER_MODULE: to load kernel code that is in no file
+ * @DSTACK_TAMPER_UNLOAD: to unload a module
+ * @DSTACK_TAMPER_BPF: to run a BPF program that could answer for the hooks
+ */
+enum dstack_tamper {
+	DSTACK_TAMPER_TRACE,
+	DSTACK_TAMPER_MEMORY,
+	DSTACK_TAMPER_PROGRAM,
+	DSTACK_TAMPER_KEXEC,
+	DSTACK_TAMPER_MODULE,
+	DSTACK_TAMPER_UNLOAD,
+	DSTACK_TAMPER_BPF,
+	__DSTACK_TAMPER_MAX
 };
 
 /**
@@ -121,5 +144,6 @@ const char *dstack_alg_name(u32 alg);
 const char *dstack_mode_name(u32 mode);
 const char *dstack_action_name(u32 action);
 const char *dstack_backend_name(u32 backend);
+const char *dstack_tamper_name(u32 what);
 
 #endif /* _DSTACK_EVENT_H */

@@ -14,8 +14,11 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
+#include <linux/kernel_read_file.h>
 #include <linux/log2.h>
 #include <linux/magic.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "backend.h"
@@ -27,6 +30,8 @@
 #include "measure.h"
 #include "policy.h"
 #include "storage.h"
+#include "tamper.h"
+#include "vet.h"
 
 static atomic64_t opened;	/* how often the register was, seen by us */
 
@@ -38,6 +43,24 @@ static bool is_register(const struct file *file)
 
 	return attribute && dentry->d_sb->s_magic == SYSFS_MAGIC &&
 		!strcmp(dentry->d_name.name, attribute);
+}
+
+/*
+ * The platform's other registers, which the kernel keeps in one directory
+ * whatever the platform: firmware, kernel and boot are in them.  An operator
+ * may extend these until LOCKED, a container never.
+ */
+static bool is_measurement(const struct file *file)
+{
+	const struct dentry *dentry = file->f_path.dentry;
+
+	if (dentry->d_sb->s_magic != SYSFS_MAGIC ||
+	    strcmp(dentry->d_parent->d_name.name, "measurements"))
+		return false;
+	if (dstack_policy_state() == DSTACK_STATE_LOCKED)
+		return true;
+	guard(rcu)();
+	return dstack_identity_peek(current);
 }
 
 static int record(struct file *file, const char *verdict, u64 count)
@@ -74,10 +97,18 @@ static int open_register(struct file *file)
 	if (is_power_of_2(count))
 		err = record(file, deny ? "denied" : "allowed", count);
 	if (deny)
-		pr_notice_ratelimited("%s: opened for writing by '%s', denied\n",
-				      dstack_backend()->attribute,
-				      current->comm);
+		pr_notice_ratelimited("%pD: opened for writing by '%s', denied\n",
+				      file, current->comm);
 	return deny ? -EACCES : err;
+}
+
+/* That of another process is the business of ptrace_access_check. */
+static bool is_memory(const struct file *file)
+{
+	const struct dentry *dentry = file->f_path.dentry;
+
+	return dentry->d_sb->s_magic == PROC_SUPER_MAGIC &&
+		!strcmp(dentry->d_name.name, "mem");
 }
 
 /**
@@ -85,13 +116,32 @@ static int open_register(struct file *file)
  * @file: counts as a writer already
  *
  * Context: sleeps.
- * Return: 0; -EACCES for the register's attribute, but in state MEASURE; there
- * what dstack_measure() gives if it could not be recorded.
+ * Return: 0; -EACCES for an attribute of the registers, but in state MEASURE;
+ * there what dstack_measure() gives if it could not be recorded.  -EPERM for
+ * /proc/PID/mem, as dstack_tamper_memory().
  */
 int dstack_guard_open(struct file *file)
 {
 	dstack_cache_forget(dstack_storage_inode(file));
-	return is_register(file) ? open_register(file) : 0;
+	if (is_register(file) || is_measurement(file))
+		return open_register(file);
+	return is_memory(file) ? dstack_tamper_memory() : 0;
+}
+
+/**
+ * dstack_guard_read_file() - the kernel reads a file to make it its own
+ * @file: what it reads
+ * @id: enum kernel_read_file_id
+ *
+ * Context: sleeps.
+ * Return: 0; for modules and firmware as dstack_vet(), else as
+ * dstack_tamper_read_file().
+ */
+int dstack_guard_read_file(struct file *file, u32 id)
+{
+	if (id == READING_MODULE || id == READING_FIRMWARE)
+		return dstack_vet(file, DSTACK_KIND_KERNEL);
+	return dstack_tamper_read_file(id);
 }
 
 /**

@@ -7,11 +7,14 @@
 #ifndef _DSTACK_GUARD_H
 #define _DSTACK_GUARD_H
 
+#include <linux/types.h>
+
 struct dentry;
 struct file;
 struct super_block;
 
 int dstack_guard_open(struct file *file);
+int dstack_guard_read_file(struct file *file, u32 id);
 void dstack_guard_resize(const struct dentry *dentry);
 void dstack_guard_super(const struct super_block *sb);
 

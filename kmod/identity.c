@@ -24,6 +24,9 @@
 static DEFINE_XARRAY(containers);
 static atomic_t count;
 
+/* What is in none of them, from init to exit.  It has no cgroup. */
+static struct dstack_container *host;
+
 static void free_rcu_done(struct rcu_head *rcu)
 {
 	kfree(container_of(rcu, struct dstack_container, rcu));
@@ -35,7 +38,8 @@ static void release(struct kref *ref)
 		container_of(ref, struct dstack_container, ref);
 
 	dstack_seen_exit(&container->seen);
-	cgroup_put(container->cgroup);
+	if (container->cgroup)
+		cgroup_put(container->cgroup);
 	call_rcu(&container->rcu, free_rcu_done);
 }
 
@@ -51,6 +55,38 @@ void dstack_identity_put(struct dstack_container *container)
 		kref_put(&container->ref, release);
 }
 
+static struct dstack_container *new_container(void)
+{
+	struct dstack_container *container;
+	int err;
+
+	container = kzalloc_obj(*container, GFP_KERNEL_ACCOUNT);
+	if (!container)
+		return ERR_PTR(-ENOMEM);
+	err = dstack_seen_init(&container->seen);
+	if (err) {
+		kfree(container);
+		return ERR_PTR(err);
+	}
+	kref_init(&container->ref);
+	return container;
+}
+
+/**
+ * dstack_identity_init() - the host, and no container yet
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init dstack_identity_init(void)
+{
+	host = new_container();
+	if (IS_ERR(host))
+		return PTR_ERR(host);
+	strscpy(host->id, DSTACK_HOST_ID);
+	strscpy(host->section, DSTACK_HOST_ID);
+	return 0;
+}
+
 /**
  * dstack_identity_exit() - forget every container
  */
@@ -62,6 +98,7 @@ void dstack_identity_exit(void)
 	xa_for_each(&containers, id, container)
 		dstack_identity_remove(container);
 	xa_destroy(&containers);
+	dstack_identity_put(host);
 	rcu_barrier();		/* free_rcu_done() is code of this module */
 }
 
@@ -76,30 +113,19 @@ struct dstack_container *dstack_identity_alloc(int cgroup_fd)
 {
 	struct dstack_container *container;
 	struct cgroup *cgroup;
-	int err;
 
 	/* Takes the unified hierarchy only. */
 	cgroup = cgroup_get_from_fd(cgroup_fd);
 	if (IS_ERR(cgroup))
 		return ERR_PTR(-EBADF);
-	container = kzalloc_obj(*container, GFP_KERNEL_ACCOUNT);
-	if (!container) {
-		err = -ENOMEM;
-		goto err_put_cgroup;
+	container = new_container();
+	if (IS_ERR(container)) {
+		cgroup_put(cgroup);
+		return container;
 	}
-	err = dstack_seen_init(&container->seen);
-	if (err)
-		goto err_free;
-	kref_init(&container->ref);
 	container->cgroup = cgroup;
 	container->cgroup_id = cgroup_id(cgroup);
 	return container;
-
-err_free:
-	kfree(container);
-err_put_cgroup:
-	cgroup_put(cgroup);
-	return ERR_PTR(err);
 }
 
 static bool caller_is_in(struct cgroup *cgroup)
@@ -213,27 +239,62 @@ void dstack_identity_remove(struct dstack_container *container)
 }
 
 /**
- * dstack_identity_current() - the container of the calling process
+ * dstack_identity_peek() - the container of a process, without a reference
+ * @task: the process
  *
- * Return: the container, for dstack_identity_put(), or NULL: the host.
+ * Context: under rcu_read_lock(), which is as long as the container lasts.
+ * Return: the container or NULL: the host.
  */
-struct dstack_container *dstack_identity_current(void)
+struct dstack_container *dstack_identity_peek(struct task_struct *task)
 {
 	struct dstack_container *container = NULL;
 	struct cgroup *cgroup;
 
 	if (!atomic_read(&count))
 		return NULL;
-	rcu_read_lock();
-	for (cgroup = task_dfl_cgroup(current); cgroup;
-	     cgroup = cgroup_parent(cgroup)) {
+	for (cgroup = task_dfl_cgroup(task); cgroup && !container;
+	     cgroup = cgroup_parent(cgroup))
 		container = xa_load(&containers, cgroup_id(cgroup));
-		if (container && kref_get_unless_zero(&container->ref))
-			break;
-		container = NULL;
-	}
+	return container;
+}
+
+/**
+ * dstack_identity_get() - have a container stay
+ * @container: from dstack_identity_peek(), may be NULL
+ *
+ * Context: any.
+ * Return: true if it does, until dstack_identity_put().
+ */
+bool dstack_identity_get(struct dstack_container *container)
+{
+	return container && kref_get_unless_zero(&container->ref);
+}
+
+/**
+ * dstack_identity_current() - the container of the calling process
+ *
+ * Return: the container, for dstack_identity_put(), or NULL: the host.
+ */
+struct dstack_container *dstack_identity_current(void)
+{
+	struct dstack_container *container;
+
+	rcu_read_lock();
+	do
+		container = dstack_identity_peek(current);
+	while (container && !dstack_identity_get(container));
 	rcu_read_unlock();
 	return container;
+}
+
+/**
+ * dstack_identity_host() - what is in no container
+ *
+ * Return: the host, as a container of its own; needs no reference.
+ */
+struct dstack_container *dstack_identity_host(void)
+{
+	return host;
 }
 
 /**

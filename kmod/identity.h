@@ -13,15 +13,17 @@
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
 
+#include "event.h"
 #include "seen.h"
 
 struct cgroup;
+struct task_struct;
 
 /**
- * struct dstack_container - one registered container
+ * struct dstack_container - one registered container, or the host
  * @ref: held by the registry and by every user
  * @rcu: for freeing
- * @cgroup: its root; pinned, so that the id cannot come back
+ * @cgroup: its root; pinned, so that the id cannot come back; NULL: the host
  * @cgroup_id: what processes are found by
  * @id: unique, NUL-terminated
  * @section: the policy section that applies, NUL-terminated
@@ -33,6 +35,7 @@ struct cgroup;
  * @seen: what was already recorded
  * @allowed: verdicts that let something run
  * @denied: verdicts that did not, or in MEASURE would not
+ * @tampers: how often its processes tried what
  *
  * Immutable once registered, but for @mode, @seen and the counters.
  */
@@ -50,8 +53,10 @@ struct dstack_container {
 	struct dstack_seen seen;
 	atomic64_t allowed;
 	atomic64_t denied;
+	atomic64_t tampers[__DSTACK_TAMPER_MAX];
 };
 
+int dstack_identity_init(void);
 void dstack_identity_exit(void);
 
 struct dstack_container *dstack_identity_alloc(int cgroup_fd);
@@ -62,7 +67,10 @@ int dstack_identity_idle(const struct dstack_container *container);
 struct dstack_container *dstack_identity_dead(void);
 void dstack_identity_remove(struct dstack_container *container);
 
+struct dstack_container *dstack_identity_peek(struct task_struct *task);
+bool dstack_identity_get(struct dstack_container *container);
 struct dstack_container *dstack_identity_current(void);
+struct dstack_container *dstack_identity_host(void);
 struct dstack_container *dstack_identity_find(const char *id);
 struct dstack_container *dstack_identity_next(unsigned long *cgroup_id);
 u32 dstack_identity_count(void);

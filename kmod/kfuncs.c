@@ -13,7 +13,9 @@
 
 #include "guard.h"
 #include "kfuncs.h"
+#include "tamper.h"
 #include "vet.h"
+#include "witness.h"
 
 __bpf_kfunc_start_defs();
 
@@ -27,6 +29,7 @@ __bpf_kfunc int bpf_dstack_vet_exec(struct linux_binprm *bprm)
 {
 	bool script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
 
+	dstack_witness_saw(bprm);
 	return dstack_vet(bprm->file, script ? DSTACK_KIND_SCRIPT :
 					       DSTACK_KIND_EXEC);
 }
@@ -73,6 +76,85 @@ __bpf_kfunc void bpf_dstack_note_super(struct super_block *sb)
 	dstack_guard_super(sb);
 }
 
+/**
+ * bpf_dstack_guard_trace() - a process is about to be attached to
+ * @tracee: of ptrace_access_check, or who calls for ptrace_traceme
+ *
+ * Return: 0 or -errno, as dstack_tamper_trace().
+ */
+__bpf_kfunc int bpf_dstack_guard_trace(struct task_struct *tracee)
+{
+	return dstack_tamper_trace(tracee);
+}
+
+/**
+ * bpf_dstack_guard_prctl() - the caller changes what it is taken for
+ * @option: of task_prctl
+ *
+ * Return: 0 or -errno, as dstack_tamper_prctl().
+ */
+__bpf_kfunc int bpf_dstack_guard_prctl(u32 option)
+{
+	return dstack_tamper_prctl(option);
+}
+
+/**
+ * bpf_dstack_guard_capable() - the caller uses a capability
+ * @cap: of capable
+ *
+ * Return: 0 or -errno, as dstack_tamper_capable().
+ */
+__bpf_kfunc int bpf_dstack_guard_capable(u32 cap)
+{
+	return dstack_tamper_capable(cap);
+}
+
+/**
+ * bpf_dstack_guard_read_file() - the kernel reads code, or what steers it
+ * @file__nullable: of kernel_read_file
+ * @id: enum kernel_read_file_id
+ *
+ * Return: 0 or -errno, as dstack_guard_read_file().
+ */
+__bpf_kfunc int bpf_dstack_guard_read_file(struct file *file__nullable, u32 id)
+{
+	return file__nullable ? dstack_guard_read_file(file__nullable, id) :
+				-EACCES;
+}
+
+/**
+ * bpf_dstack_guard_load_data() - the same from memory
+ * @id: enum kernel_load_data_id
+ *
+ * Return: 0 or -errno, as dstack_tamper_load_data().
+ */
+__bpf_kfunc int bpf_dstack_guard_load_data(u32 id)
+{
+	return dstack_tamper_load_data(id);
+}
+
+/**
+ * bpf_dstack_guard_bpf() - bpf(2) is called
+ * @cmd: enum bpf_cmd
+ *
+ * Return: 0 or -errno, as dstack_tamper_bpf().
+ */
+__bpf_kfunc int bpf_dstack_guard_bpf(u32 cmd)
+{
+	return dstack_tamper_bpf(cmd);
+}
+
+/**
+ * bpf_dstack_guard_bpf_prog() - somebody gets a descriptor of a BPF program
+ * @type: enum bpf_prog_type
+ *
+ * Return: 0 or -errno, as dstack_tamper_bpf_prog().
+ */
+__bpf_kfunc int bpf_dstack_guard_bpf_prog(u32 type)
+{
+	return dstack_tamper_bpf_prog(type);
+}
+
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(dstack_kfunc_ids)
@@ -81,6 +163,13 @@ BTF_ID_FLAGS(func, bpf_dstack_vet_map, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_vet_open, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_note_resize, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_note_super, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_guard_trace, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_guard_prctl)
+BTF_ID_FLAGS(func, bpf_dstack_guard_capable)
+BTF_ID_FLAGS(func, bpf_dstack_guard_read_file, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_guard_load_data)
+BTF_ID_FLAGS(func, bpf_dstack_guard_bpf)
+BTF_ID_FLAGS(func, bpf_dstack_guard_bpf_prog)
 BTF_KFUNCS_END(dstack_kfunc_ids)
 
 /* Tracing programs share the registration, and have no business here. */

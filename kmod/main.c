@@ -16,9 +16,12 @@
 #include "control.h"
 #include "device.h"
 #include "hash.h"
+#include "identity.h"
 #include "kfuncs.h"
 #include "measure.h"
 #include "netlink.h"
+#include "tamper.h"
+#include "witness.h"
 
 static int __init dstack_mod_init(void)
 {
@@ -33,9 +36,12 @@ static int __init dstack_mod_init(void)
 	err = dstack_cache_init();
 	if (err)
 		goto err_backend;
-	err = dstack_measure_init();
+	err = dstack_identity_init();
 	if (err)
 		goto err_cache;
+	err = dstack_measure_init();
+	if (err)
+		goto err_identity;
 	err = dstack_kfuncs_init();
 	if (err)
 		goto err_measure;
@@ -48,6 +54,7 @@ static int __init dstack_mod_init(void)
 	err = dstack_device_init();
 	if (err)
 		goto err_netlink;
+	dstack_witness_init();
 	pr_info("ABI %u, backend %s, state off\n", DSTACK_ABI,
 		dstack_backend()->name);
 	return 0;
@@ -58,6 +65,8 @@ err_control:
 	dstack_control_exit();
 err_measure:
 	dstack_measure_exit();
+err_identity:
+	dstack_identity_exit();
 err_cache:
 	dstack_cache_exit();
 err_backend:
@@ -69,10 +78,13 @@ err_hash:
 
 static void __exit dstack_mod_exit(void)
 {
+	dstack_witness_exit();
 	dstack_device_exit();
 	dstack_netlink_exit();
 	dstack_control_exit();
+	dstack_tamper_exit();
 	dstack_measure_exit();
+	dstack_identity_exit();
 	dstack_cache_exit();
 	dstack_backend_exit();
 	dstack_hash_exit();

@@ -94,7 +94,16 @@ static int may_control(struct sk_buff *skb, struct netlink_ext_ack *extack)
 static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
 		    struct genl_info *info)
 {
-	return may_control(skb, info->extack);
+	int err;
+
+	err = may_control(skb, info->extack);
+	if (err || ops->cmd == DSTACK_CMD_STATUS_GET)
+		return err;
+	err = dstack_vet_control();
+	if (err)
+		NL_SET_ERR_MSG(info->extack,
+			       "the state is locked, and the policy's section \"host\" does not approve this program for \"control\"");
+	return err;
 }
 
 static int put_log(struct sk_buff *msg)
@@ -185,16 +194,15 @@ static int do_status(struct sk_buff *skb, struct genl_info *info)
 
 static int do_state(struct sk_buff *skb, struct genl_info *info)
 {
+	const char *why = NULL;
 	int err;
 
 	if (need(info, DSTACK_A_STATE))
 		return -EINVAL;
-	err = dstack_control_state(nla_get_u32(info->attrs[DSTACK_A_STATE]));
-	if (err == -ENOLINK)
-		NL_SET_ERR_MSG(info->extack,
-			       "no hooks are held: start dstackd first");
-	if (err == -EOPNOTSUPP)
-		NL_SET_ERR_MSG(info->extack, "this module has no such state");
+	err = dstack_control_state(nla_get_u32(info->attrs[DSTACK_A_STATE]),
+				   &why);
+	if (err && why)
+		NL_SET_ERR_MSG_FMT(info->extack, "%s", why);
 	return err;
 }
 
@@ -260,11 +268,8 @@ static int do_policy_commit(struct sk_buff *skb, struct genl_info *info)
 				    upload.document, &why);
 	if (!err)
 		upload.table = NULL;	/* it is the active policy now */
-	if (err == -EBADMSG)
+	if (err && why)
 		NL_SET_ERR_MSG_FMT(info->extack, "%s", why);
-	if (err == -ESTALE)
-		NL_SET_ERR_MSG(info->extack,
-			       "the epoch must be higher than the active policy's");
 	drop_upload();
 	return err;
 }

@@ -67,6 +67,7 @@ void dstack_policy_facts(struct dstack_policy_facts *facts)
 	if (policy) {
 		header = policy->table;
 		facts->epoch = policy->epoch;
+		facts->has_host = dstack_table_find(header, DSTACK_HOST_ID);
 		memcpy(facts->app_id, header->app_id, sizeof(facts->app_id));
 		memcpy(facts->table_digest, policy->table_digest,
 		       sizeof(facts->table_digest));

@@ -31,12 +31,14 @@ struct dstack_policy {
 /**
  * struct dstack_policy_facts - what can be said of the active policy
  * @epoch: 0 if there is none
+ * @has_host: there is a section for what is in no container
  * @app_id: the application it is for
  * @table_digest: SHA-256 of the table
  * @document_digest: SHA-256 of the document
  */
 struct dstack_policy_facts {
 	u64 epoch;
+	bool has_host;
 	u8 app_id[DSTACK_APP_ID_SIZE];
 	u8 table_digest[DSTACK_DIGEST_SIZE];
 	u8 document_digest[DSTACK_DIGEST_SIZE];

@@ -6,11 +6,7 @@
  */
 #include <linux/cleanup.h>
 #include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/kernel.h>
-#include <linux/mm_types.h>
-#include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -22,20 +18,15 @@
 #include "pure.h"
 #include "quote.h"
 
-/* The digest of the program that the caller runs. */
 static int caller_digest(struct dstack_digest *digest)
 {
-	struct file *exe = NULL;
+	struct file *file = dstack_digest_program();
 	int err;
 
-	rcu_read_lock();
-	if (current->mm)
-		exe = get_file_rcu(&current->mm->exe_file);
-	rcu_read_unlock();
-	if (!exe)
+	if (!file)
 		return -EACCES;
-	err = dstack_digest_file(exe, digest);
-	fput(exe);
+	err = dstack_digest_file(file, digest);
+	fput(file);
 	return err == -ETXTBSY ? -EACCES : err;
 }
 

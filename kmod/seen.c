@@ -20,7 +20,7 @@
 #include "limits.h"
 #include "seen.h"
 
-#define KINDS	4	/* bits of __DSTACK_KIND_ALL */
+#define KINDS	5	/* bits of __DSTACK_KIND_ALL */
 
 /**
  * struct seen_file - one file

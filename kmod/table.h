@@ -27,7 +27,7 @@
 
 #define DSTACK_TABLE_MAGIC	"DSTKPOL2"
 #define DSTACK_TABLE_SECTIONS	4096	/* most sections of a table */
-#define DSTACK_TABLE_KINDS	4	/* bits of __DSTACK_KIND_ALL */
+#define DSTACK_TABLE_KINDS	5	/* bits of __DSTACK_KIND_ALL */
 
 /**
  * struct dstack_table_header - start of a table

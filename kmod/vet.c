@@ -14,6 +14,7 @@
 #include <linux/cleanup.h>
 #include <linux/dcache.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
@@ -103,6 +104,8 @@ void dstack_vet_ask(struct file *file, enum dstack_kind kind,
 		verdict->reason = DSTACK_REASON_OFF;
 		return;
 	}
+	if (!container && state == DSTACK_STATE_LOCKED)
+		container = dstack_identity_host();
 	if (!container) {
 		verdict->reason = DSTACK_REASON_HOST;
 		return;
@@ -125,7 +128,9 @@ static enum dstack_event_id event_of(enum dstack_kind kind)
 	case DSTACK_KIND_MAP:
 		return DSTACK_EVENT_MAP;
 	case DSTACK_KIND_KERNEL:
-		break;		/* no container has a kernel of its own */
+		return DSTACK_EVENT_KERNEL;
+	case DSTACK_KIND_CONTROL:
+		break;		/* what is approved is not recorded */
 	}
 	return DSTACK_EVENT_EXEC;
 }
@@ -365,14 +370,46 @@ int dstack_vet(struct file *file, enum dstack_kind kind)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
 
-	if (dstack_policy_state() == DSTACK_STATE_OFF)
+	enum dstack_state state = dstack_policy_state();
+
+	if (state == DSTACK_STATE_OFF)
 		return 0;
 	if (kind == DSTACK_KIND_MAP && is_own_mapping(file))
 		return 0;
 	container = dstack_identity_current();
-	if (!container)
+	if (container)
+		return vet_in(file, kind, container);
+	if (state == DSTACK_STATE_LOCKED)
+		return vet_in(file, kind, dstack_identity_host());
+	return 0;
+}
+
+/**
+ * dstack_vet_control() - may the caller's program use the control plane
+ *
+ * Until LOCKED root may, by whatever program.  Then only those that section
+ * "host" approves for it: who can load a policy approves everything else.
+ * That is not recorded, or a daemon could not drain a log that is full.
+ *
+ * Context: sleeps.
+ * Return: 0, -EACCES, or as dstack_vet().
+ */
+int dstack_vet_control(void)
+{
+	struct dstack_container *host = dstack_identity_host();
+	struct dstack_verdict verdict;
+	struct file *file;
+
+	if (dstack_policy_state() != DSTACK_STATE_LOCKED)
 		return 0;
-	return vet_in(file, kind, container);
+	file = dstack_digest_program();
+	if (!file)
+		return -EACCES;
+	dstack_vet_ask(file, DSTACK_KIND_CONTROL, host, &verdict);
+	if (verdict.err)
+		record_denial(file, DSTACK_KIND_CONTROL, host, &verdict);
+	fput(file);
+	return verdict.err;
 }
 
 /**

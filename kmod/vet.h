@@ -37,6 +37,7 @@ int dstack_vet(struct file *file, enum dstack_kind kind);
 void dstack_vet_ask(struct file *file, enum dstack_kind kind,
 		    const struct dstack_container *container,
 		    struct dstack_verdict *verdict);
+int dstack_vet_control(void);
 void dstack_vet_stats(u64 *allowed_out, u64 *denied_out);
 
 #endif /* _DSTACK_VET_H */

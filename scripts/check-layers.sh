@@ -28,9 +28,10 @@ levels='
 2 table draft backend/ identity
 3 backend digest log policy
 4 measure
-5 vet guard quote key control
-6 device netlink kfuncs
-7 main
+5 vet tamper quote key control
+6 guard witness
+7 device netlink kfuncs
+8 main
 '
 
 # code FILE...: path:line:text of what is left without comments.

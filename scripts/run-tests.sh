@@ -190,6 +190,14 @@ faults_test() {
 	return "$status"
 }
 
+# State locked, in machines of their own, as there is no way back.
+locked_test() {
+	local status=0
+	machine 7 tdx locked || status=$?
+	machine 6.12 sim locked || status=$?
+	return "$status"
+}
+
 # What hostile callers do, on a kernel that watches itself.  No part of a check
 # without names, as making that kernel takes long.
 debug_test() {
@@ -219,14 +227,14 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
-	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [bench]=600
+	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [locked]=400 [bench]=600
 	[one_selftest]=900 [debug]=5400
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults bench
+	tdx_module module_analysis faults locked bench
 )
 
 names_of() {

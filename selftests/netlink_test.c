@@ -396,7 +396,7 @@ TEST_F(netlink, unknown_commands_unknown)
 TEST_F(netlink, unknown_states_rejected)
 {
 	static const uint32_t states[] = {
-		DSTACK_STATE_LOCKED, __DSTACK_STATE_MAX, UINT32_MAX,
+		__DSTACK_STATE_MAX, UINT32_MAX,
 	};
 	struct genl *genl = &self->genl;
 	size_t i;
@@ -406,6 +406,16 @@ TEST_F(netlink, unknown_states_rejected)
 			  genl_ask(genl, genl_state(genl, states[i])))
 			TH_LOG("state %u", states[i]);
 	EXPECT_STRNE("", genl->why);
+}
+
+TEST_F(netlink, locked_does_not_follow_measure)
+{
+	struct genl *genl = &self->genl;
+
+	ASSERT_EQ(DSTACK_STATE_MEASURE, self->before.state);
+	EXPECT_EQ(-EINVAL,
+		  genl_ask(genl, genl_state(genl, DSTACK_STATE_LOCKED)));
+	EXPECT_NE(NULL, strstr(genl->why, "follows enforce"));
 }
 
 TEST_F(netlink, same_state_is_no_event)

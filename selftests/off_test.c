@@ -9,6 +9,9 @@
 #include "dstack_test.h"
 #include "genl.h"
 
+#include <bpf/bpf.h>
+#include <linux/filter.h>
+
 FIXTURE(off)
 {
 	int fd;
@@ -70,7 +73,8 @@ FIXTURE_TEARDOWN(off)
 TEST_F(off, no_state_that_looks_without_hooks)
 {
 	static const uint32_t states[] = { DSTACK_STATE_MEASURE,
-					   DSTACK_STATE_ENFORCE };
+					   DSTACK_STATE_ENFORCE,
+					   DSTACK_STATE_LOCKED };
 	struct genl *genl = &self->genl;
 	struct libdstack_status before, after;
 	size_t i;
@@ -152,6 +156,47 @@ TEST_F(off, the_other_calls_work)
 	EXPECT_EQ(0, replay_to(&replay, quote.out_log_count));
 	EXPECT_EQ(0, memcmp(replay.value, quote.out_register,
 			    sizeof(replay.value)));
+}
+
+/* Of a program that has nothing to do with execs, nor with the module. */
+static int other_link(const char *cgroup)
+{
+	static const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int dir = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int prog, link;
+
+	prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "other", "GPL", code,
+			     ARRAY_SIZE(code), NULL);
+	link = prog < 0 ? prog :
+	       bpf_link_create(prog, dir, BPF_CGROUP_INET_EGRESS, NULL);
+	close(prog);
+	close(dir);
+	return link;
+}
+
+TEST_F(off, exec_that_no_hook_saw_is_denied)
+{
+	static const uint32_t states[] = { DSTACK_STATE_MEASURE,
+					   DSTACK_STATE_ENFORCE };
+	int link = other_link(self->c.cgroup), links[__DSTACK_HOOK_MAX];
+	size_t i;
+
+	expect_message("denied: no hook saw this exec");
+	ASSERT_LE(0, link);
+	for (i = 0; i < ARRAY_SIZE(links); i++)
+		links[i] = link;
+	EXPECT_EQ(0, in_cgroup(self->c.cgroup, exec_true, NULL));
+	ASSERT_EQ(0, libdstack_set_hooks(self->control, links));
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		EXPECT_EQ(0, libdstack_set_state(self->control, states[i]));
+		EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, exec_true, NULL));
+		EXPECT_EQ(0, system("true"));
+	}
+	EXPECT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_OFF));
+	close(link);
 }
 
 TEST_HARNESS_MAIN

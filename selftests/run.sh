@@ -11,9 +11,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 begin_mark="dstack selftests begin"
 # Kernel messages that a test provokes; tests append patterns.
 export EXPECTED_MESSAGES=/run/dstack-expected-messages
-# What a busy host makes its emulated machine say, and what loading the module
-# again says: TAINT_OOT_MODULE, _UNSIGNED_MODULE.
+# What a busy host makes its emulated machine say, what follows a line that is
+# limited, and what loading the module again says: TAINT_OOT_MODULE, _UNSIGNED_MODULE.
 printf '%s\n' 'hrtimer: interrupt took [0-9]* ns' \
+	': [0-9]* callbacks suppressed' \
 	'workqueue: .* hogged CPU for ' \
 	'loading out-of-tree module taints kernel' \
 	'module verification failed' >"$EXPECTED_MESSAGES"
@@ -38,8 +39,8 @@ result() {
 	echo "$1 $count $2"
 }
 
-# list [NAME]...: fault_* need a machine that was told to fail, and crowd_test
-# takes long: they run by name only.
+# list [NAME]...: fault_* need a machine that was told to fail, crowd_test takes
+# long, and nothing runs after locked_test: they run by name only.
 #
 # The scripts need a machine as it came up.  flood_test and log_test fill the log
 # and come when few others have to read it.  unload_test takes the register for
@@ -51,7 +52,7 @@ list() {
 	for test in "$here"/*_test.sh "$here"/*_test; do
 		name=${test##*/}
 		[[ $name = *'*'* || " ${late[*]} " = *" $name "* ||
-			($# = 0 && $name =~ ^(fault|crowd)_) ]] || echo "$test"
+			($# = 0 && $name =~ ^(fault|crowd|locked)_) ]] || echo "$test"
 	done
 	for name in "${late[@]}"; do
 		test ! -e "$here/$name" || echo "$here/$name"

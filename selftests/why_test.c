@@ -97,11 +97,12 @@ TEST_F(why, one_known_kind_is_asked_for)
 	struct dstack_why *why = &self->why;
 	uint32_t kind;
 
-	for (kind = 0; kind < 16; kind++) {
+	for (kind = 0; kind < 64; kind++) {
 		bool one = kind == DSTACK_KIND_EXEC ||
 			   kind == DSTACK_KIND_MAP ||
 			   kind == DSTACK_KIND_SCRIPT ||
-			   kind == DSTACK_KIND_KERNEL;
+			   kind == DSTACK_KIND_KERNEL ||
+			   kind == DSTACK_KIND_CONTROL;
 
 		EXPECT_EQ(one ? 0 : -EINVAL,
 			  ask(self->fd, self->file, kind, "", why))

@@ -19,7 +19,8 @@
 		{ DSTACK_KIND_EXEC, "exec" },				\
 		{ DSTACK_KIND_MAP, "map" },				\
 		{ DSTACK_KIND_SCRIPT, "script" },			\
-		{ DSTACK_KIND_KERNEL, "kernel" })
+		{ DSTACK_KIND_KERNEL, "kernel" }, \
+		{ DSTACK_KIND_CONTROL, "control" })
 
 #define dstack_show_alg(alg)						\
 	__print_symbolic(alg,						\

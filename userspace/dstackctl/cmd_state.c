@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * dstackctl state: measure, enforce, or neither
+ * dstackctl state: measure, enforce, lock, or neither
  *
  * Copyright The dstack for Linux authors
  */
@@ -13,18 +13,19 @@
 
 static void usage(FILE *out)
 {
-	fputs("Usage: dstackctl state measure|enforce|off\n\n"
+	fputs("Usage: dstackctl state measure|enforce|locked|off\n\n"
 	      "  measure  record every program in a container, deny none\n"
 	      "  enforce  deny what the policy does not name\n"
+	      "  locked   the same until the next boot, and outside of containers too:\n"
+	      "           there the policy's section \"host\" applies\n"
 	      "  off      do neither; the module can be unloaded\n", out);
 }
 
-/* LOCKED is reserved: there is no way back, and none there. */
 static bool parse_state(const char *text, uint32_t *state)
 {
 	uint32_t i;
 
-	for (i = DSTACK_STATE_OFF; i <= DSTACK_STATE_ENFORCE; i++) {
+	for (i = DSTACK_STATE_OFF; i < __DSTACK_STATE_MAX; i++) {
 		if (!strcmp(text, dstack_state_name(i))) {
 			*state = i;
 			return true;
@@ -71,7 +72,7 @@ int cmd_state(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (argc - optind != 1 || !parse_state(argv[optind], &state)) {
-		error_msg("the state must be 'measure', 'enforce' or 'off'");
+		error_msg("the state must be 'measure', 'enforce', 'locked' or 'off'");
 		return usage_hint("state");
 	}
 	return set_state(state);

@@ -27,6 +27,14 @@ static const struct bit_name {
 	{ 1U << DSTACK_HOOK_OPEN, "open", NULL },
 	{ 1U << DSTACK_HOOK_RESIZE, "resize", NULL },
 	{ 1U << DSTACK_HOOK_SUPER, "super", NULL },
+	{ 1U << DSTACK_HOOK_TRACE, "trace", NULL },
+	{ 1U << DSTACK_HOOK_TRACEME, "traceme", NULL },
+	{ 1U << DSTACK_HOOK_PRCTL, "prctl", NULL },
+	{ 1U << DSTACK_HOOK_CAPABLE, "capable", NULL },
+	{ 1U << DSTACK_HOOK_READ_FILE, "read-file", NULL },
+	{ 1U << DSTACK_HOOK_LOAD_DATA, "load-data", NULL },
+	{ 1U << DSTACK_HOOK_BPF, "bpf", NULL },
+	{ 1U << DSTACK_HOOK_BPF_PROG, "bpf-prog", NULL },
 };
 
 static void usage(FILE *out)

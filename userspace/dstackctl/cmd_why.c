@@ -81,7 +81,7 @@ static void usage(FILE *out)
 	      "Explains whether PATH may run in a container, without running it. Exits 0 if it\n"
 	      "may, 1 if not.\n\n"
 	      "  --container ID  which container (default: the caller's own)\n"
-	      "  --kind KIND     exec, map, script or kernel (default: what the file is)\n"
+	      "  --kind KIND     exec, map, script, kernel or control (default: what the file is)\n"
 	      "  --rootfs DIR    PATH is below DIR, as in the container\n"
 	      "  --json          as JSON\n", out);
 }
@@ -221,14 +221,14 @@ static uint32_t parse_kind(const char *text)
 {
 	static const uint32_t kinds[] = {
 		DSTACK_KIND_EXEC, DSTACK_KIND_MAP, DSTACK_KIND_SCRIPT,
-		DSTACK_KIND_KERNEL
+		DSTACK_KIND_KERNEL, DSTACK_KIND_CONTROL
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (!strcmp(text, dstack_kind_name(kinds[i])))
 			return kinds[i];
-	error_msg("the kind must be 'exec', 'map', 'script' or 'kernel', not '%s'",
+	error_msg("the kind must be 'exec', 'map', 'script', 'kernel' or 'control', not '%s'",
 		  text);
 	return 0;
 }

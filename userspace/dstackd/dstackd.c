@@ -35,7 +35,7 @@ static void usage(FILE *out)
 	fputs("Usage: dstackd [OPTION]...\n\n"
 	      "Attaches the hooks of the dstack module, sets its state, and stores its event log.\n\n"
 	      "  --log FILE     where to (default: " DEFAULT_LOG ")\n"
-	      "  --state STATE  measure, enforce or off (default: measure, if the module is off)\n"
+	      "  --state STATE  measure, enforce, locked or off (default: measure, if the module is off)\n"
 	      "  --policy FILE  load this policy first, unless it is active already\n"
 	      "  --daemonize    go to the background once all is up, or fail\n"
 	      "  --foreground   stay in the foreground (default)\n", out);
@@ -81,9 +81,13 @@ static int set_state(struct libdstack_control *control, int wanted)
 		return err;
 	if (wanted < 0 && status.state == DSTACK_STATE_OFF)
 		wanted = DSTACK_STATE_MEASURE;
-	if (wanted < 0 || status.state == (uint32_t)wanted)
+	/* What cannot be left is no reason not to start again. */
+	if (wanted < 0 || status.state == (uint32_t)wanted ||
+	    status.state == DSTACK_STATE_LOCKED)
 		return 0;
-	return libdstack_set_state(control, wanted);
+	if (wanted == DSTACK_STATE_LOCKED)
+		err = libdstack_set_state(control, DSTACK_STATE_ENFORCE);
+	return err ?: libdstack_set_state(control, wanted);
 }
 
 /* Hooks before policy and state, so that no state is set that sees nothing. */
@@ -180,10 +184,11 @@ static int parse_state(const char *text)
 {
 	int i;
 
-	for (i = DSTACK_STATE_OFF; i <= DSTACK_STATE_ENFORCE; i++)
+	for (i = DSTACK_STATE_OFF; i < __DSTACK_STATE_MAX; i++)
 		if (!strcmp(text, dstack_state_name(i)))
 			return i;
-	msg("the state must be 'measure', 'enforce' or 'off', not '%s'", text);
+	msg("the state must be 'measure', 'enforce', 'locked' or 'off', not '%s'",
+	    text);
 	return -1;
 }
 

@@ -83,6 +83,14 @@ static int attach_all(struct libdstack_control *control,
 		[DSTACK_HOOK_OPEN] = skel->progs.dstack_open,
 		[DSTACK_HOOK_RESIZE] = skel->progs.dstack_resize,
 		[DSTACK_HOOK_SUPER] = skel->progs.dstack_super,
+		[DSTACK_HOOK_TRACE] = skel->progs.dstack_trace,
+		[DSTACK_HOOK_TRACEME] = skel->progs.dstack_traceme,
+		[DSTACK_HOOK_PRCTL] = skel->progs.dstack_prctl,
+		[DSTACK_HOOK_CAPABLE] = skel->progs.dstack_capable,
+		[DSTACK_HOOK_READ_FILE] = skel->progs.dstack_read_file,
+		[DSTACK_HOOK_LOAD_DATA] = skel->progs.dstack_load_data,
+		[DSTACK_HOOK_BPF] = skel->progs.dstack_bpf,
+		[DSTACK_HOOK_BPF_PROG] = skel->progs.dstack_bpf_prog,
 	};
 	struct bpf_link *links[__DSTACK_HOOK_MAX] = { NULL };
 	int fds[__DSTACK_HOOK_MAX];

@@ -211,7 +211,7 @@ struct libdstack_rule {
 	const char *path;		/* for people only; NULL: not known */
 };
 
-#define LIBDSTACK_KINDS	4	/* from the lowest bit of enum dstack_kind */
+#define LIBDSTACK_KINDS	5	/* from the lowest bit of enum dstack_kind */
 
 /* What containers of one kind may run. */
 struct libdstack_section {

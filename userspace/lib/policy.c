@@ -363,7 +363,7 @@ int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 		return -EINVAL;
 	}
 	if (!kinds || kinds & ~__DSTACK_KIND_ALL) {
-		dstack_message("policy: a rule needs kinds of exec, map, script and kernel");
+		dstack_message("policy: a rule needs kinds of exec, map, script, kernel and control");
 		return -EINVAL;
 	}
 	if (path && !policy_text_ok(path)) {

@@ -51,11 +51,11 @@ static int parse_kinds(const struct reader *reader, const struct field *field,
 	size_t i, nr;
 
 	if (!yyjson_arr_size(field->value))
-		return policy_refuse(reader, field, "want an array of \"exec\", \"map\", \"script\", \"kernel\", one at least");
+		return policy_refuse(reader, field, "want an array of \"exec\", \"map\", \"script\", \"kernel\", \"control\", one at least");
 	yyjson_arr_foreach(field->value, i, nr, value) {
 		kind = kind_of(policy_text(value));
 		if (!kind)
-			return policy_refuse(reader, field, "[%zu]: want \"exec\", \"map\", \"script\" or \"kernel\"",
+			return policy_refuse(reader, field, "[%zu]: want \"exec\", \"map\", \"script\", \"kernel\" or \"control\"",
 					     i);
 		if (rule->kinds & kind)
 			return policy_refuse(reader, field, "\"%s\" occurs twice; remove one",

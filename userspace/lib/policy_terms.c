@@ -14,7 +14,7 @@
 static_assert(DSTACK_TABLE_KINDS == LIBDSTACK_KINDS, "a place for each kind");
 
 /* For each kind in the order of its name. */
-const uint8_t policy_kinds_by_name[POLICY_KINDS] = { 0, 3, 1, 2 };
+const uint8_t policy_kinds_by_name[POLICY_KINDS] = { 4, 0, 3, 1, 2 };
 
 const char *policy_memory_name(uint32_t memory)
 {

@@ -88,7 +88,8 @@ static int parse_use(struct reader *reader, const struct field *field,
 		{ FIELD("exec"), .optional = true },
 		{ FIELD("map"), .optional = true },
 		{ FIELD("script"), .optional = true },
-		{ FIELD("kernel"), .optional = true }, { 0 }
+		{ FIELD("kernel"), .optional = true },
+		{ FIELD("control"), .optional = true }, { 0 }
 	};
 	size_t i;
 	int err;

@@ -47,6 +47,10 @@ static const struct {
 	{ DSTACK_EVENT_MODE, "dstack.mode", "v=1 id=x from=x to=x epoch=x" },
 	{ DSTACK_EVENT_REGISTER, "dstack.register",
 	  "v=1 id=x verdict=x count=x path=x" },
+	{ DSTACK_EVENT_KERNEL, "dstack.kernel",
+	  "v=1 id=x digest=x reason=x epoch=x storage=x path=x" },
+	{ DSTACK_EVENT_TAMPER, "dstack.tamper",
+	  "v=1 id=x what=x verdict=x count=x" },
 };
 
 static int decode(const char *name, const char *payload, size_t len,
@@ -535,6 +539,7 @@ static void every_number_has_a_name(void **state)
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_MAP), "map");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_SCRIPT), "script");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_KERNEL), "kernel");
+	assert_string_equal(dstack_kind_name(DSTACK_KIND_CONTROL), "control");
 	assert_string_equal(dstack_kind_name(3), "unknown");
 	assert_string_equal(dstack_state_name(UINT32_MAX), "unknown");
 	assert_string_equal(dstack_reason_name(__DSTACK_REASON_MAX),

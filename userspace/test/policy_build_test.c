@@ -136,7 +136,7 @@ static void terms_that_no_section_can_have_are_refused(void **state)
 			 -EINVAL);
 	assert_int_equal(libdstack_policy_set_storage(policy, "a", 0, DISK, 0),
 			 -EINVAL);
-	assert_int_equal(libdstack_policy_set_storage(policy, "a", 16, DISK,
+	assert_int_equal(libdstack_policy_set_storage(policy, "a", 32, DISK,
 						      0), -EINVAL);
 	assert_int_equal(libdstack_policy_set_storage(policy, "a", 1, FUSE, 0),
 			 -EINVAL);
@@ -158,7 +158,7 @@ static void malformed_rule_is_refused(void **state)
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 0, NULL),
 			 -EINVAL);
-	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 16, NULL),
+	assert_int_equal(libdstack_policy_add(policy, "a", &digest, 32, NULL),
 			 -EINVAL);
 	assert_int_equal(libdstack_policy_add(policy, "a:b", &digest, 1, NULL),
 			 -EINVAL);
@@ -413,7 +413,7 @@ static int sorted_and_whole(const struct libdstack_rule *rule, void *arg)
 static void rules_are_whole_however_they_came(void **state)
 {
 	static const char *const paths[] = { "/2", "/1", "/3" };
-	static const uint32_t steps[] = { 1, 2, 12 };
+	static const uint32_t steps[] = { 1, 2, 28 };
 	struct libdstack_policy *policy = new_policy(1);
 	struct dstack_digest digest;
 	struct seen seen = { 0 };

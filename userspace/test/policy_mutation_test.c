@@ -40,7 +40,7 @@ static bool digest_is_good(const char *text)
 static bool kinds_are_good(json_t *kinds)
 {
 	static const char *const known[] = {
-		"exec", "map", "script", "kernel"
+		"exec", "map", "script", "kernel", "control"
 	};
 	size_t i, k, seen[ARRAY_SIZE(known)] = { 0 };
 	const char *text;
@@ -122,7 +122,7 @@ static bool use_is_good(json_t *use)
 		return false;
 	json_object_foreach(use, kind, classes)
 		if ((!one_of(kind, "exec", "map", "script") &&
-		     strcmp(kind, "kernel") != 0) ||
+		     !one_of(kind, "kernel", "control", "exec")) ||
 		    !classes_are_good(classes))
 			return false;
 	return true;

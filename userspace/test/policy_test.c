@@ -290,7 +290,7 @@ static const struct refusal {
 	{ "kind with NUL", KINDS("['exec\\u0000']"),
 	  "containers.web.allow[0].kinds: [0]" },
 	{ "more kinds than there are",
-	  KINDS("['exec','map','script','kernel','exec']"),
+	  KINDS("['exec','map','script','kernel','control','exec']"),
 	  "containers.web.allow[0].kinds: 'exec' occurs twice" },
 	{ "digest of the first entry in the last", WITH(ENTRY ",{'digest':"
 	  ONE_DIGEST ",'kinds':['map']},{'kinds':['map'],'digest':" ZERO_DIGEST

@@ -30,7 +30,7 @@ static void section_may_allow_memory_and_say_its_action(void **state)
 
 static const uint32_t kinds[DSTACK_TABLE_KINDS] = {
 	DSTACK_KIND_EXEC, DSTACK_KIND_MAP, DSTACK_KIND_SCRIPT,
-	DSTACK_KIND_KERNEL
+	DSTACK_KIND_KERNEL, DSTACK_KIND_CONTROL
 };
 
 /* True for this kind and class alone, or for none. */
@@ -50,7 +50,7 @@ static void assert_only(const struct dstack_table_section *section,
 		}
 		assert_false(dstack_table_accepts(section, 0, i));
 		assert_false(dstack_table_accepts(section, 3, i));
-		assert_false(dstack_table_accepts(section, 16, i));
+		assert_false(dstack_table_accepts(section, 32, i));
 	}
 }
 

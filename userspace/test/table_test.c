@@ -269,7 +269,7 @@ static void rule_no_kinds(struct table *t)
 
 static void rule_unknown_kind(struct table *t)
 {
-	t->rules[5].kinds = 16;
+	t->rules[5].kinds = 32;
 }
 
 static void rule_reserved(struct table *t)

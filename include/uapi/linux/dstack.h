@@ -40,7 +40,7 @@
  * @DSTACK_STATE_OFF: nothing; the only state in which the module unloads
  * @DSTACK_STATE_MEASURE: record and extend, allow what policy would deny
  * @DSTACK_STATE_ENFORCE: record and extend, deny what policy does not name
- * @DSTACK_STATE_LOCKED: reserved: ENFORCE until reboot, the host included
+ * @DSTACK_STATE_LOCKED: ENFORCE until reboot, the host included
  */
 enum dstack_state {
 	DSTACK_STATE_OFF = 0,
@@ -75,17 +75,20 @@ enum dstack_backend {
  * @DSTACK_KIND_MAP: a library or loader mapped executable
  * @DSTACK_KIND_SCRIPT: a file that starts with #!
  * @DSTACK_KIND_KERNEL: a module or firmware that the kernel loads
+ * @DSTACK_KIND_CONTROL: a program that may use the control plane when the state
+ *	is DSTACK_STATE_LOCKED; counts in section "host" only
  */
 enum dstack_kind {
 	DSTACK_KIND_EXEC = 1,
 	DSTACK_KIND_MAP = 2,
 	DSTACK_KIND_SCRIPT = 4,
 	DSTACK_KIND_KERNEL = 8,
+	DSTACK_KIND_CONTROL = 16,
 };
 
 #define __DSTACK_KIND_ALL \
 	(DSTACK_KIND_EXEC | DSTACK_KIND_MAP | DSTACK_KIND_SCRIPT | \
-	 DSTACK_KIND_KERNEL)
+	 DSTACK_KIND_KERNEL | DSTACK_KIND_CONTROL)
 
 /**
  * enum dstack_reason - why a verdict is what it is
@@ -435,6 +438,14 @@ enum dstack_cmd {
  * @DSTACK_HOOK_OPEN: a file is being opened for writing
  * @DSTACK_HOOK_RESIZE: a file is about to be truncated or extended
  * @DSTACK_HOOK_SUPER: a file system is about to be mounted
+ * @DSTACK_HOOK_TRACE: a process is about to be traced, or its memory opened
+ * @DSTACK_HOOK_TRACEME: a process asks to be traced
+ * @DSTACK_HOOK_PRCTL: a process changes what it is
+ * @DSTACK_HOOK_CAPABLE: a process uses a capability
+ * @DSTACK_HOOK_READ_FILE: the kernel reads code from a file
+ * @DSTACK_HOOK_LOAD_DATA: the kernel takes code from memory
+ * @DSTACK_HOOK_BPF: bpf(2) is called
+ * @DSTACK_HOOK_BPF_PROG: a BPF program gets a descriptor
  */
 enum dstack_hook {
 	DSTACK_HOOK_EXEC = 0,
@@ -442,6 +453,14 @@ enum dstack_hook {
 	DSTACK_HOOK_OPEN = 2,
 	DSTACK_HOOK_RESIZE = 3,
 	DSTACK_HOOK_SUPER = 4,
+	DSTACK_HOOK_TRACE = 5,
+	DSTACK_HOOK_TRACEME = 6,
+	DSTACK_HOOK_PRCTL = 7,
+	DSTACK_HOOK_CAPABLE = 8,
+	DSTACK_HOOK_READ_FILE = 9,
+	DSTACK_HOOK_LOAD_DATA = 10,
+	DSTACK_HOOK_BPF = 11,
+	DSTACK_HOOK_BPF_PROG = 12,
 	__DSTACK_HOOK_MAX
 };
 

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * No exec of a container without its hook
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Links that the module was handed may be of programs that never call it, and
+ * BPF may fail in ways that nobody thought of.  A binary format that comes
+ * first is asked about every exec, BPF or not: what the hook did not see is
+ * denied.
+ */
+#include <linux/binfmts.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+#include "identity.h"
+#include "policy.h"
+#include "witness.h"
+
+/*
+ * Bits of the personality that an exec clears are for security modules to
+ * choose.  No personality has this one.
+ */
+#define SEEN	0x40000000U
+
+static bool is_judged(void)
+{
+	enum dstack_state state = dstack_policy_state();
+
+	if (state == DSTACK_STATE_OFF || state == DSTACK_STATE_LOCKED)
+		return state == DSTACK_STATE_LOCKED;
+	guard(rcu)();
+	return dstack_identity_peek(current);
+}
+
+/*
+ * Once for the program, and again for each interpreter.  Another format that
+ * came later, binfmt_misc for one, may have been asked first; what it runs
+ * comes here.
+ */
+static int look(struct linux_binprm *bprm)
+{
+	bool seen = bprm->per_clear & SEEN;
+
+	bprm->per_clear &= ~SEEN;
+	if (seen || !is_judged())
+		return -ENOEXEC;	/* ask the next format */
+	pr_notice_ratelimited("'%s' denied: no hook saw this exec; restart dstackd in state off\n",
+			      current->comm);
+	return -EACCES;
+}
+
+static struct linux_binfmt format = {
+	.module = THIS_MODULE,
+	.load_binary = look,
+};
+
+/**
+ * dstack_witness_init() - look at every exec
+ */
+void __init dstack_witness_init(void)
+{
+	insert_binfmt(&format);
+}
+
+/**
+ * dstack_witness_exit() - do so no more
+ */
+void dstack_witness_exit(void)
+{
+	unregister_binfmt(&format);
+}
+
+/**
+ * dstack_witness_saw() - a hook has vetted this
+ * @bprm: of bprm_check_security
+ */
+void dstack_witness_saw(struct linux_binprm *bprm)
+{
+	bprm->per_clear |= SEEN;
+}
