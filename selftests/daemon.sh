@@ -3,7 +3,8 @@
 # Copyright The dstack for Linux authors
 #
 # What the tests of dstackd share, besides lib.sh.  "begin_daemon NAME" is
-# begin, with a program that may run ($good), and one that may not ($bad).
+# begin, with a program that may run ($good), one that may not ($bad), and what
+# status says of hooks that are held ($all_hooks).
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -11,6 +12,7 @@ pid_file=/run/dstack/dstackd.pid
 
 begin_daemon() {
 	begin "$1"
+	all_hooks=$(hooks)
 	good=$work/good bad=$work/bad
 	variant "$good"
 	variant "$bad"

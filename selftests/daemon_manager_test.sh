@@ -101,7 +101,7 @@ state off
 hush
 reload
 claim reload_attaches_the_hooks_again \
-	is "$(hooks)" '["exec","map","open","resize","super"]'
+	is "$(hooks)" "$all_hooks"
 claim attached_hooks_are_told said 'hooks are attached'
 state enforce
 claim enforcement_is_back is "$(run "$bad") $(run "$good")" 'EACCES hello'
