@@ -298,10 +298,11 @@ static void record_denial(struct file *file, enum dstack_kind kind,
 	dstack_measure(ev, NULL);	/* it is denied either way */
 }
 
-static int refuse(enum dstack_kind kind, const char *id, int err)
+static int refuse(enum dstack_kind kind, const char *id, const char *why,
+		  int err)
 {
-	pr_notice_ratelimited("%s in container %s denied: it could not be recorded (%d)\n",
-			      dstack_kind_name(kind), id, err);
+	pr_notice_ratelimited("%s in container %s denied: %s (%d)\n",
+			      dstack_kind_name(kind), id, why, err);
 	return err;
 }
 
@@ -313,6 +314,9 @@ static int take(struct file *file, enum dstack_kind kind,
 	int err = 0;
 
 	if (verdict->err) {
+		if (verdict->reason == DSTACK_REASON_INTERNAL)
+			refuse(kind, container->id, "its digest is not known",
+			       verdict->err);
 		record_denial(file, kind, container, verdict);
 		return verdict->err;
 	}
@@ -320,7 +324,8 @@ static int take(struct file *file, enum dstack_kind kind,
 		err = follow_mode(container, verdict);
 	if (!err)
 		err = record_run(file, kind, container, verdict);
-	return err ? refuse(kind, container->id, err) : 0;
+	return err ? refuse(kind, container->id, "it could not be recorded",
+			    err) : 0;
 }
 
 static int vet_in(struct file *file, enum dstack_kind kind,

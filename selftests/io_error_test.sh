@@ -59,6 +59,8 @@ claim they_are_recorded_without_a_digest has "$events" \
 	"dstack.(exec|map) id=$id digest=none reason=internal-error .*path=(program|library).disk/file\$" 2
 claim library_that_cannot_be_read_is_eio is "$mapped" EIO
 claim program_that_cannot_be_read_is_eio is "$ran" EIO
+claim the_kernel_says_why has "$(dmesg)" \
+	"dstack: (exec|map) in container $id denied: its digest is not known \(-5\)" 2
 claim their_denials_are_recorded has "$events" \
 	"dstack.deny id=$id kind=(exec|map) digest=none reason=internal-error count=1 .*path=(program|library).disk/file\$" 2
 claim each_is_counted is $(($(denied) - before)) 4
