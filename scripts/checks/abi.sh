@@ -137,7 +137,70 @@ library_symbols_are_prefixed() {
 		awk '{ print $NF }' | without '^(lib)?dstack_' | no_line .
 }
 
+# The block of that language in policy.rst, of which there is one.
+policy_block() {
+	awk -v start=".. code-block:: $1" '
+	$0 == start { block = 1; next }
+	block && /^[^ ]/ { exit }
+	block { sub(/^  /, ""); print }' Documentation/userspace-api/policy.rst
+}
+
+policy_root_is_what_the_document_computes() {
+	local stated computed shown
+	policy_block json >build/check/policy.json
+	policy_block python >build/check/policy_root.py
+	stated=$(sed -n 's/^has the root ..\([0-9a-f]\{64\}\).*/\1/p' \
+		Documentation/userspace-api/policy.rst)
+	computed=$(python3 build/check/policy_root.py <build/check/policy.json)
+	shown=$(build/userspace/dstackctl policy show build/check/policy.json |
+		sed -n 's/^root  *sha256://p')
+	echo "stated $stated, computed $computed, shown $shown"
+	test -n "$stated" && test "$stated" = "$computed" &&
+		test "$stated" = "$shown"
+}
+
+# policy_validates FILTER: the example, changed by jq, against the schema.
+policy_validates() {
+	jq "$1" build/check/policy.json >build/check/changed.json
+	python3 - Documentation/userspace-api/policy.schema.json \
+		build/check/changed.json <<'PYTHON'
+import json
+import sys
+
+import jsonschema
+
+schema, policy = (json.load(open(name)) for name in sys.argv[1:])
+try:
+    jsonschema.validate(policy, schema)
+except jsonschema.ValidationError as error:
+    sys.exit(error.message)
+PYTHON
+}
+
+terms='{"memory": "allow", "revoked": "freeze",
+	"storage": {"exec": ["disk", "fs-verity"], "kernel": []},
+	"trust": {"exec": ["fs-verity"]}}'
+
+# What the library refuses, but for what no schema can say.
+schema_says_what_the_library_does() {
+	local change
+	policy_validates . || return
+	policy_validates ".containers.web += $terms" || return
+	build/userspace/dstackctl policy show build/check/changed.json ||
+		return
+	for change in '{memory: true}' '{revoked: "stop"}' '{more: 1}' \
+		'{storage: {exec: ["untrusted"]}}' '{storage: {read: []}}' \
+		'{trust: {map: ["disk", "disk"]}}' \
+		'{allow: [{digest: "sha256:00", kinds: ["exec"]}]}'; do
+		policy_validates ".containers.web += $change" && return 1
+		build/userspace/dstackctl policy show \
+			build/check/changed.json 2>&1 && return 1
+	done
+	return 0
+}
+
 abi_test() {
+	make -s userspace
 	ktap_start
 	claim abi_compiles_as_c90 abi_compiles gcc -std=c90 -x c
 	claim abi_compiles_as_c17 abi_compiles clang -std=c17 -x c
@@ -152,5 +215,9 @@ abi_test() {
 	claim netlink_spec_has_the_headers_numbers \
 		spec_numbers_are_those_of_the_header
 	claim library_symbols_are_prefixed library_symbols_are_prefixed
+	claim policy_root_is_what_the_document_computes \
+		policy_root_is_what_the_document_computes
+	claim policy_schema_says_what_the_library_does \
+		schema_says_what_the_library_does
 	ktap_finish
 }

@@ -19,7 +19,13 @@ char *sha256_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
 /* Takes @root over, NULL included.  Returns an exit status. */
 int write_json(const char *path, json_t *root);
 
-/* policy_scan.c */
+/* policy_show.c */
+int policy_show(const struct libdstack_policy *policy, bool json);
+
+/* Each its own file. */
 int policy_scan(int argc, char **argv);
+int policy_learn(int argc, char **argv);
+int policy_diff(int argc, char **argv);
+int policy_prove(int argc, char **argv);
 
 #endif /* DSTACKCTL_POLICY_H */

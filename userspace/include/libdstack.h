@@ -289,6 +289,37 @@ int libdstack_policy_compile(const struct libdstack_policy *policy,
 			     void **table, size_t *size);
 int libdstack_policy_table_digest(const struct libdstack_policy *policy,
 				  uint8_t digest[DSTACK_DIGEST_SIZE]);
+
+/*
+ * The Merkle root of what a policy says, whatever its order and paths, and a
+ * proof that a rule is part of it (policy.rst has the tree).
+ */
+
+#define LIBDSTACK_LEAF_MAX	128
+#define LIBDSTACK_PROOF_MAX	64
+
+struct libdstack_proof {
+	uint64_t index, count;		/* of the leaf, of leaves */
+	size_t leaf_len, nr;		/* bytes of @leaf, hashes of @path */
+	uint8_t leaf[LIBDSTACK_LEAF_MAX];
+	uint8_t path[LIBDSTACK_PROOF_MAX][DSTACK_DIGEST_SIZE];
+};
+
+int libdstack_policy_root(const struct libdstack_policy *policy,
+			  uint8_t root[DSTACK_DIGEST_SIZE]);
+/* -ENOENT: the section has no rule for this digest. */
+int libdstack_policy_prove(const struct libdstack_policy *policy,
+			   const char *section,
+			   const struct dstack_digest *digest,
+			   struct libdstack_proof *proof);
+/* 0 if the leaf is at its index in the tree of this root; or -EBADMSG. */
+int libdstack_proof_check(const struct libdstack_proof *proof,
+			  const uint8_t root[DSTACK_DIGEST_SIZE]);
+/* What the leaf says, which is nothing before the check: or -EBADMSG. */
+int libdstack_proof_rule(const struct libdstack_proof *proof,
+			 char section[DSTACK_SECTION_SIZE],
+			 struct dstack_digest *digest, uint32_t *kinds);
+
 /*
  * Adds every ELF file and script of a root directory, of an OCI image layout
  * (linux/amd64), or one such file, to a section.  *@image is the SHA-256 of

@@ -60,8 +60,8 @@ static struct libdstack_policy *parsed(const char *text)
 	return policy;
 }
 
-static void assert_canonical(const struct libdstack_policy *policy,
-			     const char *want)
+static inline void assert_canonical(const struct libdstack_policy *policy,
+				    const char *want)
 {
 	size_t len;
 	char *text;

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The Merkle tree of a policy: its root, and proofs that something is in it
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The leaves are what the table holds, in its order; policy.rst has the bytes.
+ * What is hashed for a leaf, a node and the root begins with different bytes,
+ * so that none can pass for another; the root has the number of leaves in it,
+ * so that a leaf has one index.
+ */
+#include "lib.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy.h"
+
+enum { AS_LEAF, AS_NODE, AS_ROOT };
+
+#define HASH	DSTACK_DIGEST_SIZE
+
+static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + DSTACK_DIGEST_SIZE + 2 <=
+	      LIBDSTACK_LEAF_MAX, "a leaf of a rule");
+static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + 4 + 4 + 1 +
+	      2 * DSTACK_TABLE_KINDS * 2 <= LIBDSTACK_LEAF_MAX,
+	      "a leaf of a section");
+
+static int hash(uint8_t as, const void *data, size_t len, uint8_t out[HASH])
+{
+	uint8_t text[1 + LIBDSTACK_LEAF_MAX];
+
+	text[0] = as;
+	memcpy(text + 1, data, len);
+	return EVP_Digest(text, 1 + len, out, NULL, EVP_sha256(), NULL) ?
+		0 : -ENOMEM;
+}
+
+static int hash_node(const uint8_t left[HASH], const uint8_t right[HASH],
+		     uint8_t out[HASH])
+{
+	uint8_t both[2 * HASH];
+
+	memcpy(both, left, HASH);
+	memcpy(both + HASH, right, HASH);
+	return hash(AS_NODE, both, sizeof(both), out);
+}
+
+static int hash_root(uint64_t count, const uint8_t top[HASH],
+		     uint8_t out[HASH])
+{
+	uint8_t text[sizeof(__le64) + HASH];
+	__le64 number = cpu_to_le64(count);
+
+	memcpy(text, &number, sizeof(number));
+	memcpy(text + sizeof(number), top, HASH);
+	return hash(AS_ROOT, text, sizeof(text), out);
+}
+
+struct leaf {
+	size_t len;
+	uint8_t bytes[LIBDSTACK_LEAF_MAX];
+};
+
+static void put(struct leaf *leaf, const void *data, size_t len)
+{
+	memcpy(leaf->bytes + leaf->len, data, len);
+	leaf->len += len;
+}
+
+static void begin(struct leaf *leaf, char what, const char *section)
+{
+	uint8_t len = strlen(section);
+
+	leaf->len = 0;
+	put(leaf, &what, 1);
+	put(leaf, &len, 1);
+	put(leaf, section, len);
+}
+
+static void leaf_of_head(struct leaf *leaf,
+			 const struct dstack_table_header *header)
+{
+	begin(leaf, 'P', "");
+	put(leaf, header->app_id, sizeof(header->app_id));
+	put(leaf, &header->epoch, sizeof(header->epoch));
+}
+
+static void leaf_of_section(struct leaf *leaf,
+			    const struct dstack_table_section *section)
+{
+	begin(leaf, 'S', section->name);
+	put(leaf, &section->count, sizeof(section->count));
+	put(leaf, &section->flags, sizeof(section->flags));
+	put(leaf, &section->revoked, sizeof(section->revoked));
+	put(leaf, section->accept, sizeof(section->accept));
+	put(leaf, section->trust, sizeof(section->trust));
+}
+
+static void leaf_of_rule(struct leaf *leaf,
+			 const struct dstack_table_section *section,
+			 const struct dstack_table_rule *rule)
+{
+	begin(leaf, 'R', section->name);
+	put(leaf, rule->digest, sizeof(rule->digest));
+	put(leaf, &rule->alg, sizeof(rule->alg));
+	put(leaf, &rule->kinds, sizeof(rule->kinds));
+}
+
+/* For each leaf in turn; returns other than 0 to stop. */
+typedef int (*leaf_fn)(const struct leaf *leaf,
+		       const struct dstack_table_section *section,
+		       const struct dstack_table_rule *rule, void *arg);
+
+static int each_leaf(const void *table, leaf_fn fn, void *arg)
+{
+	const struct dstack_table_header *header = table;
+	const struct dstack_table_section *section =
+		dstack_table_sections(table);
+	const struct dstack_table_rule *rule = dstack_table_rules(table);
+	uint32_t i, k;
+	struct leaf leaf;
+	int err;
+
+	leaf_of_head(&leaf, header);
+	err = fn(&leaf, NULL, NULL, arg);
+	for (i = 0; !err && i < le32_to_cpu(header->sections); i++, section++) {
+		leaf_of_section(&leaf, section);
+		err = fn(&leaf, section, NULL, arg);
+		for (k = 0; !err && k < le32_to_cpu(section->count); k++) {
+			leaf_of_rule(&leaf, section, rule);
+			err = fn(&leaf, section, rule++, arg);
+		}
+	}
+	return err;
+}
+
+/* @wanted: NULL for the root alone. */
+struct tree {
+	uint8_t (*hashes)[HASH];
+	uint64_t count;
+	const char *section;
+	const struct dstack_digest *wanted;
+	bool found;
+	struct libdstack_proof *proof;
+};
+
+static bool is_wanted(const struct tree *tree,
+		      const struct dstack_table_section *section,
+		      const struct dstack_table_rule *rule)
+{
+	return tree->wanted && rule && !strcmp(section->name, tree->section) &&
+		rule->alg == tree->wanted->alg &&
+		!memcmp(rule->digest, tree->wanted->value,
+			sizeof(rule->digest));
+}
+
+static int add_leaf(const struct leaf *leaf,
+		    const struct dstack_table_section *section,
+		    const struct dstack_table_rule *rule, void *arg)
+{
+	struct tree *tree = arg;
+
+	if (is_wanted(tree, section, rule)) {
+		tree->found = true;
+		tree->proof->index = tree->count;
+		tree->proof->leaf_len = leaf->len;
+		memcpy(tree->proof->leaf, leaf->bytes, leaf->len);
+	}
+	return hash(AS_LEAF, leaf->bytes, leaf->len,
+		    tree->hashes[tree->count++]);
+}
+
+/*
+ * Level by level, in place.  A last hash that has no neighbour goes up as it is
+ * and never twice: a tree of one leaf more is another tree.
+ */
+static int fold(struct tree *tree, uint8_t root[HASH])
+{
+	uint64_t index = tree->found ? tree->proof->index : 0;
+	uint64_t i, nr = tree->count;
+	int err = 0;
+
+	for (; !err && nr > 1; nr = (nr + 1) / 2, index /= 2) {
+		if (tree->found && (index ^ 1) < nr)
+			memcpy(tree->proof->path[tree->proof->nr++],
+			       tree->hashes[index ^ 1], HASH);
+		for (i = 0; !err && i + 1 < nr; i += 2)
+			err = hash_node(tree->hashes[i], tree->hashes[i + 1],
+					tree->hashes[i / 2]);
+		if (nr % 2)
+			memmove(tree->hashes[nr / 2], tree->hashes[nr - 1],
+				HASH);
+	}
+	return err ?: hash_root(tree->count, tree->hashes[0], root);
+}
+
+static int make_tree(const struct libdstack_policy *policy, struct tree *tree,
+		     uint8_t root[HASH])
+{
+	size_t size;
+	void *table;
+	int err;
+
+	err = libdstack_policy_compile(policy, &table, &size);
+	if (err)
+		return err;
+	tree->hashes = calloc(1 + policy->nr_sections + policy->nr_rules,
+			      HASH);
+	err = tree->hashes ? each_leaf(table, add_leaf, tree) : -ENOMEM;
+	if (!err && tree->wanted && !tree->found)
+		err = -ENOENT;
+	if (!err)
+		err = fold(tree, root);
+	free(tree->hashes);
+	free(table);
+	return err;
+}
+
+int libdstack_policy_root(const struct libdstack_policy *policy,
+			  uint8_t root[DSTACK_DIGEST_SIZE])
+{
+	struct tree tree = { .wanted = NULL };
+
+	return make_tree(policy, &tree, root);
+}
+
+int libdstack_policy_prove(const struct libdstack_policy *policy,
+			   const char *section,
+			   const struct dstack_digest *digest,
+			   struct libdstack_proof *proof)
+{
+	struct tree tree = {
+		.section = section, .wanted = digest, .proof = proof,
+	};
+	uint8_t root[HASH];
+	int err;
+
+	memset(proof, 0, sizeof(*proof));
+	err = make_tree(policy, &tree, root);
+	proof->count = tree.count;
+	return err;
+}
+
+int libdstack_proof_check(const struct libdstack_proof *proof,
+			  const uint8_t root[DSTACK_DIGEST_SIZE])
+{
+	uint64_t index = proof->index, nr = proof->count;
+	uint8_t value[HASH];
+	size_t used = 0;
+	int err;
+
+	if (index >= nr || proof->leaf_len > sizeof(proof->leaf) ||
+	    proof->nr > LIBDSTACK_PROOF_MAX)
+		return -EBADMSG;
+	err = hash(AS_LEAF, proof->leaf, proof->leaf_len, value);
+	for (; !err && nr > 1; nr = nr / 2 + nr % 2, index /= 2) {
+		if ((index ^ 1) >= nr)
+			continue;
+		if (used == proof->nr)
+			return -EBADMSG;
+		err = index % 2 ?
+			hash_node(proof->path[used], value, value) :
+			hash_node(value, proof->path[used], value);
+		used++;
+	}
+	if (!err)
+		err = hash_root(proof->count, value, value);
+	if (err)
+		return err;
+	return used == proof->nr && !memcmp(value, root, HASH) ? 0 : -EBADMSG;
+}
+
+int libdstack_proof_rule(const struct libdstack_proof *proof,
+			 char section[DSTACK_SECTION_SIZE],
+			 struct dstack_digest *digest, uint32_t *kinds)
+{
+	size_t len = proof->leaf_len > 1 ? proof->leaf[1] : 0;
+	const uint8_t *at = proof->leaf + 2 + len;
+
+	if (proof->leaf_len != 2 + len + HASH + 2 || proof->leaf[0] != 'R' ||
+	    len >= DSTACK_SECTION_SIZE)
+		return -EBADMSG;
+	memcpy(section, proof->leaf + 2, len);
+	section[len] = '\0';
+	memcpy(digest->value, at, HASH);
+	digest->alg = at[HASH];
+	*kinds = at[HASH + 1];
+	return 0;
+}
