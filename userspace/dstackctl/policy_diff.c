@@ -186,7 +186,7 @@ static void compare_terms(struct diff *diff,
 static void compare_sections(struct diff *diff)
 {
 	static const struct libdstack_section nothing = {
-		.accept = { ALL, ALL, ALL, ALL },
+		.accept = { ALL, ALL, ALL, ALL, ALL },
 	};
 	size_t i = 0, k = 0;
 

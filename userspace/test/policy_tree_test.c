@@ -20,7 +20,7 @@ static const char example[] =
 	"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"map\",\"script\"]}],"
 	"\"measure\":\"first\",\"revoked\":\"kill\"}}}";
 static const char example_root[] =
-	"dc667ce9fdd8d5de56791a6fb71dd41a172781afb073f63d08b51b111721dd7a";
+	"e6ea585c40bd59d3800b748928acd67e367b79108da5964cb7cdead505b4ee86";
 
 static void sha256(const void *data, size_t len, uint8_t out[HASH])
 {
@@ -87,10 +87,10 @@ static void prove(const struct libdstack_policy *policy, size_t i,
 static void first_leaves(size_t rules, uint8_t (*leaves)[HASH])
 {
 	uint8_t head[31] = { 0, 'P', 0, 0xab, [23] = 1 };
-	uint8_t section[29] = { 0, 'S', 1, 's', rules };
+	uint8_t section[33] = { 0, 'S', 1, 's', rules };
 	size_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < DSTACK_TABLE_KINDS; i++) {
 		section[13 + 2 * i] = 0xc7;
 		section[14 + 2 * i] = 0x01;
 	}
