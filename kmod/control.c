@@ -26,6 +26,7 @@
 #include "log.h"
 #include "measure.h"
 #include "policy.h"
+#include "quota.h"
 #include "table.h"
 #include "trace/trace.h"
 
@@ -60,7 +61,8 @@ int __init dstack_control_init(void)
 	dstack_event_begin(ev, DSTACK_EVENT_START);
 	dstack_event_str(ev, "backend", dstack_backend()->name);
 	dstack_event_u64(ev, "abi", DSTACK_ABI);
-	dstack_event_hex(ev, "base", stats.base, sizeof(stats.base));
+	dstack_event_hex(ev, "base", stats.fold.base,
+			 sizeof(stats.fold.base));
 	return dstack_measure(ev, NULL);
 }
 
@@ -362,7 +364,12 @@ static void publish_remove(void *arg)
 
 static int forget(struct dstack_event *ev, struct dstack_container *container)
 {
+	int err;
+
 	lockdep_assert_held(&lock);
+	err = dstack_measure_quota(container->quota);
+	if (err)
+		return err;
 	container_event(ev, "remove", container);
 	return dstack_measure_publish(ev, NULL, publish_remove, container,
 				      NULL);
@@ -456,5 +463,6 @@ int dstack_control_event(const char *name, const void *payload, size_t len)
 	if (!draft)
 		return -ENOMEM;
 	err = dstack_event_foreign(&draft->ev, name, payload, len);
+	draft->ev.quota = &dstack_quota_host;
 	return err ?: dstack_measure(&draft->ev, NULL);
 }

@@ -29,6 +29,7 @@
 #include "log.h"
 #include "measure.h"
 #include "policy.h"
+#include "quota.h"
 #include "quote.h"
 #include "vet.h"
 
@@ -112,9 +113,13 @@ static int do_get_quote(struct caller *caller, void *arg)
 static int read_records(struct dstack_read_log *get, void *buf)
 {
 	u64 end = dstack_log_count(), seq = get->seq;
-	size_t used = dstack_log_read(&seq, end, buf, get->buf_len);
+	ssize_t used = dstack_log_read(&seq, end, buf, get->buf_len);
 
 	get->out_count = end;
+	if (used == -ENODATA)
+		get->out_next = seq;
+	if (used < 0)
+		return used;
 	if (!used && seq < end)
 		return -ENOSPC;
 	if (copy_to_user(u64_to_user_ptr(get->buf), buf, used))
@@ -146,8 +151,16 @@ static int do_read_log(struct caller *caller, void *arg)
 	return err;
 }
 
+/* What the caller records counts against it. */
+static struct dstack_quota *quota_of(const struct caller *caller)
+{
+	return caller->container ? caller->container->quota :
+				   &dstack_quota_host;
+}
+
 static int do_extend(struct caller *caller, void *arg)
 {
+	struct dstack_quota *quota = quota_of(caller);
 	struct dstack_extend *extend = arg;
 	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	void *data __free(kfree) = NULL;
@@ -166,7 +179,12 @@ static int do_extend(struct caller *caller, void *arg)
 	draft = dstack_draft_get();
 	if (!draft)
 		return -ENOMEM;
+	if (!dstack_quota_take(quota, DSTACK_QUOTA_USER)) {
+		dstack_measure_refused(quota, DSTACK_QUOTA_USER);
+		return -EDQUOT;
+	}
 	dstack_event_begin(&draft->ev, DSTACK_EVENT_USER);
+	draft->ev.quota = quota;
 	dstack_event_str(&draft->ev, "id", id_of(caller));
 	dstack_event_str(&draft->ev, "name", (const char *)extend->name);
 	dstack_event_hex(&draft->ev, "data", data, extend->data_len);
@@ -222,7 +240,7 @@ static int do_why(struct caller *caller, void *arg)
 /**
  * struct op - one ioctl
  * @fn: the work; may change the structure, which goes back on success, and on
- *	ENOSPC, so that the caller learns the size
+ *	ENOSPC and ENODATA, so that the caller learns the size and the place
  * @size: of its structure in this kernel
  * @min_size: of its structure in ABI 1; smaller is EINVAL
  */
@@ -287,7 +305,7 @@ static int call(struct caller *caller, const struct op *op, void __user *uptr)
 	if (copy_to_user(uptr, &arg, min_t(size_t, size, op->size)))
 		return -EFAULT;
 	err = op->fn(caller, &arg);
-	if (err && err != -ENOSPC)
+	if (err && err != -ENOSPC && err != -ENODATA)
 		return err;
 	if (copy_to_user(uptr, &arg, min_t(size_t, size, op->size)))
 		return -EFAULT;

@@ -35,6 +35,7 @@ static const struct dstack_schema {
 		{ "id", "digest", "reason", "epoch", "storage", "path" } },
 	[DSTACK_EVENT_TAMPER] = { "dstack.tamper",
 		{ "id", "what", "verdict", "count" } },
+	[DSTACK_EVENT_QUOTA] = { "dstack.quota", { "id", "what", "count" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";
@@ -130,6 +131,7 @@ void dstack_event_begin(struct dstack_event *ev, enum dstack_event_id id)
 	ev->err = 0;
 	ev->len = 0;
 	ev->name = schemas[id].name;
+	ev->quota = NULL;
 	put(ev, DSTACK_EVENT_VERSION, strlen(DSTACK_EVENT_VERSION));
 }
 
@@ -294,6 +296,7 @@ int dstack_event_foreign(struct dstack_event *ev, const char *name,
 	ev->err = 0;
 	ev->len = 0;
 	ev->name = name;
+	ev->quota = NULL;
 	put(ev, payload, len);
 	return ev->err;
 }

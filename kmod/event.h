@@ -21,6 +21,8 @@
 
 #include "pure.h"
 
+struct dstack_quota;
+
 #define DSTACK_EVENT_TYPE	0x08000001U
 #define DSTACK_EVENT_PREFIX	"dstack."
 #define DSTACK_EVENT_VERSION	"v=1"
@@ -42,6 +44,7 @@ enum dstack_event_id {
 	DSTACK_EVENT_REGISTER,	/* somebody else opened the register */
 	DSTACK_EVENT_KERNEL,	/* a module or firmware, first time */
 	DSTACK_EVENT_TAMPER,	/* an attempt to get around all this */
+	DSTACK_EVENT_QUOTA,	/* a container wanted to record too much */
 	__DSTACK_EVENT_MAX
 };
 
@@ -73,6 +76,8 @@ enum dstack_tamper {
  * @err: first error; sticky, reported by dstack_event_end()
  * @len: bytes of @payload in use
  * @name: NUL-terminated; the schema's, or the caller's
+ * @quota: kernel only: of the container that it counts against, NULL for the
+ *	kernel's own; dstack_event_begin() and _foreign() set NULL
  * @payload: not terminated
  *
  * Append the values in the schema's order; a wrong key is an error, so that
@@ -84,6 +89,7 @@ struct dstack_event {
 	int err;
 	u32 len;
 	const char *name;
+	struct dstack_quota *quota;
 	u8 payload[DSTACK_PAYLOAD_MAX];
 };
 

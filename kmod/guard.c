@@ -29,6 +29,7 @@
 #include "identity.h"
 #include "measure.h"
 #include "policy.h"
+#include "quota.h"
 #include "storage.h"
 #include "tamper.h"
 #include "vet.h"
@@ -76,6 +77,7 @@ static int record(struct file *file, const char *verdict, u64 count)
 	ev = &draft->ev;
 	path = file_path(file, draft->path, sizeof(draft->path));
 	dstack_event_begin(ev, DSTACK_EVENT_REGISTER);
+	ev->quota = container ? container->quota : &dstack_quota_host;
 	dstack_event_str(ev, "id", container ? container->id : DSTACK_HOST_ID);
 	dstack_event_str(ev, "verdict", verdict);
 	dstack_event_u64(ev, "count", count);

@@ -19,6 +19,7 @@
 
 #include "identity.h"
 #include "limits.h"
+#include "quota.h"
 
 /* By cgroup id.  Written under xa_lock, read under RCU. */
 static DEFINE_XARRAY(containers);
@@ -38,6 +39,7 @@ static void release(struct kref *ref)
 		container_of(ref, struct dstack_container, ref);
 
 	dstack_seen_exit(&container->seen);
+	dstack_quota_put(container->quota);
 	if (container->cgroup)
 		cgroup_put(container->cgroup);
 	call_rcu(&container->rcu, free_rcu_done);
@@ -63,8 +65,10 @@ static struct dstack_container *new_container(void)
 	container = kzalloc_obj(*container, GFP_KERNEL_ACCOUNT);
 	if (!container)
 		return ERR_PTR(-ENOMEM);
-	err = dstack_seen_init(&container->seen);
+	container->quota = dstack_quota_alloc(container->id);
+	err = container->quota ? dstack_seen_init(&container->seen) : -ENOMEM;
 	if (err) {
+		dstack_quota_put(container->quota);
 		kfree(container);
 		return ERR_PTR(err);
 	}
@@ -84,6 +88,8 @@ int __init dstack_identity_init(void)
 		return PTR_ERR(host);
 	strscpy(host->id, DSTACK_HOST_ID);
 	strscpy(host->section, DSTACK_HOST_ID);
+	dstack_quota_put(host->quota);
+	host->quota = dstack_quota_get(&dstack_quota_host);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 
 struct cgroup;
 struct task_struct;
+struct dstack_quota;
 
 /**
  * struct dstack_container - one registered container, or the host
@@ -33,11 +34,12 @@ struct task_struct;
  *	under the measure lock, else read as a hint
  * @mode_epoch: of the policy that chose it
  * @seen: what was already recorded
+ * @quota: how much of the log it has used
  * @allowed: verdicts that let something run
  * @denied: verdicts that did not, or in MEASURE would not
  * @tampers: how often its processes tried what
  *
- * Immutable once registered, but for @mode, @seen and the counters.
+ * Immutable once registered, but for @mode, @seen, @quota and the counters.
  */
 struct dstack_container {
 	struct kref ref;
@@ -51,6 +53,7 @@ struct dstack_container {
 	enum dstack_mode mode;
 	u64 mode_epoch;
 	struct dstack_seen seen;
+	struct dstack_quota *quota;
 	atomic64_t allowed;
 	atomic64_t denied;
 	atomic64_t tampers[__DSTACK_TAMPER_MAX];

@@ -9,11 +9,29 @@
 
 #include <linux/sizes.h>
 
-/* Records that wait for the daemon; past it, container execs fail. */
+/* Bytes of records that wait for the daemon; past it, container execs fail. */
 #define DSTACK_LOG_PENDING_MAX	SZ_16M
 
+/*
+ * Of these, what only the operator's changes may use, and what else only
+ * containers of which little waits.
+ */
+#define DSTACK_LOG_RESERVE	SZ_1M
+#define DSTACK_LOG_SPARE	SZ_1M
+#define DSTACK_LOG_LITTLE	SZ_8K
+
 /* When so much waits, POLLPRI tells a daemon that gathers not to. */
-#define DSTACK_LOG_PENDING_HIGH	SZ_4M
+#define DSTACK_LOG_PENDING_HIGH	SZ_1M
+
+/* Digests that stay when the daemon has stored the events: 3 MiB. */
+#define DSTACK_LOG_DIGESTS	65536ULL
+
+/*
+ * What a container may record a second, and how much at once when it was quiet
+ * before: events of its own; and files that are not approved.
+ */
+#define DSTACK_QUOTA_RATE	256
+#define DSTACK_QUOTA_BURST	16384LL
 
 /* Registered containers. */
 #define DSTACK_CONTAINERS_MAX	4096

@@ -4,12 +4,13 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Invariant: base, folded with the digests [0, count), is the register.  It is
- * folded when somebody asks, and as far as the daemon has acknowledged: no exec
- * waits for it.  The digests stay for ever; names and payloads stay until the
- * daemon has stored them.  Writers are serialised by measure.c.  Everything
- * that can fail happens in prepare and reserve, so that nothing can fail once
- * the register is extended.
+ * Invariant: the digests [0, count), folded, are the register.  They are folded
+ * when somebody asks, and as far as the daemon has acknowledged: no exec waits
+ * for it.  Names and payloads stay until the daemon has stored them, and the
+ * newest digests longer: of those before, the value that they fold to is all
+ * that is kept.  Writers are serialised by measure.c.  Everything that can
+ * fail happens in prepare and reserve, so that nothing can fail once the
+ * register is extended.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -24,31 +25,36 @@
 #include <linux/xarray.h>
 
 #include "event.h"
+#include "fold.h"
 #include "limits.h"
 #include "log.h"
-
-#define PAGE_DIGESTS	(PAGE_SIZE / DSTACK_REGISTER_SIZE)
+#include "quota.h"
 
 /**
  * struct dstack_record - one event
  * @rcu: for freeing while readers copy
+ * @quota: whose it counts against, NULL for the kernel's own
  * @digest: what the register is extended with
- * @name_len: bytes of name in @data
+ * @size: bytes of memory that it takes
  * @payload_len: bytes of payload in @data, after the name
+ * @name_len: bytes of name in @data
+ * @modest: others of the same container come first: those that it needs to run
  * @data: name and payload
  *
  * Immutable once committed.
  */
 struct dstack_record {
 	struct rcu_head rcu;
+	struct dstack_quota *quota;
 	u8 digest[DSTACK_REGISTER_SIZE];
-	u16 name_len;
+	u32 size;
 	u32 payload_len;
+	u16 name_len;
+	bool modest;
 	u8 data[];
 };
 
 static DEFINE_XARRAY(records);	/* by seq: those that the daemon lacks */
-static DEFINE_XARRAY(digests);	/* by seq / PAGE_DIGESTS: pages, all events */
 static DECLARE_WAIT_QUEUE_HEAD(grown);
 
 /*
@@ -58,22 +64,12 @@ static DECLARE_WAIT_QUEUE_HEAD(grown);
 static DEFINE_MUTEX(lock);
 static u64 count;		/* written under lock, read anywhere */
 static u64 acked;
-static u64 pending;
+static u64 pending;		/* bytes of records that wait */
 
-/* Outside of lock: no commit waits for a fold. */
-static DEFINE_MUTEX(fold_lock);
-static u8 base[DSTACK_REGISTER_SIZE];	/* constant */
-static u8 value[DSTACK_REGISTER_SIZE];	/* of the digests [0, folded) */
-static u64 folded;
-
-/**
- * dstack_log_init() - an empty log
- * @start: what the register holds now
- */
-void __init dstack_log_init(const u8 start[DSTACK_REGISTER_SIZE])
+static void free_record(struct dstack_record *record)
 {
-	memcpy(base, start, sizeof(base));
-	memcpy(value, start, sizeof(value));
+	dstack_quota_put(record->quota);
+	kfree_rcu(record, rcu);
 }
 
 /**
@@ -83,45 +79,11 @@ void dstack_log_exit(void)
 {
 	struct dstack_record *record;
 	unsigned long index;
-	void *page;
 
 	xa_for_each(&records, index, record)
-		kfree(record);
+		free_record(record);
 	xa_destroy(&records);
-	xa_for_each(&digests, index, page)
-		free_page((unsigned long)page);
-	xa_destroy(&digests);
-	rcu_barrier();
-}
-
-static size_t footprint(const struct dstack_record *record)
-{
-	return sizeof(*record) + record->name_len + record->payload_len;
-}
-
-/* Have a page for the digest of event @seq; it stays if the event does not. */
-static int reserve_digest(u64 seq)
-{
-	unsigned long index = seq / PAGE_DIGESTS;
-	void *page;
-	int err;
-
-	if (xa_load(&digests, index))
-		return 0;
-	page = (void *)get_zeroed_page(GFP_KERNEL);
-	if (!page)
-		return -ENOMEM;
-	err = xa_err(xa_store(&digests, index, page, GFP_KERNEL));
-	if (err)
-		free_page((unsigned long)page);
-	return err;
-}
-
-static u8 *digest_slot(u64 seq)
-{
-	u8 *page = xa_load(&digests, seq / PAGE_DIGESTS);
-
-	return page + seq % PAGE_DIGESTS * DSTACK_REGISTER_SIZE;
+	dstack_fold_exit();
 }
 
 /**
@@ -136,12 +98,17 @@ struct dstack_record *dstack_log_prepare(const struct dstack_event *ev)
 {
 	size_t name_len = strlen(ev->name);
 	struct dstack_record *record;
+	size_t size;
 	int err;
 
-	record = kmalloc(struct_size(record, data, name_len + ev->len),
-			 GFP_KERNEL);
+	size = kmalloc_size_roundup(struct_size(record, data,
+						name_len + ev->len));
+	record = kmalloc(size, GFP_KERNEL);
 	if (!record)
 		return ERR_PTR(-ENOMEM);
+	record->quota = ev->quota;
+	record->size = size;
+	record->modest = ev->id == DSTACK_EVENT_USER;
 	record->name_len = name_len;
 	record->payload_len = ev->len;
 	memcpy(record->data, ev->name, name_len);
@@ -167,16 +134,18 @@ void dstack_log_drop(struct dstack_record *record)
 
 /**
  * dstack_log_reserve() - the place of the next record
+ * @record: prepared
  *
  * Context: under measure.c's lock, so that one reservation is open at a time.
- * Return: 0, for dstack_log_commit() or dstack_log_cancel(); -ENOBUFS if the
- * daemon does not drain, -ENOMEM.
+ * Return: 0, for dstack_log_commit() or dstack_log_cancel(); -ENOBUFS if too
+ * many of its container's records wait for the daemon, or of all; -ENOMEM.
  */
-int dstack_log_reserve(void)
+int dstack_log_reserve(const struct dstack_record *record)
 {
-	if (READ_ONCE(pending) >= DSTACK_LOG_PENDING_MAX)
+	if (!dstack_quota_has_room(record->quota, READ_ONCE(pending),
+				   record->modest))
 		return -ENOBUFS;
-	return reserve_digest(count) ?:
+	return dstack_fold_reserve(count) ?:
 		xa_reserve(&records, count, GFP_KERNEL);
 }
 
@@ -201,6 +170,17 @@ bool dstack_log_is_high(void)
 	return READ_ONCE(pending) >= DSTACK_LOG_PENDING_HIGH;
 }
 
+/* @size: of a record that comes, or the negative one of a record that goes. */
+static void count_waiting(const struct dstack_record *record, s64 size)
+{
+	struct dstack_quota *quota = record->quota;
+
+	lockdep_assert_held(&lock);
+	WRITE_ONCE(pending, pending + size);
+	if (quota)
+		WRITE_ONCE(quota->waiting, quota->waiting + size);
+}
+
 /**
  * dstack_log_commit() - append; cannot fail
  * @record: prepared, its place reserved, and in the register
@@ -214,10 +194,11 @@ u64 dstack_log_commit(struct dstack_record *record)
 
 	mutex_lock(&lock);
 	seq = count;
-	memcpy(digest_slot(seq), record->digest, sizeof(record->digest));
+	dstack_fold_put(seq, record->digest);
 	/* The slot is reserved: this allocates nothing. */
 	xa_store(&records, seq, record, GFP_KERNEL);
-	WRITE_ONCE(pending, pending + footprint(record));
+	count_waiting(record, record->size);
+	dstack_quota_get(record->quota);
 	/* Pairs with the smp_load_acquire() in dstack_log_count(). */
 	smp_store_release(&count, seq + 1);
 	mutex_unlock(&lock);
@@ -247,22 +228,21 @@ u64 dstack_log_count(void)
 	return smp_load_acquire(&count);
 }
 
-/* Let value be that of the first @end events at least; they are committed. */
-static int fold(u64 end)
+/* Of a tree that has an entry for each index from @from to @to. */
+static u64 count_nodes(u64 from, u64 to)
 {
-	lockdep_assert_held(&fold_lock);
-	while (folded < end) {
-		int err = dstack_event_fold(value, digest_slot(folded));
+	u64 nr = 0;
 
-		if (err)
-			return err;
-		folded++;
-	}
-	return 0;
+	do {
+		from >>= XA_CHUNK_SHIFT;
+		to >>= XA_CHUNK_SHIFT;
+		nr += to - from + 1;
+	} while (to);
+	return nr;
 }
 
 /**
- * dstack_log_stats() - where the log stands, consistently
+ * dstack_log_stats() - where the log stands
  * @stats: filled in
  *
  * Return: 0 or -errno of the hash.
@@ -271,17 +251,17 @@ int dstack_log_stats(struct dstack_log_stats *stats)
 {
 	int err;
 
-	guard(mutex)(&fold_lock);
-	stats->count = dstack_log_count();
-	err = fold(stats->count);
-	if (err)
-		return err;
-	memcpy(stats->value, value, sizeof(value));
-	memcpy(stats->base, base, sizeof(base));
-	guard(mutex)(&lock);
-	stats->acked = acked;
-	stats->pending = pending;
-	return 0;
+	/* In this order no more is acknowledged than there is. */
+	scoped_guard(mutex, &lock) {
+		stats->acked = acked;
+		stats->pending = pending;
+		stats->memory = pending + count_nodes(acked, count) *
+				sizeof(struct xa_node);
+	}
+	err = dstack_fold_to(dstack_log_count(), &stats->fold);
+
+	stats->memory += stats->fold.memory;
+	return err;
 }
 
 /**
@@ -297,12 +277,11 @@ int dstack_log_stats(struct dstack_log_stats *stats)
 int dstack_log_ack(u64 stored)
 {
 	struct dstack_record *record;
-	int err = 0;
+	int err;
 
 	if (stored > dstack_log_count())
 		return -ERANGE;
-	scoped_guard(mutex, &fold_lock)
-		err = fold(stored);
+	err = dstack_fold_to(stored, NULL);
 	if (err)
 		return err;
 	mutex_lock(&lock);
@@ -310,39 +289,43 @@ int dstack_log_ack(u64 stored)
 		err = -ERANGE;
 	while (!err && acked < stored) {
 		record = xa_erase(&records, acked++);
-		WRITE_ONCE(pending, pending - footprint(record));
-		kfree_rcu(record, rcu);
+		count_waiting(record, -(s64)record->size);
+		free_record(record);
 	}
 	mutex_unlock(&lock);
+	if (!err)
+		dstack_fold_forget(stored - min(stored, DSTACK_LOG_DIGESTS));
 	return err;
 }
 
-/* Write event @seq to @buf if it fits.  Returns its size there. */
+/* Write event @seq to @buf if it fits.  Its size, or 0 if it is forgotten. */
 static size_t copy_record(u64 seq, void *buf, size_t cap)
 {
 	struct dstack_log_record *out = buf;
 	struct dstack_record *record;
+	u8 digest[DSTACK_REGISTER_SIZE];
 	size_t len = 0, size;
 
-	rcu_read_lock();
+	guard(rcu)();
+	if (!dstack_fold_digest(seq, digest))
+		return 0;
 	record = xa_load(&records, seq);
 	if (record)
 		len = record->name_len + record->payload_len;
 	size = ALIGN(sizeof(*out) + len, 8);
-	if (size <= cap) {
-		memset(out, 0, size);
-		out->size = size;
-		out->seq = seq;
-		memcpy(out->digest, digest_slot(seq), sizeof(out->digest));
-		if (record) {
-			out->name_len = record->name_len;
-			out->payload_len = record->payload_len;
-			memcpy(out->data, record->data, len);
-		} else {
-			out->flags = DSTACK_RECORD_F_DRAINED;
-		}
+	if (size > cap)
+		return size;
+	memset(out, 0, size);
+	out->size = size;
+	out->seq = seq;
+	memcpy(out->digest, digest, sizeof(out->digest));
+	if (record) {
+		out->name_len = record->name_len;
+		out->payload_len = record->payload_len;
+		memcpy(out->data, record->data, len);
+	} else {
+		out->flags = DSTACK_RECORD_F_DRAINED;
 	}
-	rcu_read_unlock();
 	return size;
 }
 
@@ -353,16 +336,21 @@ static size_t copy_record(u64 seq, void *buf, size_t cap)
  * @buf: where to
  * @cap: its size
  *
- * Return: bytes written.
+ * Return: bytes written; -ENODATA if the first wanted is forgotten, and @seq is
+ * then set to the first that is not.
  */
-size_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap)
+ssize_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap)
 {
 	size_t used = 0;
 
 	while (*seq < end) {
 		size_t size = copy_record(*seq, buf + used, cap - used);
 
-		if (size > cap - used)
+		if (!size && !used) {
+			*seq = dstack_fold_first();
+			return -ENODATA;
+		}
+		if (!size || size > cap - used)
 			break;
 		used += size;
 		(*seq)++;

@@ -10,6 +10,8 @@
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
 
+#include "fold.h"
+
 struct dstack_event;
 struct dstack_record;
 struct poll_table_struct;
@@ -17,33 +19,30 @@ struct file;
 
 /**
  * struct dstack_log_stats - where the log stands
- * @value: what the events replay to
- * @base: the register before the first event
- * @count: events
+ * @fold: what the events replay to, and how many there are
  * @acked: events that the daemon has stored
  * @pending: bytes that wait for the daemon
+ * @memory: bytes of memory that the log takes, @pending and digests included
  */
 struct dstack_log_stats {
-	u8 value[DSTACK_REGISTER_SIZE];
-	u8 base[DSTACK_REGISTER_SIZE];
-	u64 count;
+	struct dstack_fold fold;
 	u64 acked;
 	u64 pending;
+	u64 memory;
 };
 
-void dstack_log_init(const u8 start[DSTACK_REGISTER_SIZE]);
 void dstack_log_exit(void);
 
 struct dstack_record *dstack_log_prepare(const struct dstack_event *ev);
 void dstack_log_drop(struct dstack_record *record);
-int dstack_log_reserve(void);
+int dstack_log_reserve(const struct dstack_record *record);
 const u8 *dstack_log_digest(const struct dstack_record *record);
 u64 dstack_log_commit(struct dstack_record *record);
 void dstack_log_cancel(void);
 int dstack_log_stats(struct dstack_log_stats *stats);
 int dstack_log_ack(u64 stored);
 
-size_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap);
+ssize_t dstack_log_read(u64 *seq, u64 end, void *buf, size_t cap);
 u64 dstack_log_count(void);
 bool dstack_log_is_high(void);
 void dstack_log_poll(struct file *file, struct poll_table_struct *wait);

@@ -15,6 +15,7 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -22,8 +23,10 @@
 #include "backend.h"
 #include "draft.h"
 #include "event.h"
+#include "fold.h"
 #include "log.h"
 #include "measure.h"
+#include "quota.h"
 #include "trace/trace.h"
 
 static DEFINE_MUTEX(lock);
@@ -45,7 +48,7 @@ int __init dstack_measure_init(void)
 		return -ENOMEM;
 	err = dstack_backend()->report(no_data, report);
 	if (!err)
-		dstack_log_init(report->value);
+		dstack_fold_init(report->value);
 	return err;
 }
 
@@ -63,7 +66,7 @@ static int append(struct dstack_record *record, u64 *seq)
 	int err;
 
 	lockdep_assert_held(&lock);
-	err = dstack_log_reserve();
+	err = dstack_log_reserve(record);
 	if (err)
 		return err;
 	err = dstack_backend()->extend(dstack_log_digest(record));
@@ -71,6 +74,68 @@ static int append(struct dstack_record *record, u64 *seq)
 		dstack_log_cancel();
 	else
 		*seq = dstack_log_commit(record);
+	return err;
+}
+
+/*
+ * What is not recorded one by one is recorded by its number.  This counts
+ * against nobody: a container that is out of quota must not get away with it.
+ */
+static int tell_refused(struct dstack_quota *quota, enum dstack_quota_kind kind,
+			u64 count)
+{
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	struct dstack_event *ev;
+	int err;
+
+	if (!draft)
+		return -ENOMEM;
+	ev = &draft->ev;
+	dstack_event_begin(ev, DSTACK_EVENT_QUOTA);
+	dstack_event_str(ev, "id", quota->id);
+	dstack_event_str(ev, "what", dstack_quota_name(kind));
+	dstack_event_u64(ev, "count", count);
+	err = dstack_measure(ev, NULL);
+	if (!err)
+		atomic64_set(&quota->told[kind], count);
+	return err;
+}
+
+/**
+ * dstack_measure_refused() - a container wanted to record too much
+ * @quota: of the container, which is there
+ * @kind: of what
+ *
+ * Context: sleeps; takes the measure lock.
+ */
+void dstack_measure_refused(struct dstack_quota *quota,
+			    enum dstack_quota_kind kind)
+{
+	u64 count = atomic64_inc_return(&quota->refused[kind]);
+
+	/* At 1, 2, 4, 8, ...: the count goes on if this fails. */
+	if (is_power_of_2(count))
+		tell_refused(quota, kind, count);
+}
+
+/**
+ * dstack_measure_quota() - record what was refused since it was last said
+ * @quota: of a container that goes
+ *
+ * Context: sleeps; takes the measure lock.
+ * Return: 0 or as dstack_measure().
+ */
+int dstack_measure_quota(struct dstack_quota *quota)
+{
+	enum dstack_quota_kind kind;
+	int err = 0;
+
+	for (kind = 0; !err && kind < __DSTACK_QUOTA_MAX; kind++) {
+		u64 count = atomic64_read(&quota->refused[kind]);
+
+		if (count != atomic64_read(&quota->told[kind]))
+			err = tell_refused(quota, kind, count);
+	}
 	return err;
 }
 
@@ -84,9 +149,9 @@ static int append(struct dstack_record *record, u64 *seq)
  * @seq_out: the event's position, may be NULL
  *
  * Context: sleeps; takes the measure lock.
- * Return: 0; -ENOBUFS if the daemon does not drain, -ENOMEM, -EBUSY or -EIO of
- * the register.  Then neither log nor register has the event, and @publish was
- * not called.
+ * Return: 0; -ENOBUFS if too much waits for the daemon, of the event's
+ * container or of all; -ENOMEM, -EBUSY or -EIO of the register.  Then neither
+ * log nor register has the event, and @publish was not called.
  */
 int dstack_measure_publish(const struct dstack_event *ev,
 			   bool (*done)(void *arg), void (*publish)(void *arg),
@@ -118,6 +183,8 @@ int dstack_measure_publish(const struct dstack_event *ev,
 		dstack_log_drop(record);
 	else if (seq_out)
 		*seq_out = seq;
+	if (err == -ENOBUFS && ev->quota)
+		dstack_measure_refused(ev->quota, DSTACK_QUOTA_ROOM);
 	return err;
 }
 
@@ -157,14 +224,15 @@ int dstack_measure_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 	err = dstack_log_stats(&stats);
 	if (err)
 		return err;
-	if (memcmp(report->value, stats.value, sizeof(stats.value))) {
+	if (memcmp(report->value, stats.fold.value,
+		   sizeof(stats.fold.value))) {
 		if (!diverged)
 			pr_err("the register was extended by somebody else: no quote of this boot verifies any more\n");
 		WRITE_ONCE(diverged, true);
 	}
 	if (diverged)
 		return -ENOTRECOVERABLE;
-	*count = stats.count;
+	*count = stats.fold.count;
 	return 0;
 }
 

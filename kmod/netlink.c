@@ -34,6 +34,7 @@
 #include "measure.h"
 #include "netlink.h"
 #include "policy.h"
+#include "quota.h"
 #include "vet.h"
 
 /**
@@ -109,21 +110,27 @@ static int pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
 static int put_log(struct sk_buff *msg)
 {
 	struct dstack_log_stats stats;
+	const struct dstack_fold *fold;
 	int err;
 
 	err = dstack_log_stats(&stats);
 	if (err)
 		return err;
-	if (nla_put(msg, DSTACK_A_REGISTER, sizeof(stats.value),
-		    stats.value) ||
-	    nla_put(msg, DSTACK_A_BASE, sizeof(stats.base), stats.base) ||
+	fold = &stats.fold;
+	if (nla_put(msg, DSTACK_A_REGISTER, sizeof(fold->value), fold->value) ||
+	    nla_put(msg, DSTACK_A_BASE, sizeof(fold->base), fold->base) ||
 	    nla_put_u32(msg, DSTACK_A_DIVERGED, dstack_measure_diverged()) ||
-	    nla_put_u64_64bit(msg, DSTACK_A_LOG_COUNT, stats.count,
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_COUNT, fold->count,
 			      DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_LOG_ACKED, stats.acked,
 			      DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_LOG_PENDING, stats.pending,
-			      DSTACK_A_PAD))
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_MEMORY, stats.memory,
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_FIRST, fold->first,
+			      DSTACK_A_PAD) ||
+	    nla_put(msg, DSTACK_A_LOG_START, sizeof(fold->start), fold->start))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -370,6 +377,12 @@ static int put_container(struct sk_buff *msg,
 			      DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_DENIED,
 			      atomic64_read(&container->denied),
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_LOG_PENDING,
+			      READ_ONCE(container->quota->waiting),
+			      DSTACK_A_PAD) ||
+	    nla_put_u64_64bit(msg, DSTACK_A_REFUSED,
+			      dstack_quota_refused(container->quota),
 			      DSTACK_A_PAD) ||
 	    nla_put_u32(msg, DSTACK_A_MODE, READ_ONCE(container->mode)))
 		return -EMSGSIZE;

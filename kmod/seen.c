@@ -162,19 +162,16 @@ void dstack_seen_add(struct dstack_seen *seen,
  * @digest: the file; none if it was not identified
  * @kind: its role
  *
- * Files past DSTACK_SEEN_MAX share the count of those without a digest.
- *
  * Return: how often this file was denied in this role, from 1; each number is
- * returned once.  0 if it could not be counted.
+ * returned once.  0 if there is no room or no memory to count it.
  */
 u64 dstack_seen_denied(struct dstack_seen *seen,
 		       const struct dstack_digest *digest,
 		       enum dstack_kind kind)
 {
-	static const struct dstack_digest none;
 	struct seen_file *file;
 
 	BUILD_BUG_ON(BIT(KINDS) - 1 != __DSTACK_KIND_ALL);
-	file = find_or_add(seen, digest) ?: find_or_add(seen, &none);
+	file = find_or_add(seen, digest);
 	return file ? atomic64_inc_return(&file->denied[ilog2(kind)]) : 0;
 }

@@ -29,6 +29,7 @@
 #include "identity.h"
 #include "measure.h"
 #include "policy.h"
+#include "quota.h"
 #include "seen.h"
 #include "storage.h"
 #include "trace/trace.h"
@@ -135,6 +136,14 @@ static enum dstack_event_id event_of(enum dstack_kind kind)
 	return DSTACK_EVENT_EXEC;
 }
 
+static void begin(struct dstack_event *ev, enum dstack_event_id event,
+		  const struct dstack_container *container)
+{
+	dstack_event_begin(ev, event);
+	ev->quota = container->quota;
+	dstack_event_str(ev, "id", container->id);
+}
+
 /* The fields that every event about a file ends with. */
 static void put_file(struct dstack_draft *draft, struct file *file,
 		     const struct dstack_verdict *verdict)
@@ -206,12 +215,16 @@ static int record_run(struct file *file, enum dstack_kind kind,
 
 	if (known && once)
 		return 0;
+	if (!known && verdict->reason != DSTACK_REASON_APPROVED &&
+	    !dstack_quota_take(container->quota, DSTACK_QUOTA_FILE)) {
+		dstack_measure_refused(container->quota, DSTACK_QUOTA_FILE);
+		return -EDQUOT;
+	}
 	draft = dstack_draft_get();
 	if (!draft)
 		return -ENOMEM;
 	ev = &draft->ev;
-	dstack_event_begin(ev, event_of(kind));
-	dstack_event_str(ev, "id", container->id);
+	begin(ev, event_of(kind), container);
 	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
 	put_file(draft, file, verdict);
@@ -263,8 +276,7 @@ static int follow_mode(struct dstack_container *container,
 	if (!draft)
 		return -ENOMEM;
 	ev = &draft->ev;
-	dstack_event_begin(ev, DSTACK_EVENT_MODE);
-	dstack_event_str(ev, "id", container->id);
+	begin(ev, DSTACK_EVENT_MODE, container);
 	dstack_event_str(ev, "from", dstack_mode_name(from));
 	dstack_event_str(ev, "to", dstack_mode_name(verdict->mode));
 	dstack_event_u64(ev, "epoch", verdict->epoch);
@@ -282,14 +294,17 @@ static void record_denial(struct file *file, enum dstack_kind kind,
 	struct dstack_event *ev;
 
 	/* At 1, 2, 4, 8, ...: many denials make few records. */
-	if (!is_power_of_2(count))
+	if (count && !is_power_of_2(count))
 		return;
+	if (!count || !dstack_quota_take(container->quota, DSTACK_QUOTA_FILE)) {
+		dstack_measure_refused(container->quota, DSTACK_QUOTA_FILE);
+		return;
+	}
 	draft = dstack_draft_get();
 	if (!draft)
 		return;
 	ev = &draft->ev;
-	dstack_event_begin(ev, DSTACK_EVENT_DENY);
-	dstack_event_str(ev, "id", container->id);
+	begin(ev, DSTACK_EVENT_DENY, container);
 	dstack_event_str(ev, "kind", dstack_kind_name(kind));
 	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
@@ -367,9 +382,10 @@ static bool is_own_mapping(const struct file *file)
  * @kind: the role in which it is about to run
  *
  * Context: sleeps; called by the hooks with no lock of the module held.
- * Return: 0 to let it run; -EACCES by policy; -ENOBUFS if the daemon does not
- * drain the log; -EBUSY or -EIO if the register could not be extended; -EINTR,
- * -ENOMEM or a read error if the file could not be hashed.
+ * Return: 0 to let it run; -EACCES by policy; -ENOBUFS if too much waits for
+ * the daemon; -EDQUOT if too many files were new that are not approved; -EBUSY
+ * or -EIO if the register could not be extended; -EINTR, -ENOMEM or a read
+ * error if the file could not be hashed.
  */
 int dstack_vet(struct file *file, enum dstack_kind kind)
 {

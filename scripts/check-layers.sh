@@ -24,8 +24,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # own header.  NAME/ stands for every file of that directory.
 levels='
 0 compat/ limits trace/ pure
-1 event hash storage cache seen backend_ops
-2 table draft backend/ identity
+1 event hash quota storage cache seen backend_ops
+2 table draft fold backend/ identity
 3 backend digest log policy
 4 measure
 5 vet tamper quote key control

@@ -184,6 +184,14 @@ static inline int replay_record(const struct dstack_log_record *record,
 	return 0;
 }
 
+/* From the first event whose digest the module has not forgotten. */
+static inline void replay_begin(struct replay *replay,
+				const struct libdstack_status *status)
+{
+	replay->next = status->log_first;
+	memcpy(replay->value, status->log_start, sizeof(replay->value));
+}
+
 /* Fold in what there is before event @end. */
 static inline int replay_to(struct replay *replay, uint64_t end)
 {
@@ -209,7 +217,7 @@ static inline int log_replays(struct libdstack_control *control, int fd)
 	err = libdstack_status(control, &status);
 	if (err)
 		return err;
-	memcpy(replay.value, status.base, sizeof(replay.value));
+	replay_begin(&replay, &status);
 	err = replay_to(&replay, status.log_count);
 	if (err)
 		return err;

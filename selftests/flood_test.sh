@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: MIT
 # Copyright The dstack for Linux authors
 #
-# The disk is full and stays full, until the kernel keeps no more events: the
-# documented errno for what is in a container, nothing for the host, and no
-# event lost once there is space.  Leaves a log of tens of megabytes behind.
+# The disk is full and stays full, until the kernel keeps no more events of a
+# container that adds them: the documented errno for what is in that container,
+# nothing for another one or the host, and no event lost once there is space.
 # shellcheck source=selftests/daemon.sh
 . "$(dirname "$0")/daemon.sh"
 
 begin_daemon flood
+other=$cgroup.other
+mkdir "$other"
+dstackctl container add --cgroup "$other" --id "$id.other" --section test \
+	--app-id "$app_id" || die "can't add a container"
 usual=$log
 manage "$work/socket"
 fs tmpfs "$work/full" -o "size=$(($(stat -c %s "$log") / 1024 + 256))k"
@@ -16,12 +20,21 @@ move_to "$work/full"
 dd if=/dev/zero of="$work/full/filler" bs=4096 2>/dev/null
 fill
 
+flood() {
+	"$tests/prog_volume" -n -c "$1" 20000 1024
+}
+
 expect_message 'exec in container .* denied: .*-105'
 claim kernel_keeps_events_until_it_keeps_no_more \
-	is "$("$tests/prog_flood")" ENOBUFS
-claim programs_in_containers_then_give_enobufs is "$(run "$good")" ENOBUFS
+	has "$(flood "$cgroup")" '^ENOBUFS after [1-9]'
+claim programs_in_the_container_still_run is "$(run "$good")" hello
+claim denials_take_what_is_left is "$("$tests/prog_distinct" -c "$cgroup" \
+	"$work/distinct" 0 4000)" 'EACCES 4000'
+claim programs_in_the_container_then_give_enobufs is "$(run "$good")" ENOBUFS
+claim programs_in_another_container_run_on is \
+	"$("$tests/prog_run" -c "$other" "$good" 2>&1 </dev/null)" hello
 claim programs_of_the_host_run_on is "$("$hello")" hello
-claim no_event_is_added_to_a_full_log is "$("$tests/prog_flood")" ENOBUFS
+claim no_event_is_added_for_it is "$(flood "$cgroup")" 'ENOBUFS after 0'
 claim daemon_is_alive is_alive
 mount -o remount,size=500M "$work/full"
 is_drained() {
@@ -30,8 +43,13 @@ is_drained() {
 reload
 claim all_is_stored_once_there_is_space eventually is_drained
 claim nothing_was_lost goes_on
-claim programs_in_containers_run_again is "$(run "$good")" hello
+claim programs_in_the_container_run_again is "$(run "$good")" hello
 claim register_is_replayed_after_it quote_is_replayed
+claim what_was_refused_is_in_the_log has \
+	"$(dstackctl log --file "$log" | grep "dstack.quota id=$id ")" \
+	"what=room count=(1|2|4|8|16|32|64)$"
+dstackctl container remove "$id.other"
+rmdir "$other"
 
 down TERM
 cp "$log" "$usual"

@@ -152,7 +152,7 @@ TEST_F(off, the_other_calls_work)
 	ASSERT_EQ(0, device_call(self->fd, DSTACK_GET_QUOTE, &quote));
 	EXPECT_LT(seq, quote.out_log_count);
 	ASSERT_EQ(0, libdstack_status(self->control, &status));
-	memcpy(replay.value, status.base, sizeof(replay.value));
+	replay_begin(&replay, &status);
 	EXPECT_EQ(0, replay_to(&replay, quote.out_log_count));
 	EXPECT_EQ(0, memcmp(replay.value, quote.out_register,
 			    sizeof(replay.value)));

@@ -20,7 +20,8 @@ static inline const char *errno_name(void)
 		const char *name;
 	} names[] = {
 		{ EACCES, "EACCES" }, { EINVAL, "EINVAL" }, { ELOOP, "ELOOP" },
-		{ ENOBUFS, "ENOBUFS" },
+		{ ENOBUFS, "ENOBUFS" }, { EDQUOT, "EDQUOT" },
+		{ ENODATA, "ENODATA" },
 		{ ENOENT, "ENOENT" }, { ENOEXEC, "ENOEXEC" },
 		{ EIO, "EIO" }, { EPERM, "EPERM" },
 		{ ETXTBSY, "ETXTBSY" }, { E2BIG, "E2BIG" },

@@ -258,7 +258,7 @@ static int start_replay(struct replay *replay, int fd,
 
 	memset(replay, 0, sizeof(*replay));
 	replay->fd = fd;
-	memcpy(replay->value, status.base, sizeof(replay->value));
+	replay_begin(replay, &status);
 	return err;
 }
 

@@ -39,20 +39,20 @@ result() {
 	echo "$1 $count $2"
 }
 
-# list [NAME]...: fault_* need a machine that was told to fail, crowd_test takes
-# long, and nothing runs after locked_test: they run by name only.
+# list [NAME]...: fault_* need a machine that was told to fail, crowd_test and
+# load_* take long, and nothing runs after locked_test: they run by name only.
 #
-# The scripts need a machine as it came up.  flood_test and log_test fill the log
-# and come when few others have to read it.  unload_test takes the register for
-# what the log says it is, which attack_register_test leaves untrue as long as
-# the module stays.
-late=(flood_test.sh unload_test.sh attack_register_test.sh log_test)
+# The scripts need a machine as it came up.  flood_test, log_test and quota_test
+# fill the log and come when few others have to read it.  unload_test takes the
+# register for what the log says it is, which attack_register_test leaves untrue
+# as long as the module stays.
+late=(flood_test.sh unload_test.sh attack_register_test.sh log_test quota_test)
 list() {
 	local test name
 	for test in "$here"/*_test.sh "$here"/*_test; do
 		name=${test##*/}
 		[[ $name = *'*'* || " ${late[*]} " = *" $name "* ||
-			($# = 0 && $name =~ ^(fault|crowd|locked)_) ]] || echo "$test"
+			($# = 0 && $name =~ ^(fault|crowd|load|locked)_) ]] || echo "$test"
 	done
 	for name in "${late[@]}"; do
 		test ! -e "$here/$name" || echo "$here/$name"

@@ -33,11 +33,12 @@ static int print_container(const struct libdstack_container *c, void *arg)
 	char app[2 * DSTACK_APP_ID_SIZE + 1];
 
 	(void)arg;
-	printf("%-24s %-16s %s %10" PRIu64 " %-7s %8" PRIu64 " %8" PRIu64 "\n",
+	printf("%-24s %-16s %s %10" PRIu64 " %-7s %8" PRIu64 " %8" PRIu64
+	       " %8" PRIu64 " %8" PRIu64 "\n",
 	       c->id, c->section,
 	       libdstack_to_hex(c->app_id, sizeof(c->app_id), app),
 	       c->cgroup_id, dstack_mode_name(c->measure), c->allowed,
-	       c->denied);
+	       c->denied, c->pending, c->refused);
 	return 0;
 }
 
@@ -47,7 +48,7 @@ static int append_container(const struct libdstack_container *c, void *arg)
 	char image[2 * DSTACK_DIGEST_SIZE + 1];
 	json_t *item;
 
-	item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I}",
+	item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I}",
 			 "id", c->id, "section", c->section,
 			 "app_id",
 			 libdstack_to_hex(c->app_id, sizeof(c->app_id), app),
@@ -56,7 +57,9 @@ static int append_container(const struct libdstack_container *c, void *arg)
 			 "cgroup_id", (json_int_t)c->cgroup_id,
 			 "measure", dstack_mode_name(c->measure),
 			 "allowed", (json_int_t)c->allowed,
-			 "denied", (json_int_t)c->denied);
+			 "denied", (json_int_t)c->denied,
+			 "pending", (json_int_t)c->pending,
+			 "refused", (json_int_t)c->refused);
 	return json_array_append_new(arg, item) ? -ENOMEM : 0;
 }
 
@@ -76,8 +79,9 @@ static int list_json(struct libdstack_control *control)
 
 static int list_text(struct libdstack_control *control)
 {
-	printf("%-24s %-16s %-40s %10s %-7s %8s %8s\n", "ID", "SECTION",
-	       "APP ID", "CGROUP", "MEASURE", "ALLOWED", "DENIED");
+	printf("%-24s %-16s %-40s %10s %-7s %8s %8s %8s %8s\n", "ID",
+	       "SECTION", "APP ID", "CGROUP", "MEASURE", "ALLOWED", "DENIED",
+	       "PENDING", "REFUSED");
 	return libdstack_list_containers(control, print_container, NULL);
 }
 

@@ -34,7 +34,8 @@ static void usage(FILE *out)
 	      "  --follow     go on with new events as they happen\n"
 	      "  --file FILE  read FILE instead of " DSTACK_LOG_FILE "\n"
 	      "  --kernel     read /dev/dstack; of events that dstackd has stored,\n"
-	      "               the kernel has only the digest\n", out);
+	      "               the kernel has only the digest, of the newest\n",
+	      out);
 }
 
 /*
@@ -287,7 +288,9 @@ static int show_kernel(struct options *opt)
 	for (;;) {
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
 
-		err = libdstack_read_log(fd, &seq, show_record, opt);
+		do
+			err = libdstack_read_log(fd, &seq, show_record, opt);
+		while (err == -ENODATA);
 		if (err || !opt->follow || fflush(stdout))
 			break;
 		poll(&wait, 1, -1);

@@ -112,6 +112,8 @@ static void print_text(const struct libdstack_status *s,
 	printf("log         %" PRIu64 " events, %" PRIu64 " stored by the daemon, %"
 	       PRIu64 " bytes pending\n", s->log_count, s->log_acked,
 	       s->log_pending);
+	printf("            %" PRIu64 " bytes of kernel memory, digests from event %"
+	       PRIu64 " on\n", s->log_memory, s->log_first);
 	print_hooks(s);
 	print_policy(s);
 	printf("containers  %u\n", s->containers);
@@ -165,7 +167,7 @@ static int print_json(const struct libdstack_status *s,
 {
 	json_t *root;
 
-	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
 			 "state", dstack_state_name(s->state),
 			 "backend", dstack_backend_name(s->backend),
 			 "insecure",
@@ -177,6 +179,8 @@ static int print_json(const struct libdstack_status *s,
 			 "log_count", (json_int_t)s->log_count,
 			 "log_acked", (json_int_t)s->log_acked,
 			 "log_pending", (json_int_t)s->log_pending,
+			 "log_memory", (json_int_t)s->log_memory,
+			 "log_first", (json_int_t)s->log_first,
 			 "hooks", json_bits(s->hooks, true),
 			 "policy", json_policy(s),
 			 "containers", (json_int_t)s->containers,

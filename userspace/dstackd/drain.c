@@ -37,7 +37,7 @@ static int take_digest(const struct dstack_log_record *record, void *arg)
 static int read_kernel(struct drain *drain, struct kernel_log *kernel)
 {
 	struct libdstack_status status;
-	uint64_t seq = 0;
+	uint64_t seq;
 	int err;
 
 	memset(kernel, 0, sizeof(*kernel));
@@ -45,7 +45,15 @@ static int read_kernel(struct drain *drain, struct kernel_log *kernel)
 	if (err)
 		return err;
 	memcpy(kernel->base, status.base, sizeof(kernel->base));
+	memcpy(kernel->start, status.log_start, sizeof(kernel->start));
 	kernel->acked = status.log_acked;
+	kernel->first = status.log_first;
+	kernel->count = status.log_first;
+	kernel->cap = status.log_count + 1;
+	kernel->digests = calloc(kernel->cap, DSTACK_REGISTER_SIZE);
+	if (!kernel->digests)
+		return -ENOMEM;
+	seq = kernel->first;
 	return libdstack_read_log(drain->device, &seq, take_digest, kernel);
 }
 
@@ -126,17 +134,21 @@ static int ensure_store(struct drain *drain)
 	return recover(drain);
 }
 
+static int taken_by_other(uint64_t seq)
+{
+	msg("event %" PRIu64 " was taken by somebody else: is another program acknowledging the log?",
+	    seq);
+	return -EBUSY;
+}
+
 static int take_record(const struct dstack_log_record *record, void *arg)
 {
 	struct drain *drain = arg;
 
 	if (drain->store.len >= BATCH_BYTES)
 		return 1;
-	if (record->flags & DSTACK_RECORD_F_DRAINED) {
-		msg("event %" PRIu64 " was taken by somebody else: is another program acknowledging the log?",
-		    (uint64_t)record->seq);
-		return -EBUSY;
-	}
+	if (record->flags & DSTACK_RECORD_F_DRAINED)
+		return taken_by_other(record->seq);
 	return store_add(&drain->store, (const char *)record->data,
 			 record->name_len, record->data + record->name_len,
 			 record->payload_len, record->digest);
@@ -169,6 +181,8 @@ int drain_run(struct drain *drain)
 		drain->store.len = 0;
 		more = libdstack_read_log(drain->device, &seq, take_record,
 					  drain);
+		if (more == -ENODATA)
+			return taken_by_other(drain->next);
 		if (more < 0)
 			return more;
 		err = store_commit(&drain->store);

@@ -41,10 +41,10 @@ static void parse_line(const char *text, struct line *line)
 		line->len = 0;
 		return;
 	}
-	if (log->count == 1 && content_ok(&log->events[0]))
+	if (log->count == 1)
 		memcpy(line->digest, log->events[0].digest,
 		       sizeof(line->digest));
-	else
+	if (log->count != 1 || !content_ok(&log->events[0]))
 		line->len = 0;
 	libdstack_log_free(log);
 }

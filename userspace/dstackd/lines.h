@@ -14,7 +14,7 @@ struct line {
 	off_t at;
 	int fd;			/* of the file that it is in */
 	uint32_t len;		/* with its newline; 0: not an event */
-	uint8_t digest[DSTACK_REGISTER_SIZE];
+	uint8_t digest[DSTACK_REGISTER_SIZE];	/* which it claims, or zeros */
 };
 
 /* 64 bytes for each line of the file, and the file may shrink meanwhile. */

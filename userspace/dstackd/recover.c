@@ -4,55 +4,70 @@
  *
  * Copyright The dstack for Linux authors
  *
- * The kernel keeps the digest of every event, so each line can be checked, and
- * a good line is as good as the kernel's own record wherever it is found.
+ * The kernel keeps the digests of the newest events, and the value that those
+ * before replay to.  A file whose lines claim digests that replay to it has the
+ * right ones: so each line can be checked, and a good line is as good as the
+ * kernel's own record wherever it is found.
  */
 #include "dstackd.h"
 #include "event.h"
-#include "lines.h"
+#include "material.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#define ASIDE_TRIES	100
-#define COPY_BYTES	65536
-
-/* What there is to make a log of. */
-struct material {
-	const struct kernel_log *kernel;
-	struct lines lines;	/* of the open file, then of the other one */
-	size_t own;		/* so many of the open file */
-	size_t first;		/* line of the kernel's event 0 */
-	int other;		/* what is in the file's place, -1: nothing */
-	bool moved;		/* the open file is not in its place */
-};
 
 /*
  * A module that was loaded again goes on where the register stood: its first
  * event is the line at which the file replays to that value.
  */
-static void find_first(struct material *m)
+static size_t find_first(const struct material *m, size_t from, size_t end)
 {
 	uint8_t value[DSTACK_REGISTER_SIZE] = { 0 };
 	size_t i;
 
-	m->first = 0;
-	for (i = 0; i <= m->own; i++) {
-		if (!memcmp(value, m->kernel->base, sizeof(value))) {
-			m->first = i;
-			return;
-		}
-		if (i == m->own || !m->lines.items[i].len ||
+	for (i = from; i <= end; i++) {
+		if (!memcmp(value, m->kernel->base, sizeof(value)))
+			return i;
+		if (i == end || !m->lines.items[i].len ||
 		    dstack_event_fold(value, m->lines.items[i].digest))
-			return;
+			break;
 	}
+	return from;
+}
+
+/* Take the digests that the kernel has forgotten from the lines at @first. */
+static void take_digests(struct material *m, size_t first, size_t end)
+{
+	uint64_t seq;
+
+	for (seq = 0; seq < m->kernel->first && first + seq < end; seq++)
+		memcpy(m->kernel->digests[seq],
+		       m->lines.items[first + seq].digest,
+		       DSTACK_REGISTER_SIZE);
+}
+
+/* ... if they replay to what the kernel says. */
+static void prove(struct material *m, size_t from, size_t end)
+{
+	const struct kernel_log *kernel = m->kernel;
+	size_t first = find_first(m, from, end);
+	uint8_t value[DSTACK_REGISTER_SIZE];
+	uint64_t seq;
+
+	memcpy(value, kernel->base, sizeof(value));
+	for (seq = 0; seq < kernel->first; seq++)
+		if (first + seq >= end ||
+		    dstack_event_fold(value,
+				      m->lines.items[first + seq].digest))
+			return;
+	m->proven = !kernel->first ||
+		!memcmp(value, kernel->start, sizeof(value));
+	if (m->proven)
+		take_digests(m, first, end);
 }
 
 static bool line_is(const struct material *m, size_t i, uint64_t seq)
@@ -71,12 +86,29 @@ static uint64_t count_matches(const struct material *m)
 	return seq;
 }
 
-static void say_lost(const struct store *store, uint64_t lost, uint64_t seq)
+/* Is a newer event where it is when those before have their places? */
+static bool in_place(const struct material *m)
 {
-	if (lost)
-		msg("%llu events are missing from '%s', the first is event %llu: the kernel has only their digests, so this log can't be replayed past it",
-		    (unsigned long long)lost, store->path,
-		    (unsigned long long)seq);
+	uint64_t seq;
+
+	for (seq = m->kernel->first; seq < m->kernel->acked; seq++)
+		if (line_is(m, m->first + seq, seq))
+			return true;
+	return false;
+}
+
+/*
+ * Nobody knows the oldest digests any more.  Lines that have their places stay,
+ * as they can be right; but another boot's must not pass for ours.
+ */
+static void do_without_proof(const struct store *store, struct material *m)
+{
+	if (m->proven)
+		return;
+	if (in_place(m))
+		take_digests(m, m->first, m->own);
+	msg("the first %" PRIu64 " events of '%s' can't be checked: the kernel has only newer digests, and the file doesn't replay to where those begin",
+	    m->kernel->first, store->path);
 }
 
 /* The file ends too early: keep the places of what nobody has any more. */
@@ -97,216 +129,6 @@ static int append_lost(struct store *store, const struct kernel_log *kernel,
 		say_lost(store, kernel->acked - from, from);
 	return err;
 }
-
-/*
- * A new file
- */
-
-static int new_path(const struct store *store, char path[PATH_MAX])
-{
-	return snprintf(path, PATH_MAX, "%s.new", store->path) < PATH_MAX ?
-		0 : -ENAMETOOLONG;
-}
-
-/* What is written, and the part of an old file that comes next. */
-struct output {
-	struct store file;
-	int fd;
-	off_t at, len;
-	uint64_t missing, first_missing;
-};
-
-static int write_some(struct output *out)
-{
-	if (out->file.len < BATCH_BYTES)
-		return 0;
-	notify_alive();
-	return store_write(&out->file);
-}
-
-static int copy_part(struct output *out)
-{
-	char buf[COPY_BYTES];
-	int err = 0;
-
-	while (!err && out->len) {
-		size_t want = out->len < COPY_BYTES ? out->len : COPY_BYTES;
-		ssize_t n = pread(out->fd, buf, want, out->at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -ESTALE;	/* it was just cut */
-		out->at += n;
-		out->len -= n;
-		err = store_add_text(&out->file, buf, n) ?: write_some(out);
-	}
-	return err;
-}
-
-/* Lines that follow each other there are copied at once. */
-static int put_line(struct output *out, const struct line *line)
-{
-	int err;
-
-	if (line->fd != out->fd || line->at != out->at + out->len) {
-		err = copy_part(out);
-		if (err)
-			return err;
-		out->fd = line->fd;
-		out->at = line->at;
-	}
-	out->len += line->len;
-	return 0;
-}
-
-static int put_lost(struct output *out, const struct kernel_log *kernel,
-		    uint64_t seq)
-{
-	if (!out->missing++)
-		out->first_missing = seq;
-	return copy_part(out) ?:
-	       store_add_lost(&out->file, kernel->digests[seq]) ?:
-	       write_some(out);
-}
-
-static int compare_digests(const void *a, const void *b)
-{
-	const struct line *x = a, *y = b;
-
-	return memcmp(x->digest, y->digest, sizeof(x->digest));
-}
-
-/* The good ones, by digest. */
-static void sort_lines(struct lines *lines)
-{
-	size_t i, nr = 0;
-
-	for (i = 0; i < lines->nr; i++)
-		if (lines->items[i].len)
-			lines->items[nr++] = lines->items[i];
-	lines->nr = nr;
-	if (nr)
-		qsort(lines->items, nr, sizeof(*lines->items),
-		      compare_digests);
-}
-
-static int put_events(struct output *out, struct material *m)
-{
-	const struct kernel_log *kernel = m->kernel;
-	struct lines *lines = &m->lines;
-	uint64_t seq;
-	int err = 0;
-
-	sort_lines(lines);
-	for (seq = 0; !err && seq < kernel->acked; seq++) {
-		struct line key = { .at = 0 }, *line = NULL;
-
-		memcpy(key.digest, kernel->digests[seq], sizeof(key.digest));
-		if (lines->nr)
-			line = bsearch(&key, lines->items, lines->nr,
-				       sizeof(key), compare_digests);
-		err = line ? put_line(out, line) : put_lost(out, kernel, seq);
-	}
-	return err ?: copy_part(out);
-}
-
-/* The events before this module's, and then this module's. */
-static int write_new(struct output *out, const char *path,
-		     const struct store *old, struct material *m)
-{
-	struct store *file = &out->file;
-	struct stat st;
-	int err;
-
-	file->path = old->path;
-	file->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC |
-			O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (file->fd < 0)
-		return -errno;
-	out->fd = old->fd;
-	if (m->first)
-		out->len = m->first < m->own ? m->lines.items[m->first].at :
-			   old->size;
-	err = put_events(out, m) ?: store_write(file);
-	if (!err && (fsync(file->fd) || fstat(file->fd, &st)))
-		err = -errno;
-	if (!err) {
-		file->size = st.st_size;
-		file->mtime = st.st_mtim;
-	}
-	return err;
-}
-
-/* Give the old file a second name; its own is then replaced at once. */
-static int keep_aside(const struct store *store, char *aside, size_t size)
-{
-	long long now = time(NULL);
-	int i;
-
-	for (i = 0; i < ASIDE_TRIES; i++) {
-		snprintf(aside, size, "%s.%lld", store->path, now + i);
-		if (!link(store->path, aside))
-			return 0;
-		if (errno != EEXIST)
-			return -errno;
-	}
-	return -EEXIST;
-}
-
-static void say_kept(const struct store *store, const struct material *m,
-		     const char *aside, uint64_t good)
-{
-	if (m->moved)
-		msg("what was found in the place of '%s' is kept as '%s'",
-		    store->path, aside);
-	else
-		msg("'%s' is not this kernel's log from event %" PRIu64 " on (another boot's, or damaged): kept as '%s'",
-		    store->path, good, aside);
-}
-
-/* The new file at @path takes the place of the old one. */
-static int replace(const struct store *store, const struct material *m,
-		   const char *path, uint64_t good)
-{
-	bool aside = !m->moved || m->other >= 0;
-	char kept[PATH_MAX];
-	int err = 0;
-
-	if (aside)
-		err = keep_aside(store, kept, sizeof(kept));
-	if (!err && rename(path, store->path))
-		err = -errno;
-	if (!err && aside)
-		say_kept(store, m, kept, good);
-	return err ?: store_sync_parent(store->path);
-}
-
-static int rewrite(struct store *store, struct material *m, uint64_t good)
-{
-	struct output out = { .file.fd = -1 };
-	char path[PATH_MAX];
-	int err;
-
-	err = new_path(store, path) ?: store_make_parent(path);
-	if (err)
-		return err;
-	err = write_new(&out, path, store, m) ?: replace(store, m, path, good);
-	if (err) {
-		store_close(&out.file);
-		unlink(path);	/* a full disk needs the space */
-		return err;
-	}
-	say_lost(store, out.missing, out.first_missing);
-	/* Not by its name, which may mean another file already. */
-	store_close(store);
-	*store = out.file;
-	return 0;
-}
-
-/*
- * An old file
- */
 
 /* What is in the place of the open file, if that is not there itself. */
 static int find_other(const struct store *store, struct material *m)
@@ -334,7 +156,8 @@ static int read_own(struct material *m, int fd)
 	lines_free(&m->lines);
 	err = lines_read(&m->lines, fd);
 	m->own = m->lines.nr;
-	find_first(m);
+	m->first = find_first(m, 0, m->own);
+	prove(m, 0, m->own);
 	return err;
 }
 
@@ -370,7 +193,12 @@ static int gather(struct store *store, struct material *m)
 	if (err)
 		return err;
 	store->size = m->lines.end;
-	return m->moved && m->other >= 0 ? lines_read(&m->lines, m->other) : 0;
+	if (!m->moved || m->other < 0)
+		return 0;
+	err = lines_read(&m->lines, m->other);
+	if (!m->proven)
+		prove(m, m->own, m->lines.nr);
+	return err;
 }
 
 /* Writing was cut short: the kernel still has this event. */
@@ -392,10 +220,12 @@ static int cut_torn_line(struct store *store)
 static int repair(struct store *store, struct material *m, uint64_t *next)
 {
 	const struct kernel_log *kernel = m->kernel;
-	uint64_t good = count_matches(m);
 	struct stat st;
+	uint64_t good;
 	int err;
 
+	do_without_proof(store, m);
+	good = count_matches(m);
 	*next = good > kernel->acked ? good : kernel->acked;
 	if (m->moved || good < m->own - m->first) {
 		*next = kernel->acked;
@@ -420,7 +250,7 @@ int store_recover(struct store *store, const struct kernel_log *kernel,
 	int err;
 
 	/* Who died while writing it left what nobody wants. */
-	if (!new_path(store, path))
+	if (!rewrite_path(store, path))
 		unlink(path);
 	store->dirty = false;
 	err = gather(store, &m) ?: repair(store, &m, next);

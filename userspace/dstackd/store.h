@@ -57,9 +57,14 @@ int store_sync_parent(const char *path);
 
 /* recover.c */
 
-/* What the kernel says about its log: a digest for every event. */
+/*
+ * What the kernel says about its log: a digest for every event from @first on,
+ * and what those before replay to.  Theirs are zeros, until a file proves them.
+ */
 struct kernel_log {
 	uint8_t base[DSTACK_REGISTER_SIZE];
+	uint8_t start[DSTACK_REGISTER_SIZE];
+	uint64_t first;
 	uint8_t (*digests)[DSTACK_REGISTER_SIZE];
 	uint64_t count, cap;
 	uint64_t acked;		/* of these the kernel has no content */

@@ -93,7 +93,9 @@ struct libdstack_status {
 	uint32_t state, backend, backend_flags, diverged, hooks, containers;
 	uint8_t register_value[DSTACK_REGISTER_SIZE];
 	uint8_t base[DSTACK_REGISTER_SIZE];
-	uint64_t log_count, log_acked, log_pending;
+	uint64_t log_count, log_acked, log_pending, log_memory;
+	uint64_t log_first;		/* first event with a digest there */
+	uint8_t log_start[DSTACK_REGISTER_SIZE]; /* before that event */
 	uint64_t policy_epoch;		/* 0: no policy */
 	uint8_t policy_app_id[DSTACK_APP_ID_SIZE];
 	uint8_t policy_table[DSTACK_DIGEST_SIZE];
@@ -108,6 +110,8 @@ struct libdstack_container {
 	uint8_t image[DSTACK_DIGEST_SIZE];	/* zeros: not given */
 	uint64_t cgroup_id;
 	uint64_t allowed, denied;
+	uint64_t pending;	/* bytes of its events that wait for dstackd */
+	uint64_t refused;	/* how often it wanted to record too much */
 	enum dstack_mode measure;	/* which execs are recorded */
 };
 

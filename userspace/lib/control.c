@@ -68,6 +68,13 @@ static int status_reply(struct nlattr **attrs, void *arg)
 	s->log_count = get_u64(attrs[DSTACK_A_LOG_COUNT]);
 	s->log_acked = get_u64(attrs[DSTACK_A_LOG_ACKED]);
 	s->log_pending = get_u64(attrs[DSTACK_A_LOG_PENDING]);
+	s->log_memory = get_u64(attrs[DSTACK_A_LOG_MEMORY]);
+	s->log_first = get_u64(attrs[DSTACK_A_LOG_FIRST]);
+	/* Without it, a log that was forgotten would pass for whole. */
+	if (s->log_first && !attrs[DSTACK_A_LOG_START])
+		return -EPROTO;
+	get_bytes(attrs[DSTACK_A_LOG_START], s->log_start,
+		  sizeof(s->log_start));
 	s->policy_epoch = get_u64(attrs[DSTACK_A_POLICY_EPOCH]);
 	/* Zeros are an application too: never those of a module without it. */
 	if (s->policy_epoch && !attrs[DSTACK_A_APP_ID])
@@ -264,6 +271,8 @@ static int container_reply(struct nlattr **attrs, void *arg)
 	c->measure = get_u32(attrs[DSTACK_A_MODE]);
 	c->allowed = get_u64(attrs[DSTACK_A_ALLOWED]);
 	c->denied = get_u64(attrs[DSTACK_A_DENIED]);
+	c->pending = get_u64(attrs[DSTACK_A_LOG_PENDING]);
+	c->refused = get_u64(attrs[DSTACK_A_REFUSED]);
 	return 0;
 }
 

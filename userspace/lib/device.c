@@ -46,6 +46,14 @@ static int device_error(int err, const char *what)
 		dstack_message("can't %s: not a dstack device, or its module is too old",
 			       what);
 		break;
+	case -ENOBUFS:
+		dstack_message("can't %s: too many events wait for dstackd to store them",
+			       what);
+		break;
+	case -EDQUOT:
+		dstack_message("can't %s: this container did so too often, more will be possible later",
+			       what);
+		break;
 	case -E2BIG:
 	case -EOPNOTSUPP:
 		dstack_message("can't %s: the loaded dstack module is older than this program and doesn't know the request",
@@ -217,6 +225,17 @@ static int each_record(const uint8_t *buf, size_t len, uint64_t *seq,
 	return 0;
 }
 
+static int read_log(int fd, struct dstack_read_log *req)
+{
+	if (!ioctl(fd, DSTACK_READ_LOG, req))
+		return 0;
+	if (errno != ENODATA)
+		return device_error(-errno, "read the event log");
+	dstack_message("the kernel has forgotten the events before event %llu, which dstackd has stored",
+		       (unsigned long long)req->out_next);
+	return -ENODATA;
+}
+
 int libdstack_read_log(int fd, uint64_t *seq, libdstack_record_fn fn,
 		       void *arg)
 {
@@ -233,8 +252,9 @@ int libdstack_read_log(int fd, uint64_t *seq, libdstack_record_fn fn,
 		req.seq = *seq;
 		req.buf = (uintptr_t)buf;
 		req.buf_len = READ_LOG_BUF;
-		err = device_ioctl(fd, DSTACK_READ_LOG, "read the event log",
-				   &req);
+		err = read_log(fd, &req);
+		if (err == -ENODATA)
+			*seq = req.out_next;
 		if (!err && req.out_len > READ_LOG_BUF)
 			err = -EPROTO;
 		if (!err)

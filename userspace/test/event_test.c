@@ -51,6 +51,7 @@ static const struct {
 	  "v=1 id=x digest=x reason=x epoch=x storage=x path=x" },
 	{ DSTACK_EVENT_TAMPER, "dstack.tamper",
 	  "v=1 id=x what=x verdict=x count=x" },
+	{ DSTACK_EVENT_QUOTA, "dstack.quota", "v=1 id=x what=x count=x" },
 };
 
 static int decode(const char *name, const char *payload, size_t len,

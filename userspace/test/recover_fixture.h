@@ -25,6 +25,7 @@
 
 #include "../dstackd/store.c" /* NOLINT(bugprone-suspicious-include) */
 #include "../dstackd/lines.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../dstackd/rewrite.c" /* NOLINT(bugprone-suspicious-include) */
 #include "../dstackd/recover.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define EVENTS 8
@@ -58,6 +59,7 @@ struct world {
 	char path[128];
 	struct kernel_log kernel;
 	uint8_t digests[EVENTS][DSTACK_REGISTER_SIZE];
+	uint8_t known[EVENTS][DSTACK_REGISTER_SIZE];	/* by the kernel */
 	char *lines[EVENTS];
 	uint64_t next;
 };
@@ -111,6 +113,22 @@ static inline int teardown(void **state)
 		free(w->lines[i]);
 	free(w);
 	return 0;
+}
+
+/* The kernel keeps only digests from event @first on. */
+static inline void forget(struct world *w, uint64_t first)
+{
+	uint64_t i;
+
+	memcpy(w->kernel.start, w->kernel.base, sizeof(w->kernel.start));
+	for (i = 0; i < first; i++)
+		assert_int_equal(dstack_event_fold(w->kernel.start,
+						   w->kernel.digests[i]), 0);
+	memcpy(w->known, w->kernel.digests,
+	       w->kernel.count * DSTACK_REGISTER_SIZE);
+	memset(w->known, 0, first * DSTACK_REGISTER_SIZE);
+	w->kernel.digests = w->known;
+	w->kernel.first = first;
 }
 
 /* Add text to the log file, as an earlier daemon or bad luck did. */

@@ -22,6 +22,7 @@
 
 #include "../dstackd/store.c" /* NOLINT(bugprone-suspicious-include) */
 #include "../dstackd/lines.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../dstackd/rewrite.c" /* NOLINT(bugprone-suspicious-include) */
 #include "../dstackd/recover.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define EVENTS		1000000

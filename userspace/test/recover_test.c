@@ -92,15 +92,22 @@ static void damaged_line_is_the_only_loss(void **state)
 	assert_int_equal(count_others(w), 1);
 }
 
-static void changed_payload_is_damage(void **state)
+static char *with_changed_payload(const char *line)
 {
-	struct world *w = *state;
-	char *bad = strdup(w->lines[1]), *at;
+	char *bad = strdup(line), *at;
 
 	assert_non_null(bad);
 	at = strstr(bad, "event_payload\":\"");
 	assert_non_null(at);
 	at[strlen("event_payload\":\"")] ^= 1;
+	return bad;
+}
+
+static void changed_payload_is_damage(void **state)
+{
+	struct world *w = *state;
+	char *bad = with_changed_payload(w->lines[1]);
+
 	append_events(w, 0, 1);
 	append(w, bad);
 	append_events(w, 2, 4);
@@ -219,6 +226,155 @@ static void damage_behind_an_earlier_module_spares_its_events(void **state)
 	assert_holds(w, 6, 1U << 4);
 }
 
+/*
+ * The kernel has forgotten the digests of the oldest events
+ */
+
+static void whole_file_proves_what_the_kernel_forgot(void **state)
+{
+	struct world *w = *state;
+
+	append_events(w, 0, 6);
+	w->kernel.acked = 6;
+	forget(w, 4);
+	recover(w);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, 0);
+	assert_int_equal(count_others(w), 0);
+	assert_memory_equal(w->known, w->digests, 4 * DSTACK_REGISTER_SIZE);
+}
+
+static void file_of_two_modules_proves_it_too(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	append_events(w, 0, 7);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(dstack_event_fold(w->kernel.base,
+						   w->digests[i]), 0);
+	w->kernel.digests = w->digests + 2;
+	w->kernel.count = EVENTS - 2;
+	w->kernel.acked = 5;
+	forget(w, 3);
+	recover(w);
+	assert_int_equal(w->next, 5);
+	assert_holds(w, 7, 0);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void changed_payload_is_found_without_the_kernels_digest(void **state)
+{
+	struct world *w = *state;
+	char *bad = with_changed_payload(w->lines[1]);
+
+	append_events(w, 0, 1);
+	append(w, bad);
+	append_events(w, 2, 6);
+	free(bad);
+	w->kernel.acked = 6;
+	forget(w, 4);
+	recover(w);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, 1U << 1);
+	assert_int_equal(count_others(w), 1);
+	recover(w);
+	assert_holds(w, 6, 1U << 1);
+	assert_int_equal(count_others(w), 1);
+}
+
+/* No digest, no proof: but what has its place stays, once and for all. */
+static void garbage_where_the_kernel_forgot_is_the_only_loss(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	append_events(w, 0, 1);
+	append(w, "not an event\n");
+	append_events(w, 2, 6);
+	w->kernel.acked = 6;
+	forget(w, 4);
+	memset(w->digests[1], 0, DSTACK_REGISTER_SIZE);
+	for (i = 0; i < 2; i++) {
+		recover(w);
+		assert_int_equal(w->next, 6);
+		assert_holds(w, 6, 1U << 1);
+		assert_int_equal(count_others(w), 1);
+		memset(w->known, 0, 4 * DSTACK_REGISTER_SIZE);
+	}
+}
+
+static void another_boots_file_never_passes_for_the_oldest_events(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	for (i = 3; i >= 0; i--)
+		append_events(w, i, i + 1);
+	append_events(w, 6, 8);
+	w->kernel.count = 6;
+	w->kernel.acked = 6;
+	forget(w, 4);
+	memset(w->digests, 0, 4 * DSTACK_REGISTER_SIZE);
+	for (i = 0; i < 2; i++) {
+		recover(w);
+		assert_int_equal(w->next, 6);
+		assert_holds(w, 6, (1U << 6) - 1);
+		assert_int_equal(count_others(w), 1);
+		memset(w->known, 0, 4 * DSTACK_REGISTER_SIZE);
+	}
+}
+
+static void removed_file_keeps_the_places_of_what_was_forgotten(void **state)
+{
+	struct world *w = *state;
+
+	w->kernel.acked = 6;
+	forget(w, 4);
+	memset(w->digests, 0, 4 * DSTACK_REGISTER_SIZE);
+	recover(w);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, (1U << 6) - 1);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void copy_that_is_put_back_proves_it_again(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	w->kernel.acked = 6;
+	forget(w, 4);
+	recover(w);
+	assert_int_equal(unlink(w->path), 0);
+	for (i = 0; i < 6; i++)
+		append_events(w, i, i + 1);
+	memset(w->known, 0, 4 * DSTACK_REGISTER_SIZE);
+	recover(w);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, 0);
+	assert_int_equal(count_others(w), 0);
+}
+
+static void replaced_file_helps_to_prove_it(void **state)
+{
+	struct world *w = *state;
+	struct store store;
+	char moved[160];
+
+	append_events(w, 0, 2);		/* cut, then moved away */
+	w->kernel.acked = 6;
+	forget(w, 4);
+	must(!store_open(&store, w->path));
+	snprintf(moved, sizeof(moved), "%s.moved", w->path);
+	assert_int_equal(rename(w->path, moved), 0);
+	append_events(w, 0, 6);
+	assert_int_equal(store_recover(&store, &w->kernel, &w->next), 0);
+	store_close(&store);
+	assert_int_equal(w->next, 6);
+	assert_holds(w, 6, 0);
+}
+
 static void failed_write_leaves_the_file_as_it_was(void **state)
 {
 	struct world *w = *state;
@@ -276,6 +432,14 @@ int main(void)
 		TEST(longer_file_than_the_kernels_log_is_kept_aside),
 		TEST(module_that_was_loaded_again_goes_on),
 		TEST(damage_behind_an_earlier_module_spares_its_events),
+		TEST(whole_file_proves_what_the_kernel_forgot),
+		TEST(file_of_two_modules_proves_it_too),
+		TEST(changed_payload_is_found_without_the_kernels_digest),
+		TEST(garbage_where_the_kernel_forgot_is_the_only_loss),
+		TEST(another_boots_file_never_passes_for_the_oldest_events),
+		TEST(removed_file_keeps_the_places_of_what_was_forgotten),
+		TEST(copy_that_is_put_back_proves_it_again),
+		TEST(replaced_file_helps_to_prove_it),
 		TEST(failed_write_leaves_the_file_as_it_was),
 		TEST(symbolic_link_is_refused),
 	};

@@ -336,7 +336,8 @@ struct dstack_log_record {
  * @buf: pointer to a buffer for struct dstack_log_record
  * @buf_len: its size in bytes, at most DSTACK_READ_LOG_MAX
  * @out_len: bytes written to @buf
- * @out_next: the @seq to go on with; poll() reports records from here
+ * @out_next: the @seq to go on with; poll() reports records from here.  With
+ *	ENODATA, the first record that is left
  * @out_count: events in the log
  */
 struct dstack_read_log {
@@ -475,7 +476,8 @@ enum dstack_hook {
  * @DSTACK_A_DIVERGED: u32, 1 once the register was seen to differ from the log
  * @DSTACK_A_LOG_COUNT: u64, events in the log
  * @DSTACK_A_LOG_ACKED: u64, events that the daemon has stored
- * @DSTACK_A_LOG_PENDING: u64, bytes that wait for the daemon
+ * @DSTACK_A_LOG_PENDING: u64, bytes of memory for events that wait for the
+ *	daemon: of all, or in CONTAINER_GET of the container's
  * @DSTACK_A_HOOKS: u32, one bit for each hook whose link the module holds
  * @DSTACK_A_LINKS: binary, for each enum dstack_hook in turn a u32, the
  *	sender's descriptor of its BPF link
@@ -500,6 +502,10 @@ enum dstack_hook {
  * @DSTACK_A_CACHE_HITS: u64, digests answered from the cache
  * @DSTACK_A_CACHE_MISSES: u64, digests computed
  * @DSTACK_A_PAD: padding of 64-bit attributes
+ * @DSTACK_A_LOG_MEMORY: u64, bytes of kernel memory that the log takes
+ * @DSTACK_A_LOG_FIRST: u64, the first event whose digest the module keeps
+ * @DSTACK_A_LOG_START: binary, what the events before that one replay to
+ * @DSTACK_A_REFUSED: u64, how often the container wanted to record too much
  */
 enum dstack_attr {
 	DSTACK_A_UNSPEC = 0,
@@ -534,6 +540,10 @@ enum dstack_attr {
 	DSTACK_A_CACHE_HITS = 29,
 	DSTACK_A_CACHE_MISSES = 30,
 	DSTACK_A_PAD = 31,
+	DSTACK_A_LOG_MEMORY = 36,
+	DSTACK_A_LOG_FIRST = 37,
+	DSTACK_A_LOG_START = 38,
+	DSTACK_A_REFUSED = 39,
 	__DSTACK_A_MAX
 };
 
