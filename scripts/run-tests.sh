@@ -198,6 +198,16 @@ locked_test() {
 	return "$status"
 }
 
+# Many events, files, threads.  How many, DSTACK_VOLUME, DSTACK_DISTINCT and
+# DSTACK_STORM say; else so many as a check can wait for.
+load_test() {
+	make -s module stage >&2
+	scripts/td run --backend sim --timeout 3000 -- env TEST_SECONDS=2000 \
+		"VOLUME=${DSTACK_VOLUME-}" "DISTINCT=${DSTACK_DISTINCT-}" \
+		"STORM=${DSTACK_STORM-}" "$guest_tests/run.sh" \
+		load_storm load_quota load_volume
+}
+
 # What hostile callers do, on a kernel that watches itself.  No part of a check
 # without names, as making that kernel takes long.
 debug_test() {
@@ -227,14 +237,15 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
-	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [locked]=400 [bench]=600
+	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [bench]=600
+	[locked]=400 [load]=3000
 	[one_selftest]=900 [debug]=5400
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked bench
+	tdx_module module_analysis faults locked load bench
 )
 
 names_of() {
@@ -249,7 +260,7 @@ unit_names() {
 }
 
 selftest_names() {
-	names_of selftests/*_test.{c,sh} | grep -vE '^(fault_|crowd_)'
+	names_of selftests/*_test.{c,sh} | grep -vE '^(fault_|crowd_|load_)'
 }
 
 list() {

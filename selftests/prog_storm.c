@@ -4,13 +4,17 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Prints how many ran, "ok COUNT", and for each errno how many failed with it.
+ * Prints how many ran, "ok COUNT", and for each errno how many failed with it;
+ * with a time, also how long a program took, from its start to its end: the
+ * median, the 99th of a hundred, and the longest.
  */
 #include <pthread.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "prog.h"
 
@@ -18,6 +22,7 @@
 #define ERRNO_MAX	256
 #define STACK_SIZE	65536
 #define ARG_SIZE	100000	/* below what the kernel takes for one */
+#define TIMES_MAX	1000000
 
 static char **files;
 static int nr_files, rounds;
@@ -26,23 +31,39 @@ static pthread_barrier_t ready;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned int ended[ERRNO_MAX];	/* by errno, under lock */
+static uint64_t times[TIMES_MAX];	/* in ns, under lock */
+static size_t nr_times;
+static uint64_t deadline;		/* 0: so many rounds */
 
 static int usage(void)
 {
-	fputs("Usage: prog_storm [-c CGROUP] [-a BYTES] [-e] THREADS ROUNDS"
-	      " FILE...\n\n"
+	fputs("Usage: prog_storm [-c CGROUP] [-a BYTES] [-e] [-s] THREADS"
+	      " ROUNDS FILE...\n\n"
 	      "Each thread runs one FILE, ROUNDS times.\n\n"
 	      "  -c CGROUP  move to this cgroup directory first\n"
 	      "  -a BYTES   of arguments for each program\n"
-	      "  -e         exec in the threads themselves: one can win\n",
+	      "  -e         exec in the threads themselves: one can win\n"
+	      "  -s         ROUNDS are seconds\n",
 	      stderr);
 	return 2;
 }
 
-static void count(int err)
+static uint64_t now(void)
 {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void count(int err, uint64_t begin)
+{
+	uint64_t end = now();
+
 	pthread_mutex_lock(&lock);
 	ended[err < ERRNO_MAX ? err : ERRNO_MAX - 1]++;
+	if (nr_times < TIMES_MAX)
+		times[nr_times++] = end - begin;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -89,11 +110,14 @@ static int run(const char *file, int by_fork)
 static void *work(void *arg)
 {
 	size_t nr = (size_t)arg;
+	uint64_t begin;
 	int i;
 
 	pthread_barrier_wait(&ready);
-	for (i = 0; i < rounds; i++)
-		count(run(files[nr % nr_files], nr & 2));
+	for (i = 0; deadline ? now() < deadline : i < rounds; i++) {
+		begin = now();
+		count(run(files[nr % nr_files], nr & 2), begin);
+	}
 	return NULL;
 }
 
@@ -104,7 +128,7 @@ static void *exec_here(void *arg)
 	pthread_barrier_wait(&ready);
 	for (i = 0; i < rounds; i++) {
 		execv(files[(size_t)arg % nr_files], args);
-		count(errno);
+		count(errno, now());
 	}
 	return NULL;
 }
@@ -126,6 +150,24 @@ static int storm(size_t nr, void *(*fn)(void *arg))
 	return 0;
 }
 
+static int compare_times(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void report_times(void)
+{
+	if (!nr_times)
+		return;
+	qsort(times, nr_times, sizeof(*times), compare_times);
+	printf("p50 %llu\np99 %llu\nmax %llu\n",
+	       (unsigned long long)times[nr_times / 2],
+	       (unsigned long long)times[nr_times * 99 / 100],
+	       (unsigned long long)times[nr_times - 1]);
+}
+
 static void report(void)
 {
 	int i;
@@ -135,6 +177,8 @@ static void report(void)
 		if (ended[i])
 			printf("%s %u\n", i ? errno_name() : "ok", ended[i]);
 	}
+	if (deadline)
+		report_times();
 }
 
 int main(int argc, char **argv)
@@ -142,15 +186,17 @@ int main(int argc, char **argv)
 	void *(*fn)(void *arg) = work;
 	const char *cgroup = NULL;
 	size_t bytes = 0, nr;
-	int c;
+	int c, seconds = 0;
 
-	while ((c = getopt(argc, argv, "+c:a:e")) != -1) {
+	while ((c = getopt(argc, argv, "+c:a:es")) != -1) {
 		if (c == '?')
 			return usage();
 		if (c == 'c')
 			cgroup = optarg;
 		else if (c == 'a')
 			bytes = strtoul(optarg, NULL, 10);
+		else if (c == 's')
+			seconds = 1;
 		else
 			fn = exec_here;
 	}
@@ -167,6 +213,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	args[0] = files[0];
+	if (seconds)
+		deadline = now() + rounds * 1000000000ULL;
 	if (storm(nr, fn))
 		return 1;
 	report();
