@@ -27,6 +27,7 @@
 #include "measure.h"
 #include "policy.h"
 #include "quota.h"
+#include "revoke.h"
 #include "table.h"
 #include "trace/trace.h"
 
@@ -253,7 +254,7 @@ static void policy_event(struct dstack_event *ev,
 /* Swaps: the former policy comes back in the argument. */
 static void publish_policy(void *arg)
 {
-	const struct dstack_policy **policy = arg;
+	struct dstack_policy **policy = arg;
 
 	*policy = dstack_policy_swap(*policy);
 }
@@ -278,7 +279,7 @@ static int may_replace(const struct dstack_policy *new, const char **why)
 	return 0;
 }
 
-static int activate(const struct dstack_policy **policy, const char **why)
+static int activate(struct dstack_policy **policy, const char **why)
 {
 	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
 	int err;
@@ -317,7 +318,7 @@ int dstack_control_policy(const void *table, size_t size,
 			  const u8 document[DSTACK_DIGEST_SIZE],
 			  const char **why)
 {
-	const struct dstack_policy *policy, *new;
+	struct dstack_policy *policy, *new;
 	int err;
 
 	policy = make_policy(table, size, document, why);
@@ -335,7 +336,7 @@ int dstack_control_policy(const void *table, size_t size,
 		return err;
 	}
 	synchronize_rcu();
-	dstack_policy_free(policy);
+	dstack_revoke_former(policy);
 	return 0;
 }
 

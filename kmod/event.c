@@ -36,6 +36,8 @@ static const struct dstack_schema {
 	[DSTACK_EVENT_TAMPER] = { "dstack.tamper",
 		{ "id", "what", "verdict", "count" } },
 	[DSTACK_EVENT_QUOTA] = { "dstack.quota", { "id", "what", "count" } },
+	[DSTACK_EVENT_REVOKE] = { "dstack.revoke",
+		{ "id", "digest", "action", "epoch", "processes", "path" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";

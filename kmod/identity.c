@@ -277,20 +277,31 @@ bool dstack_identity_get(struct dstack_container *container)
 }
 
 /**
+ * dstack_identity_of() - the container of a process
+ * @task: one of its threads; its cgroup is what counts
+ *
+ * Return: the container, for dstack_identity_put(), or NULL: the host.
+ */
+struct dstack_container *dstack_identity_of(struct task_struct *task)
+{
+	struct dstack_container *container;
+
+	rcu_read_lock();
+	do
+		container = dstack_identity_peek(task);
+	while (container && !dstack_identity_get(container));
+	rcu_read_unlock();
+	return container;
+}
+
+/**
  * dstack_identity_current() - the container of the calling process
  *
  * Return: the container, for dstack_identity_put(), or NULL: the host.
  */
 struct dstack_container *dstack_identity_current(void)
 {
-	struct dstack_container *container;
-
-	rcu_read_lock();
-	do
-		container = dstack_identity_peek(current);
-	while (container && !dstack_identity_get(container));
-	rcu_read_unlock();
-	return container;
+	return dstack_identity_of(current);
 }
 
 /**

@@ -74,6 +74,7 @@ struct dstack_container *dstack_identity_peek(struct task_struct *task);
 bool dstack_identity_get(struct dstack_container *container);
 struct dstack_container *dstack_identity_current(void);
 struct dstack_container *dstack_identity_host(void);
+struct dstack_container *dstack_identity_of(struct task_struct *task);
 struct dstack_container *dstack_identity_find(const char *id);
 struct dstack_container *dstack_identity_next(unsigned long *cgroup_id);
 u32 dstack_identity_count(void);

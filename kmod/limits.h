@@ -53,6 +53,23 @@
 #define DSTACK_QUOTE_TIMEOUT_MS	30000
 #define DSTACK_QUOTE_POLL_MS	5
 
+/* How often, and how far apart, what runs is compared with a former policy. */
+#define DSTACK_LOOKS_MIN	3
+#define DSTACK_LOOKS_MAX	20
+#define DSTACK_LOOK_MS		50
+
+/* A process that changes its mappings is asked again so often in one look. */
+#define DSTACK_MMAP_TRIES	20
+
+/* Tables of former policies that wait for it; past it, loading one waits. */
+#define DSTACK_FORMERS_MAX	SZ_64M
+
+/* Dropped files of one container that are recorded, one event each. */
+#define DSTACK_DROPPED_MAX	8
+
+/* Walks over all processes until each of a container has its signal. */
+#define DSTACK_SIGNAL_WALKS	200
+
 /* One netlink message of policy table. */
 #define DSTACK_CHUNK_MAX	SZ_32K
 

@@ -20,6 +20,7 @@
 #include "kfuncs.h"
 #include "measure.h"
 #include "netlink.h"
+#include "revoke.h"
 #include "tamper.h"
 #include "witness.h"
 
@@ -45,9 +46,12 @@ static int __init dstack_mod_init(void)
 	err = dstack_kfuncs_init();
 	if (err)
 		goto err_measure;
-	err = dstack_control_init();
+	err = dstack_revoke_init();
 	if (err)
 		goto err_measure;
+	err = dstack_control_init();
+	if (err)
+		goto err_revoke;
 	err = dstack_netlink_init();
 	if (err)
 		goto err_control;
@@ -63,6 +67,8 @@ err_netlink:
 	dstack_netlink_exit();
 err_control:
 	dstack_control_exit();
+err_revoke:
+	dstack_revoke_exit();
 err_measure:
 	dstack_measure_exit();
 err_identity:
@@ -81,6 +87,7 @@ static void __exit dstack_mod_exit(void)
 	dstack_witness_exit();
 	dstack_device_exit();
 	dstack_netlink_exit();
+	dstack_revoke_exit();
 	dstack_control_exit();
 	dstack_tamper_exit();
 	dstack_measure_exit();

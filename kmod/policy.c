@@ -16,7 +16,7 @@
 #include "policy.h"
 #include "table.h"
 
-static const struct dstack_policy __rcu *active;
+static struct dstack_policy __rcu *active;
 static enum dstack_state current_state = DSTACK_STATE_OFF;
 
 /**
@@ -47,7 +47,7 @@ void dstack_policy_exit(void)
  * Return: the former one, which readers may still see until
  * synchronize_rcu(); NULL if there was none.
  */
-const struct dstack_policy *dstack_policy_swap(const struct dstack_policy *new)
+struct dstack_policy *dstack_policy_swap(struct dstack_policy *new)
 {
 	return rcu_replace_pointer(active, new, true);
 }
@@ -88,13 +88,43 @@ static enum dstack_reason judge(const struct dstack_table_section *section,
 	return kinds ? DSTACK_REASON_KIND : DSTACK_REASON_UNKNOWN;
 }
 
-static void ask(const struct dstack_policy *policy, const char *section,
-		enum dstack_kind kind, enum dstack_storage storage,
-		const struct dstack_digest *digest,
-		struct dstack_policy_answer *answer)
+/**
+ * dstack_policy_epoch() - the active policy's epoch
+ *
+ * Return: the epoch, 0 if there is no policy.
+ */
+u64 dstack_policy_epoch(void)
+{
+	const struct dstack_policy *policy;
+	u64 epoch;
+
+	rcu_read_lock();
+	policy = rcu_dereference(active);
+	epoch = policy ? policy->epoch : 0;
+	rcu_read_unlock();
+	return epoch;
+}
+
+/**
+ * dstack_policy_consult() - what a policy says of a file
+ * @policy: NULL if there is none
+ * @section: the container's section
+ * @kind: the role in which it would run
+ * @storage: what it rests on
+ * @digest: the file
+ * @answer: filled in
+ *
+ * Context: RCU, or @policy cannot go away.
+ */
+void dstack_policy_consult(const struct dstack_policy *policy,
+			   const char *section, enum dstack_kind kind,
+			   enum dstack_storage storage,
+			   const struct dstack_digest *digest,
+			   struct dstack_policy_answer *answer)
 {
 	const struct dstack_table_section *found;
 
+	memset(answer, 0, sizeof(*answer));
 	if (!policy) {
 		answer->reason = DSTACK_REASON_NO_POLICY;
 		return;
@@ -108,6 +138,7 @@ static void ask(const struct dstack_policy *policy, const char *section,
 	if (le32_to_cpu(found->flags) & DSTACK_SECTION_F_FIRST)
 		answer->mode = DSTACK_MODE_FIRST;
 	answer->memory = le32_to_cpu(found->flags) & DSTACK_SECTION_F_MEMORY;
+	answer->revoked = found->revoked;
 	answer->kinds = dstack_table_kinds(policy->table, policy->index, found,
 					   digest);
 	answer->reason = judge(found, kind, storage, answer->kinds);
@@ -126,9 +157,9 @@ void dstack_policy_ask(const char *section, enum dstack_kind kind,
 		       const struct dstack_digest *digest,
 		       struct dstack_policy_answer *answer)
 {
-	memset(answer, 0, sizeof(*answer));
 	rcu_read_lock();
-	ask(rcu_dereference(active), section, kind, storage, digest, answer);
+	dstack_policy_consult(rcu_dereference(active), section, kind, storage,
+			      digest, answer);
 	rcu_read_unlock();
 }
 

@@ -7,11 +7,14 @@
 #ifndef _DSTACK_POLICY_H
 #define _DSTACK_POLICY_H
 
+#include <linux/list.h>
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
 
 /**
  * struct dstack_policy - one policy
+ * @node: of whoever has it after another became active
+ * @looks: the same one's
  * @table: checked by dstack_table_check(); owned
  * @size: bytes of @table
  * @index: of @table; owned
@@ -20,6 +23,8 @@
  * @document_digest: SHA-256 of the JSON document, as the daemon says
  */
 struct dstack_policy {
+	struct list_head node;
+	u32 looks;
 	const void *table;
 	size_t size;
 	const u32 *index;
@@ -51,6 +56,7 @@ struct dstack_policy_facts {
  * @reason: APPROVED, or why not
  * @mode: which execs of the container are to be recorded
  * @memory: the container may have executable memory that is no file's
+ * @revoked: what becomes of one that runs what this policy dropped
  */
 struct dstack_policy_answer {
 	u64 epoch;
@@ -58,17 +64,24 @@ struct dstack_policy_answer {
 	enum dstack_reason reason;
 	enum dstack_mode mode;
 	bool memory;
+	enum dstack_action revoked;
 };
 
 void dstack_policy_exit(void);
 
 void dstack_policy_free(const struct dstack_policy *policy);
-const struct dstack_policy *dstack_policy_swap(const struct dstack_policy *new);
+struct dstack_policy *dstack_policy_swap(struct dstack_policy *new);
+u64 dstack_policy_epoch(void);
 void dstack_policy_facts(struct dstack_policy_facts *facts);
 void dstack_policy_ask(const char *section, enum dstack_kind kind,
 		       enum dstack_storage storage,
 		       const struct dstack_digest *digest,
 		       struct dstack_policy_answer *answer);
+void dstack_policy_consult(const struct dstack_policy *policy,
+			   const char *section, enum dstack_kind kind,
+			   enum dstack_storage storage,
+			   const struct dstack_digest *digest,
+			   struct dstack_policy_answer *answer);
 
 enum dstack_state dstack_policy_state(void);
 void dstack_policy_set_state(enum dstack_state state);

@@ -10,6 +10,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/err.h>
 #include <linux/jhash.h>
 #include <linux/log2.h>
 #include <linux/rcupdate.h>
@@ -174,4 +175,38 @@ u64 dstack_seen_denied(struct dstack_seen *seen,
 	BUILD_BUG_ON(BIT(KINDS) - 1 != __DSTACK_KIND_ALL);
 	file = find_or_add(seen, digest);
 	return file ? atomic64_inc_return(&file->denied[ilog2(kind)]) : 0;
+}
+
+/**
+ * dstack_seen_find() - look through all that was recorded
+ * @seen: the set
+ * @match: called under RCU for each file that ran
+ * @arg: its
+ * @digest: the file that matched
+ *
+ * A file that comes meanwhile may be missed, and none that was there.
+ *
+ * Return: whether one matched.
+ */
+bool dstack_seen_find(struct dstack_seen *seen, dstack_seen_fn match, void *arg,
+		      struct dstack_digest *digest)
+{
+	struct rhashtable_iter iter;
+	struct seen_file *file;
+	bool found = false;
+
+	rhashtable_walk_enter(&seen->files, &iter);
+	rhashtable_walk_start(&iter);
+	while (!found && (file = rhashtable_walk_next(&iter))) {
+		/* The table grows: some come again. */
+		if (IS_ERR(file))
+			continue;
+		found = match(&file->digest, atomic_read(&file->recorded) &
+			      __DSTACK_KIND_ALL, arg);
+		if (found)
+			*digest = file->digest;
+	}
+	rhashtable_walk_stop(&iter);
+	rhashtable_walk_exit(&iter);
+	return found;
 }

@@ -35,4 +35,11 @@ u64 dstack_seen_denied(struct dstack_seen *seen,
 		       const struct dstack_digest *digest,
 		       enum dstack_kind kind);
 
+/* Is this what is looked for; @kinds: those in which it was approved. */
+typedef bool (*dstack_seen_fn)(const struct dstack_digest *digest, u32 kinds,
+			       void *arg);
+
+bool dstack_seen_find(struct dstack_seen *seen, dstack_seen_fn match, void *arg,
+		      struct dstack_digest *digest);
+
 #endif /* _DSTACK_SEEN_H */

@@ -26,10 +26,10 @@ levels='
 0 compat/ limits trace/ pure
 1 event hash quota storage cache seen backend_ops
 2 table draft fold backend/ identity
-3 backend digest log policy
+3 backend digest log policy signal
 4 measure
-5 vet tamper quote key control
-6 guard witness
+5 vet tamper quote key revoke
+6 guard witness control
 7 device netlink kfuncs
 8 main
 '
