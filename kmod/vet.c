@@ -20,7 +20,7 @@
 #include <linux/log2.h>
 #include <linux/mm_types.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 
 #include "digest.h"
@@ -167,18 +167,34 @@ static bool identified(const struct dstack_verdict *verdict)
  * @seen: of the container
  * @digest: the file
  * @what: as dstack_seen_add() takes it
+ * @epoch: of the policy that decided
+ * @stale: set if that is no longer the active one
  */
 struct run {
 	struct dstack_seen *seen;
 	const struct dstack_digest *digest;
 	u32 what;
+	u64 epoch;
+	bool stale;
 };
 
-static bool run_is_recorded(void *arg)
+static bool run_is_recorded(const struct run *run)
 {
-	const struct run *run = arg;
-
 	return dstack_seen_recorded(run->seen, run->digest, run->what);
+}
+
+/* Policies change under the measure lock, so the record has the active one. */
+static bool run_is_stale(void *arg)
+{
+	struct run *run = arg;
+
+	run->stale = dstack_policy_epoch() != run->epoch;
+	return run->stale;
+}
+
+static bool run_needs_no_record(void *arg)
+{
+	return run_is_stale(arg) || run_is_recorded(arg);
 }
 
 static void run_was_recorded(void *arg)
@@ -198,6 +214,9 @@ static u32 what_of(enum dstack_kind kind, const struct dstack_verdict *verdict)
 	return what;
 }
 
+/* AGAIN: another policy came, and decides. */
+enum { AGAIN = 1 };
+
 static int record_run(struct file *file, enum dstack_kind kind,
 		      struct dstack_container *container,
 		      const struct dstack_verdict *verdict)
@@ -208,10 +227,12 @@ static int record_run(struct file *file, enum dstack_kind kind,
 		.seen = &container->seen,
 		.digest = &verdict->digest,
 		.what = what_of(kind, verdict),
+		.epoch = verdict->epoch,
 	};
 	bool known = identified(verdict) && run_is_recorded(&run);
 	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	struct dstack_event *ev;
+	int err;
 
 	if (known && once)
 		return 0;
@@ -229,9 +250,13 @@ static int record_run(struct file *file, enum dstack_kind kind,
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
 	put_file(draft, file, verdict);
 	if (known || !identified(verdict))
-		return dstack_measure(ev, NULL);
-	return dstack_measure_publish(ev, once ? run_is_recorded : NULL,
-				      run_was_recorded, &run, NULL);
+		err = dstack_measure_publish(ev, run_is_stale, NULL, &run,
+					     NULL);
+	else
+		err = dstack_measure_publish(ev, once ? run_needs_no_record :
+						 run_is_stale,
+					     run_was_recorded, &run, NULL);
+	return run.stale ? AGAIN : err;
 }
 
 /**
@@ -321,7 +346,7 @@ static int refuse(enum dstack_kind kind, const char *id, const char *why,
 	return err;
 }
 
-/* What was decided is recorded; what cannot be recorded is denied. */
+/* What was decided is recorded, or is denied, or is to be decided AGAIN. */
 static int take(struct file *file, enum dstack_kind kind,
 		struct dstack_container *container,
 		const struct dstack_verdict *verdict)
@@ -339,8 +364,8 @@ static int take(struct file *file, enum dstack_kind kind,
 		err = follow_mode(container, verdict);
 	if (!err)
 		err = record_run(file, kind, container, verdict);
-	return err ? refuse(kind, container->id, "it could not be recorded",
-			    err) : 0;
+	return err < 0 ? refuse(kind, container->id,
+				"it could not be recorded", err) : err;
 }
 
 static int vet_in(struct file *file, enum dstack_kind kind,
@@ -349,10 +374,14 @@ static int vet_in(struct file *file, enum dstack_kind kind,
 	struct dstack_verdict verdict;
 	int err;
 
-	dstack_vet_ask(file, kind, container, &verdict);
-	if (verdict.reason == DSTACK_REASON_OFF)
-		return 0;
-	err = take(file, kind, container, &verdict);
+	do {
+		dstack_vet_ask(file, kind, container, &verdict);
+		if (verdict.reason == DSTACK_REASON_OFF)
+			return 0;
+		err = take(file, kind, container, &verdict);
+	} while (err == AGAIN && !fatal_signal_pending(current));
+	if (err == AGAIN)
+		err = -EINTR;
 	dstack_trace_vet(container->id, kind, verdict.reason, verdict.epoch,
 			 &verdict.digest, err);
 	if (verdict.reason != DSTACK_REASON_APPROVED) {
