@@ -11,7 +11,6 @@
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
-#include <linux/rcupdate.h>
 #include <linux/security.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -335,7 +334,6 @@ int dstack_control_policy(const void *table, size_t size,
 		kfree(policy);		/* the table stays the caller's */
 		return err;
 	}
-	synchronize_rcu();
 	dstack_revoke_former(policy);
 	return 0;
 }

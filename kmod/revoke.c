@@ -452,12 +452,20 @@ static void look_at_all(void)
 	}
 }
 
-static void release(struct dstack_policy *former)
+static void release(struct list_head *done)
 {
-	size_t size = former->size;
+	struct dstack_policy *former, *next;
+	size_t size = 0;
 
-	list_del(&former->node);
-	dstack_policy_free(former);
+	if (list_empty(done))
+		return;
+	/* Whoever asked them when they were active is through then. */
+	synchronize_rcu();
+	list_for_each_entry_safe(former, next, done, node) {
+		size += former->size;
+		dstack_policy_free(former);
+	}
+	INIT_LIST_HEAD(done);
 	spin_lock(&lock);
 	held -= size;
 	spin_unlock(&lock);
@@ -468,6 +476,7 @@ static void release(struct dstack_policy *former)
 static void look(struct work_struct *unused)
 {
 	struct dstack_policy *former, *next;
+	LIST_HEAD(done);
 
 	spin_lock(&lock);
 	list_splice_tail_init(&arrived, &formers);
@@ -482,8 +491,9 @@ static void look(struct work_struct *unused)
 		former->looks++;
 		if (former->looks >= DSTACK_LOOKS_MAX ||
 		    (former->looks >= DSTACK_LOOKS_MIN && !unsettled))
-			release(former);
+			list_move(&former->node, &done);
 	}
+	release(&done);
 	if (list_empty(&formers))
 		forget_hits();
 	else
@@ -493,8 +503,7 @@ static void look(struct work_struct *unused)
 
 /**
  * dstack_revoke_former() - look for what another policy dropped
- * @former: the policy that was active before; no reader sees it any more; taken
- *	over; may be NULL
+ * @former: the policy that was active before; taken over; may be NULL
  *
  * Context: sleeps, if many policies come after one another.
  */
@@ -528,12 +537,9 @@ int __init dstack_revoke_init(void)
  */
 void dstack_revoke_exit(void)
 {
-	struct dstack_policy *former, *next;
-
 	cancel_delayed_work_sync(&work);
 	destroy_workqueue(queue);
 	list_splice_tail_init(&arrived, &formers);
-	list_for_each_entry_safe(former, next, &formers, node)
-		release(former);
+	release(&formers);
 	forget_hits();
 }

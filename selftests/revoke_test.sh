@@ -189,7 +189,7 @@ load "$without | $(action kill)"
 took=$(within ended)
 claim attack_78_program_that_was_removed_is_killed soon "$took"
 claim attack_78_its_event_has_its_digest has "$(events)" \
-	"dstack.revoke id=$id digest=sha256:$digest action=kill .*path=\"?copy (.deleted.)?" 1
+	"dstack.revoke id=$id digest=sha256:$digest action=kill .*path=.*/copy .deleted." 1
 
 #
 # A library alone
