@@ -12,6 +12,8 @@ good=$work/good other=$work/other mapper=$work/mapper library=$work/library
 script=$work/script
 variant "$good"
 variant "$other"
+# Other tests have sections and programs of these names.
+echo learn >>"$other"
 variant "$library" "$tests/libprobe.so"
 cp "$tests/prog_map" "$mapper"
 printf '#!%s\n# %s\n' "$good" "$script" >"$script"
