@@ -16,7 +16,8 @@ fi
 begin attack_register
 program=$work/program
 variant "$program"
-policy "$program"
+busybox=$(command -v busybox)
+policy "$program" "$busybox"
 container
 cat >>"$EXPECTED_MESSAGES" <<-'MESSAGES'
 	rtmr3:sha384: opened for writing by
@@ -57,6 +58,10 @@ claim attack_39_nor_through_another_sysfs is "$elsewhere" ''
 claim attack_39_nor_through_a_link is "$linked" refused
 claim attack_39_attempts_are_recorded has "$events" \
 	"dstack.register id=host verdict=denied count=[0-9]+ path=" 2
+claim attack_40_container_extends_no_other_either \
+	has "$(run "$busybox" dd if=/dev/zero bs=48 count=1 \
+		"of=${attribute/rtmr3/rtmr2}")" 'Permission denied' 1
+claim attack_40_host_does is "$(extend "${attribute/rtmr3/rtmr2}")" extended
 claim register_can_be_read is "$read_only" 48
 claim attack_39_the_next_quote_is_replayed quote_is_replayed
 claim attack_39_register_is_the_logs is "$(register | cut -d' ' -f2)" false

@@ -36,6 +36,8 @@ for _ in {1..25}; do
 	nap
 done
 claim stopped_daemon_says_nothing has_not "$(<"$work/heard")" WATCHDOG
+claim attack_31_stopped_daemon_leaves_enforcement \
+	is "$(run "$bad") $(run "$good")" 'EACCES hello'
 kill -CONT "$(<"$pid_file")"
 claim daemon_that_goes_on_says_so eventually heard '^WATCHDOG=1$'
 down TERM

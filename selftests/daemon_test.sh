@@ -15,9 +15,9 @@ claim file_replays_to_the_register file_replays
 #
 
 claim killed_daemon_ends down KILL
-claim killed_daemon_leaves_the_hooks_in_place is "$(hooks)" "$all_hooks"
-claim killed_daemon_leaves_approved_programs_running is "$(run "$good")" hello
-claim killed_daemon_leaves_unapproved_programs_denied is "$(run "$bad")" EACCES
+claim attack_31_killed_daemon_leaves_the_hooks_in_place is "$(hooks)" "$all_hooks"
+claim attack_31_killed_daemon_leaves_approved_programs_running is "$(run "$good")" hello
+claim attack_31_killed_daemon_leaves_unapproved_programs_denied is "$(run "$bad")" EACCES
 claim events_wait_in_the_kernel is "$(events_waiting)" 2
 claim restarted_daemon_comes_up up
 claim restarted_daemon_keeps_the_state is "$(dstackctl status --json |
@@ -76,9 +76,9 @@ up >/dev/null
 # Stopped and restarted, again and again
 #
 
-restart_ten_times() {
+restart_often() {
 	local i
-	for i in {1..10}; do
+	for i in {1..100}; do
 		down "$([[ $i = *[02468] ]] && echo KILL || echo TERM)" &&
 			is "$(run "$good")" hello && up || return
 	done
@@ -92,9 +92,9 @@ sigterm_drains() {
 
 claim sigterm_stores_what_the_kernel_has sigterm_drains
 up >/dev/null
-claim ten_restarts_succeed restart_ten_times
-claim ten_restarts_lose_and_repeat_no_event file_replays
-claim register_is_replayed_after_restarts quote_is_replayed
+claim attack_45_hundred_restarts_succeed restart_often
+claim attack_45_they_lose_and_repeat_no_event file_replays
+claim attack_45_register_is_replayed_after_them quote_is_replayed
 
 #
 # Off

@@ -122,7 +122,7 @@ TEST_F(quote, bad_buffer_rejected)
 	EXPECT_EQ(-EFAULT, device_call(self->fd, DSTACK_GET_QUOTE, &self->get));
 }
 
-TEST_F(quote, claim_to_be_bound_refused)
+TEST_F(quote, attack_49_claim_to_be_bound_refused)
 {
 	struct dstack_get_quote *get = &self->get;
 
@@ -206,7 +206,7 @@ static int bound_is_as_expected(void *arg)
 	return err;
 }
 
-TEST_F(quote, bound_names_nonce_caller_program_and_epoch)
+TEST_F(quote, attack_49_bound_names_nonce_caller_program_and_epoch)
 {
 	struct libdstack_status status;
 	struct bound bound = { .sim = self->sim };
