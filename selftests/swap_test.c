@@ -171,19 +171,19 @@ static void take(FIXTURE_DATA(swap) * self, struct told *told,
 		libdstack_digest_to_text(&self->digests[epoch % 2], digest);
 		told->ran++;
 		if (epoch != told->active)
-			told->wrong = "something ran by an epoch that was not active";
+			told->wrong = "it ran by a policy of another time";
 		if (!has(fields, "digest", digest) ||
 		    !has(fields, "reason", "approved"))
-			told->wrong = "something ran that its epoch does not approve";
+			told->wrong = "it ran and is not approved";
 	}
 	if (fields->id == DSTACK_EVENT_DENY) {
 		libdstack_digest_to_text(&self->digests[!(epoch % 2)], digest);
 		told->denied++;
 		if (epoch > told->active)
-			told->wrong = "something was denied by an epoch to come";
+			told->wrong = "it was denied by a policy to come";
 		if (!has(fields, "digest", digest) ||
 		    !has(fields, "reason", "unknown-digest"))
-			told->wrong = "something was denied that its epoch approves";
+			told->wrong = "it was denied and is approved";
 	}
 }
 

@@ -180,14 +180,19 @@ static void compare_terms(struct diff *diff,
 	compare_use(diff, to->name, "trust", from->trust, to->trust);
 }
 
-#define ALL	__DSTACK_STORAGE_ACCEPTABLE
+/* A section that comes is compared with one that says nothing. */
+static void compare_added(struct diff *diff, const struct libdstack_section *to)
+{
+	struct libdstack_section nothing = { .name = to->name };
+	size_t i;
 
-/* A section that comes or goes is compared with one that says nothing. */
+	for (i = 0; i < LIBDSTACK_KINDS; i++)
+		nothing.accept[i] = __DSTACK_STORAGE_ACCEPTABLE;
+	compare_terms(diff, &nothing, to);
+}
+
 static void compare_sections(struct diff *diff)
 {
-	static const struct libdstack_section nothing = {
-		.accept = { ALL, ALL, ALL, ALL, ALL },
-	};
 	size_t i = 0, k = 0;
 
 	while (i < diff->old.nr_sections || k < diff->new.nr_sections) {
@@ -201,7 +206,6 @@ static void compare_sections(struct diff *diff)
 			.from = order <= 0 ? "" : NULL,
 			.to = order >= 0 ? "" : NULL,
 		};
-		struct libdstack_section added = nothing;
 
 		i += order <= 0;
 		k += order >= 0;
@@ -211,9 +215,8 @@ static void compare_sections(struct diff *diff)
 		}
 		change.section = order < 0 ? from->name : to->name;
 		say(diff, &change);
-		added.name = change.section;
 		if (order > 0)
-			compare_terms(diff, &added, to);
+			compare_added(diff, to);
 	}
 }
 
@@ -228,19 +231,19 @@ static int compare_rules(const struct libdstack_rule *a,
 	return order ?: (int)a->digest.alg - (int)b->digest.alg;
 }
 
-static void say_rule(struct diff *diff, const struct libdstack_rule *from,
-		     const struct libdstack_rule *to)
+/* @from, @to: kinds, 0 where there is no such rule. */
+static void say_rule(struct diff *diff, const struct libdstack_rule *rule,
+		     uint32_t from, uint32_t to)
 {
-	const struct libdstack_rule *rule = to ?: from;
 	char digest[LIBDSTACK_DIGEST_TEXT], before[TEXT_MAX], after[TEXT_MAX];
 	struct change change = {
 		.section = rule->section, .what = "rule", .path = rule->path,
 		.digest = libdstack_digest_to_text(&rule->digest, digest),
-		.from = from ? names(from->kinds, kind_name, before) : NULL,
-		.to = to ? names(to->kinds, kind_name, after) : NULL,
+		.from = from ? names(from, kind_name, before) : NULL,
+		.to = to ? names(to, kind_name, after) : NULL,
 	};
 
-	if (!from || !to || from->kinds != to->kinds)
+	if (from != to)
 		say(diff, &change);
 }
 
@@ -255,8 +258,9 @@ static void compare_all_rules(struct diff *diff)
 		int order = from == from_end ? 1 : to == to_end ? -1 :
 			compare_rules(from, to);
 
-		say_rule(diff, order <= 0 ? from : NULL,
-			 order >= 0 ? to : NULL);
+		say_rule(diff, order < 0 ? from : to,
+			 order <= 0 ? from->kinds : 0,
+			 order >= 0 ? to->kinds : 0);
 		from += order <= 0;
 		to += order >= 0;
 	}

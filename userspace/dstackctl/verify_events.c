@@ -111,6 +111,11 @@ static bool make_row(const struct dstack_event_fields *fields,
 		row->kind = get(fields, "kind");
 		row->path = get(fields, "path");
 		return true;
+	case DSTACK_EVENT_REVOKE:
+		row->digest = get(fields, "digest");
+		row->reason = get(fields, "action");
+		row->path = get(fields, "path");
+		return true;
 	case DSTACK_EVENT_USER:
 		row->digest = get(fields, "name");
 		return true;
@@ -201,6 +206,8 @@ static const char *verb(const struct row *row)
 		return "map";
 	case DSTACK_EVENT_DENY:
 		return "denied";
+	case DSTACK_EVENT_REVOKE:
+		return "revoked";
 	default:
 		return "event";
 	}
