@@ -23,7 +23,7 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     bench bench-tools style sparse debug-check
+	     bench bench-tools style sparse debug-check fuzz fuzzers
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -98,6 +98,13 @@ sparse:
 debug-check:
 	$(Q)$(TOP)/scripts/run-tests.sh debug
 
+fuzzers:
+	$(Q)$(MAKE) $(S) -C $(TOP)/userspace fuzzers
+
+# FUZZ_SECONDS=, FUZZ=: for how long, and which parsers.
+fuzz: fuzzers
+	$(Q)FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(TOP)/scripts/fuzz.sh $(FUZZ)
+
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
 
@@ -151,6 +158,7 @@ help:
 	@echo 'Check by hand:'
 	@echo '  make style       layers, checkpatch, licences, spelling, ...'
 	@echo '  make sparse      the module under sparse, W=1 and clang'
+	@echo '  make fuzz        hostile inputs for every parser; FUZZ_SECONDS=60 each'
 	@echo '  make debug-check hostile callers under KASAN, lockdep and kmemleak'
 	@echo
 	@echo 'V=1 shows commands.  LAB=no uses the tools of this machine, and'

@@ -139,6 +139,12 @@ one_unit_test() {
 	make -s -C userspace check TEST="${1%_test}"
 }
 
+# A moment for each parser: `make fuzz` takes longer.
+parsers_test() {
+	make -s fuzzers >&2
+	FUZZ_SECONDS=2 scripts/fuzz.sh --ktap
+}
+
 # One after the other, so that what they print stays apart.
 tdx_module_test() {
 	make -s -j1 -C tools/tdx-module check
@@ -238,14 +244,14 @@ declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=900 [sim_7]=900 [sim_6_12]=900 [faults]=400 [bench]=600
-	[locked]=400 [load]=3000
+	[locked]=400 [load]=3000 [parsers]=400
 	[one_selftest]=900 [debug]=5400
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked load bench
+	tdx_module module_analysis faults locked parsers load bench
 )
 
 names_of() {

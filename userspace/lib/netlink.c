@@ -60,6 +60,11 @@ const struct nla_policy dstack_attr_policy[__DSTACK_A_MAX] = {
 	[DSTACK_A_DENIED] = { .type = NLA_U64 },
 	[DSTACK_A_CACHE_HITS] = { .type = NLA_U64 },
 	[DSTACK_A_CACHE_MISSES] = { .type = NLA_U64 },
+	[DSTACK_A_LOG_MEMORY] = { .type = NLA_U64 },
+	[DSTACK_A_LOG_FIRST] = { .type = NLA_U64 },
+	[DSTACK_A_LOG_START] = { .minlen = DSTACK_REGISTER_SIZE,
+				 .maxlen = DSTACK_REGISTER_SIZE },
+	[DSTACK_A_REFUSED] = { .type = NLA_U64 },
 };
 
 static int nl_errno(int nlerr)
