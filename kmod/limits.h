@@ -30,7 +30,7 @@
  * What a container may record a second, and how much at once when it was quiet
  * before: events of its own; and files that are not approved.
  */
-#define DSTACK_QUOTA_RATE	256
+#define DSTACK_QUOTA_RATE	64
 #define DSTACK_QUOTA_BURST	16384LL
 
 /* Registered containers. */

@@ -12,7 +12,7 @@
 #define SHARED		(PENDING_MAX - 2 * 1048576)	/* if they flood */
 #define SHARE		(SHARED / 4)	/* of one alone */
 #define USER_SHARE	(SHARED / 7)	/* ... for events of its own */
-#define RATE		256
+#define RATE		64
 #define BURST		16384
 #define FLOODS		24	/* each leaves 6/7 of what there is */
 
@@ -212,7 +212,7 @@ static int add_too_often(void *arg)
 	if (added < BURST ||
 	    added > BURST + (uint64_t)(time(NULL) - start + 2) * RATE)
 		err = -ERANGE;
-	sleep_ms(100);
+	sleep_ms(1000);
 	return err == -EDQUOT ? add_event(fd, "later", NULL, 0, &seq) : err;
 }
 
