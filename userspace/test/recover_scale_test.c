@@ -30,6 +30,7 @@
 #define SECONDS_MAX	30
 #define BYTES_MAX	160	/* of memory for each event */
 #define RATIO_MAX	3	/* of the times for one event */
+#define REPLAY_MAX	5	/* seconds of a CPU */
 
 void msg(const char *fmt, ...)
 {
@@ -189,6 +190,18 @@ static void take_another_boots(struct world *w)
 		w->kernel.digests[i][0] ^= 0xff;
 }
 
+/* Of all but the newest the kernel has only what they replay to. */
+static void forget_most(struct world *w)
+{
+	const uint64_t kept = 65536;
+	uint64_t i;
+
+	w->kernel.first = w->kernel.count - kept;
+	for (i = 0; i < w->kernel.first; i++)
+		must(!dstack_event_fold(w->kernel.start, w->kernel.digests[i]));
+	memset(w->kernel.digests, 0, w->kernel.first * DSTACK_REGISTER_SIZE);
+}
+
 /* A module that was loaded again: its base is far into the file. */
 static void forget_the_first_half(struct world *w)
 {
@@ -234,6 +247,12 @@ static void whole_file(void **state)
 	measure("whole file", leave_alone);
 }
 
+static void file_whose_digests_are_forgotten(void **state)
+{
+	(void)state;
+	measure("forgotten digests", forget_most);
+}
+
 static void file_of_two_modules(void **state)
 {
 	(void)state;
@@ -252,13 +271,44 @@ static void file_of_another_boot(void **state)
 	measure("another boot's file", take_another_boots);
 }
 
+static double now_of_cpu(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* What "dstackctl replay" does, whatever else the machine does. */
+static void replay_of_a_million_events(void **state)
+{
+	uint8_t value[DSTACK_REGISTER_SIZE] = { 0 };
+	struct libdstack_log *log;
+	struct world w;
+	double start;
+	size_t bad;
+
+	(void)state;
+	world_init(&w, EVENTS);
+	start = now_of_cpu();
+	must(!libdstack_log_read(w.path, &log));
+	must(!libdstack_log_replay(log, EVENTS, value, &bad));
+	w.seconds = now_of_cpu() - start;
+	libdstack_log_free(log);
+	world_exit(&w);
+	printf("# replay: %d events: %.1f s\n", EVENTS, w.seconds);
+	must(w.seconds < REPLAY_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_file),
+		cmocka_unit_test(file_whose_digests_are_forgotten),
 		cmocka_unit_test(file_of_two_modules),
 		cmocka_unit_test(damaged_file),
 		cmocka_unit_test(file_of_another_boot),
+		cmocka_unit_test(replay_of_a_million_events),
 	};
 
 	return cmocka_run_group_tests_name("recover_scale", tests, NULL, NULL);
