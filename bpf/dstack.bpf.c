@@ -22,6 +22,7 @@ struct linux_binprm {} __attribute__((preserve_access_index));
 struct mnt_idmap {} __attribute__((preserve_access_index));
 struct dentry {} __attribute__((preserve_access_index));
 struct super_block {} __attribute__((preserve_access_index));
+struct block_device {} __attribute__((preserve_access_index));
 
 struct file {
 	unsigned int f_mode;
@@ -36,6 +37,8 @@ extern int bpf_dstack_vet_map(struct file *file__nullable) __ksym;
 extern int bpf_dstack_vet_open(struct file *file) __ksym;
 extern void bpf_dstack_note_resize(struct dentry *dentry) __ksym;
 extern void bpf_dstack_note_super(struct super_block *sb) __ksym;
+extern void bpf_dstack_note_root(struct block_device *bdev, int type,
+				 const void *value, unsigned long size) __ksym;
 
 /* Programs, scripts, and the interpreters of both. */
 SEC("lsm.s/bprm_check_security")
@@ -84,6 +87,18 @@ long BPF_PROG(dstack_super, struct super_block *sb, long ret)
 {
 	if (!ret)
 		bpf_dstack_note_super(sb);
+	return ret;
+}
+
+/* 6.12 does not let a program read an argument of type const void *. */
+SEC("lsm/bdev_setintegrity")
+long BPF_PROG(dstack_root, struct block_device *bdev, int type,
+	      const void *unread, unsigned long size, long ret)
+{
+	__u64 value = 0;
+
+	if (!ret && !bpf_get_func_arg(ctx, 2, &value))
+		bpf_dstack_note_root(bdev, type, (void *)value, size);
 	return ret;
 }
 

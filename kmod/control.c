@@ -16,6 +16,7 @@
 #include <linux/string.h>
 
 #include "backend.h"
+#include "block.h"
 #include "cache.h"
 #include "control.h"
 #include "draft.h"
@@ -70,8 +71,9 @@ static void release_hooks(void)
 {
 	size_t i;
 
-	/* Without them nobody sees who changes a file. */
+	/* Without them nobody sees who changes a file, or what lies below. */
 	dstack_cache_use(false);
+	dstack_block_clear();
 	for (i = 0; i < __DSTACK_HOOK_MAX && hooks_held; i++)
 		fput(hooks[i]);
 	WRITE_ONCE(hooks_held, false);
@@ -464,4 +466,86 @@ int dstack_control_event(const char *name, const void *payload, size_t len)
 	err = dstack_event_foreign(&draft->ev, name, payload, len);
 	draft->ev.quota = &dstack_quota_host;
 	return err ?: dstack_measure(&draft->ev, NULL);
+}
+
+static void device_event(struct dstack_event *ev, const char *action,
+			 const struct dstack_block *block)
+{
+	dstack_event_begin(ev, DSTACK_EVENT_DEVICE);
+	dstack_event_str(ev, "action", action);
+	dstack_event_str(ev, "class", dstack_storage_name(block->storage));
+	dstack_event_str(ev, "device", dstack_block_name(block));
+	if (block->root_len)
+		dstack_event_hex(ev, "root", block->root, block->root_len);
+	else
+		dstack_event_str(ev, "root", "none");
+}
+
+static void publish_device(void *arg)
+{
+	dstack_block_commit(arg);
+}
+
+static void publish_no_device(void *arg)
+{
+	dstack_block_remove(arg);
+}
+
+/**
+ * dstack_control_device() - let what lies on a block device be of its class
+ * @block: from dstack_block_open(); taken over if 0 is returned
+ *
+ * Which device checks what it reads, the host says: in LOCKED it is not asked
+ * any more.
+ *
+ * Return: 0; -EPERM in LOCKED, -ENOLINK if no links are held to see the device
+ * change with; as dstack_block_reserve(); as dstack_measure().
+ */
+int dstack_control_device(struct dstack_block *block)
+{
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	int err;
+
+	if (!draft)
+		return -ENOMEM;
+	guard(mutex)(&lock);
+	if (dstack_policy_state() == DSTACK_STATE_LOCKED)
+		return -EPERM;
+	if (!hooks_held)
+		return -ENOLINK;
+	err = dstack_block_reserve(block);
+	if (err)
+		return err;
+	device_event(&draft->ev, "add", block);
+	err = dstack_measure_publish(&draft->ev, NULL, publish_device, block,
+				     NULL);
+	if (err)
+		dstack_block_cancel(block);
+	return err;
+}
+
+/**
+ * dstack_control_no_device() - a block device is one as any other again
+ * @dev: its number
+ *
+ * Return: 0; -ENOENT if it is not registered, or as dstack_measure().
+ */
+int dstack_control_no_device(dev_t dev)
+{
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	struct dstack_block *block;
+	int err;
+
+	if (!draft)
+		return -ENOMEM;
+	guard(mutex)(&lock);
+	block = dstack_block_find(dev);
+	if (!block)
+		return -ENOENT;
+	device_event(&draft->ev, "remove", block);
+	err = dstack_measure_publish(&draft->ev, NULL, publish_no_device,
+				     block, NULL);
+	if (!err)
+		dstack_block_close(block);
+	return err;
 }

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
 
+struct dstack_block;
 struct dstack_container;
 struct file;
 
@@ -25,5 +26,7 @@ int dstack_control_policy(const void *table, size_t size,
 int dstack_control_add(struct dstack_container *container);
 int dstack_control_remove(const char *id);
 int dstack_control_event(const char *name, const void *payload, size_t len);
+int dstack_control_device(struct dstack_block *block);
+int dstack_control_no_device(dev_t dev);
 
 #endif /* _DSTACK_CONTROL_H */

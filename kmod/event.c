@@ -38,6 +38,8 @@ static const struct dstack_schema {
 	[DSTACK_EVENT_QUOTA] = { "dstack.quota", { "id", "what", "count" } },
 	[DSTACK_EVENT_REVOKE] = { "dstack.revoke",
 		{ "id", "digest", "action", "epoch", "processes", "path" } },
+	[DSTACK_EVENT_DEVICE] = { "dstack.device",
+		{ "action", "class", "device", "root" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";

@@ -46,6 +46,7 @@ enum dstack_event_id {
 	DSTACK_EVENT_TAMPER,	/* an attempt to get around all this */
 	DSTACK_EVENT_QUOTA,	/* a container wanted to record too much */
 	DSTACK_EVENT_REVOKE,	/* what runs was dropped by a newer policy */
+	DSTACK_EVENT_DEVICE,	/* a block device checks what it reads */
 	__DSTACK_EVENT_MAX
 };
 

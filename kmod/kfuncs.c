@@ -11,6 +11,7 @@
 #include <linux/kernel.h>
 #include <linux/module.h>
 
+#include "block.h"
 #include "guard.h"
 #include "kfuncs.h"
 #include "tamper.h"
@@ -155,6 +156,19 @@ __bpf_kfunc int bpf_dstack_guard_bpf_prog(u32 type)
 	return dstack_tamper_bpf_prog(type);
 }
 
+/**
+ * bpf_dstack_note_root() - a device gets a property that its target vouches for
+ * @bdev: of bdev_setintegrity
+ * @type: enum lsm_integrity_type
+ * @value__ign: what that type says; the verifier takes it for a number
+ * @size: bytes of it
+ */
+__bpf_kfunc void bpf_dstack_note_root(struct block_device *bdev, int type,
+				      const void *value__ign, size_t size)
+{
+	dstack_block_note(bdev, type, value__ign, size);
+}
+
 __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(dstack_kfunc_ids)
@@ -170,6 +184,7 @@ BTF_ID_FLAGS(func, bpf_dstack_guard_read_file, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_guard_load_data)
 BTF_ID_FLAGS(func, bpf_dstack_guard_bpf)
 BTF_ID_FLAGS(func, bpf_dstack_guard_bpf_prog)
+BTF_ID_FLAGS(func, bpf_dstack_note_root, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(dstack_kfunc_ids)
 
 /* Tracing programs share the registration, and have no business here. */

@@ -70,6 +70,9 @@
 /* Walks over all processes until each of a container has its signal. */
 #define DSTACK_SIGNAL_WALKS	200
 
+/* Block devices that count as dm-verity or authenticated. */
+#define DSTACK_DEVICES_MAX	256
+
 /* One netlink message of policy table. */
 #define DSTACK_CHUNK_MAX	SZ_32K
 

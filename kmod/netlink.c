@@ -25,6 +25,7 @@
 #include <net/netlink.h>
 
 #include "backend.h"
+#include "block.h"
 #include "cache.h"
 #include "control.h"
 #include "event.h"
@@ -33,6 +34,7 @@
 #include "log.h"
 #include "measure.h"
 #include "netlink.h"
+#include "netlink_block.h"
 #include "policy.h"
 #include "quota.h"
 #include "vet.h"
@@ -426,6 +428,39 @@ static int dump_containers(struct sk_buff *msg, struct netlink_callback *cb)
 	return msg->len;
 }
 
+static int dump_block(struct sk_buff *msg, struct netlink_callback *cb,
+		      const struct dstack_block *block)
+{
+	void *hdr = genlmsg_put(msg, NETLINK_CB(cb->skb).portid,
+				cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
+				DSTACK_CMD_DEVICE_GET);
+	int err;
+
+	if (!hdr)
+		return -EMSGSIZE;
+	err = dstack_netlink_block_put(msg, block);
+	if (err)
+		genlmsg_cancel(msg, hdr);
+	else
+		genlmsg_end(msg, hdr);
+	return err;
+}
+
+static int dump_devices(struct sk_buff *msg, struct netlink_callback *cb)
+{
+	unsigned long next = cb->args[0];
+	struct dstack_block block;
+	int err;
+
+	err = may_control(cb->skb, cb->extack);
+	if (err)
+		return err;
+	while (dstack_block_next(&next, &block) &&
+	       !dump_block(msg, cb, &block))
+		cb->args[0] = next;
+	return msg->len;
+}
+
 static int do_event(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *payload = info->attrs[DSTACK_A_EVENT_PAYLOAD];
@@ -560,6 +595,16 @@ static const struct nla_policy hooks_policy[] = {
 						sizeof(u32)),
 };
 
+static const struct nla_policy device_policy[] = {
+	[DSTACK_A_DEVICE] = { .type = NLA_U32 },
+	[DSTACK_A_STORAGE] = { .type = NLA_U32 },
+	[DSTACK_A_ROOT] = { .type = NLA_BINARY, .len = DSTACK_ROOT_MAX },
+};
+
+static const struct nla_policy number_policy[] = {
+	[DSTACK_A_DEVICE] = { .type = NLA_U32 },
+};
+
 static const struct genl_ops ops[] = {
 	{ .cmd = DSTACK_CMD_STATUS_GET, .doit = do_status },
 	{ .cmd = DSTACK_CMD_STATE_SET, .doit = do_state,
@@ -580,6 +625,11 @@ static const struct genl_ops ops[] = {
 	  .policy = ack_policy, .maxattr = ARRAY_SIZE(ack_policy) - 1 },
 	{ .cmd = DSTACK_CMD_HOOKS_SET, .doit = do_hooks,
 	  .policy = hooks_policy, .maxattr = ARRAY_SIZE(hooks_policy) - 1 },
+	{ .cmd = DSTACK_CMD_DEVICE_ADD, .doit = dstack_netlink_block_add,
+	  .policy = device_policy, .maxattr = ARRAY_SIZE(device_policy) - 1 },
+	{ .cmd = DSTACK_CMD_DEVICE_REMOVE, .doit = dstack_netlink_block_remove,
+	  .policy = number_policy, .maxattr = ARRAY_SIZE(number_policy) - 1 },
+	{ .cmd = DSTACK_CMD_DEVICE_GET, .dumpit = dump_devices },
 };
 
 static struct genl_family family __ro_after_init = {

@@ -11,6 +11,7 @@
 #include <linux/magic.h>
 #include <linux/shmem_fs.h>
 
+#include "block.h"
 #include "storage.h"
 
 /* From the ZFS sources; its file systems need no block device. */
@@ -44,21 +45,26 @@ static enum dstack_storage tmpfs_class(const struct super_block *sb,
 }
 
 /**
- * dstack_storage_class() - classify by fs-verity and the file system below
- * @file: an open file
+ * dstack_storage_disk() - the class of what lies on a file system's device
+ * @sb: of a file system that needs one
  *
- * What is not known to be local and stable is untrusted.  Of a file with
- * fs-verity every read is checked, so what it lies on does not matter.
+ * erofs can have its data in a file instead, and cannot be asked in whose.
+ * btrfs can have several devices, of which at most one is known here.
  *
  * Return: the class.
  */
-enum dstack_storage dstack_storage_class(struct file *file)
+enum dstack_storage dstack_storage_disk(const struct super_block *sb)
 {
-	struct inode *inode = dstack_storage_inode(file);
+	if (sb->s_bdev && sb->s_magic != BTRFS_SUPER_MAGIC)
+		return dstack_block_class(sb->s_bdev);
+	return sb->s_magic == EROFS_SUPER_MAGIC_V1 ? DSTACK_STORAGE_UNTRUSTED :
+						     DSTACK_STORAGE_DISK;
+}
+
+static enum dstack_storage class_below(struct inode *inode)
+{
 	const struct super_block *sb = inode->i_sb;
 
-	if (fsverity_active(inode))
-		return DSTACK_STORAGE_FSVERITY;
 	switch (sb->s_magic) {
 	case TMPFS_MAGIC:
 		return tmpfs_class(sb, inode);
@@ -75,8 +81,28 @@ enum dstack_storage dstack_storage_class(struct file *file)
 		return DSTACK_STORAGE_DISK;
 	}
 	if (sb->s_type->fs_flags & FS_REQUIRES_DEV)
-		return DSTACK_STORAGE_DISK;
+		return dstack_storage_disk(sb);
 	if (sb->s_iflags & SB_I_NOEXEC)
 		return DSTACK_STORAGE_PSEUDO;
 	return DSTACK_STORAGE_UNTRUSTED;
+}
+
+/**
+ * dstack_storage_class() - classify by fs-verity and what is below
+ * @file: an open file
+ *
+ * What is not known to be local and stable is untrusted.  Of a file with
+ * fs-verity every read is checked, so what it lies on does not matter; but
+ * dm-verity vouches for more than one file, and a policy may trust it for that.
+ *
+ * Return: the class.
+ */
+enum dstack_storage dstack_storage_class(struct file *file)
+{
+	struct inode *inode = dstack_storage_inode(file);
+	enum dstack_storage below = class_below(inode);
+
+	if (below != DSTACK_STORAGE_DMVERITY && fsverity_active(inode))
+		return DSTACK_STORAGE_FSVERITY;
+	return below;
 }

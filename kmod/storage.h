@@ -11,8 +11,10 @@
 
 struct file;
 struct inode;
+struct super_block;
 
 struct inode *dstack_storage_inode(struct file *file);
 enum dstack_storage dstack_storage_class(struct file *file);
+enum dstack_storage dstack_storage_disk(const struct super_block *sb);
 
 #endif /* _DSTACK_STORAGE_H */

@@ -24,14 +24,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # own header.  NAME/ stands for every file of that directory.
 levels='
 0 compat/ limits trace/ pure
-1 event hash quota storage cache seen backend_ops
-2 table draft fold backend/ identity
+1 event hash quota block cache seen backend_ops
+2 storage table draft fold backend/ identity
 3 backend digest log policy signal
 4 measure
 5 vet tamper quote key revoke
 6 guard witness control
-7 device netlink kfuncs
-8 main
+7 netlink_block
+8 device netlink kfuncs
+9 main
 '
 
 # code FILE...: path:line:text of what is left without comments.
@@ -155,7 +156,8 @@ only_device_touches_user_memory() {
 }
 
 only_netlink_touches_messages() {
-	only 'sk_buff|\<genlmsg?_|\<nla_|<net/' kmod/netlink.c kmod/netlink.h
+	only 'sk_buff|\<genlmsg?_|\<nla_|<net/' kmod/netlink.c kmod/netlink.h \
+		kmod/netlink_block.c kmod/netlink_block.h
 }
 
 only_kfuncs_touches_bpf() {

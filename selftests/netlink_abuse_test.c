@@ -183,7 +183,8 @@ TEST_F(abuse, dumps_of_what_is_no_list_rejected)
 	int cmd;
 
 	for (cmd = DSTACK_CMD_STATUS_GET; cmd < __DSTACK_CMD_MAX; cmd++) {
-		int dump = cmd == DSTACK_CMD_CONTAINER_GET ? 0 : NLM_F_DUMP;
+		int dump = cmd == DSTACK_CMD_CONTAINER_GET ||
+			cmd == DSTACK_CMD_DEVICE_GET ? 0 : NLM_F_DUMP;
 
 		EXPECT_EQ(-EOPNOTSUPP,
 			  genl_ask(genl, genl_new(genl, cmd, dump)))
@@ -328,7 +329,13 @@ static struct nl_msg *any_request(struct genl *genl, uint64_t *state)
 	struct nl_msg *msg;
 
 	memset(fill, FILL, sizeof(fill));
-	switch (below(state, 8)) {
+	switch (below(state, 9)) {
+	case 7:
+		msg = genl_new(genl, DSTACK_CMD_DEVICE_ADD, 0);
+		nla_put_u32(msg, DSTACK_A_DEVICE, any(state));
+		nla_put_u32(msg, DSTACK_A_STORAGE, DSTACK_STORAGE_DMVERITY);
+		nla_put(msg, DSTACK_A_ROOT, 32, fill);
+		return msg;
 	case 0:
 		return genl_state(genl, DSTACK_STATE_LOCKED);
 	case 1:
@@ -423,6 +430,7 @@ static bool may_succeed(int cmd)
 {
 	return cmd == DSTACK_CMD_STATUS_GET || cmd == DSTACK_CMD_EVENT_ADD ||
 	       cmd == DSTACK_CMD_CONTAINER_GET ||
+	       cmd == DSTACK_CMD_DEVICE_GET ||
 	       cmd == DSTACK_CMD_POLICY_BEGIN || cmd == DSTACK_CMD_POLICY_DATA;
 }
 

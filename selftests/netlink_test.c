@@ -10,6 +10,8 @@
 #include <bpf/bpf.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #define PAYLOAD_MAX	4096
 #define UNKNOWN_ATTR	(DSTACK_A_MAX + 1)
@@ -228,6 +230,9 @@ TEST_F(netlink, missing_attributes_rejected)
 		  { DSTACK_A_EVENT_NAME, DSTACK_A_EVENT_PAYLOAD } },
 		{ DSTACK_CMD_LOG_ACK, { DSTACK_A_LOG_ACKED } },
 		{ DSTACK_CMD_HOOKS_SET, { DSTACK_A_LINKS } },
+		{ DSTACK_CMD_DEVICE_ADD,
+		  { DSTACK_A_DEVICE, DSTACK_A_STORAGE } },
+		{ DSTACK_CMD_DEVICE_REMOVE, { DSTACK_A_DEVICE } },
 	};
 	struct genl *genl = &self->genl;
 	size_t i;
@@ -261,6 +266,9 @@ TEST_F(netlink, attributes_of_wrong_length_rejected)
 		{ DSTACK_CMD_LOG_ACK, DSTACK_A_LOG_ACKED, 8, -EINVAL },
 		{ DSTACK_CMD_HOOKS_SET, DSTACK_A_LINKS,
 		  __DSTACK_HOOK_MAX * sizeof(int), -ERANGE },
+		{ DSTACK_CMD_DEVICE_ADD, DSTACK_A_DEVICE, 4, -EINVAL },
+		{ DSTACK_CMD_DEVICE_ADD, DSTACK_A_STORAGE, 4, -EINVAL },
+		{ DSTACK_CMD_DEVICE_REMOVE, DSTACK_A_DEVICE, 4, -EINVAL },
 	};
 	static const int off[] = { -1, 1, 4 };
 	struct genl *genl = &self->genl;
@@ -286,6 +294,8 @@ TEST_F(netlink, oversized_attributes_rejected)
 		{ DSTACK_CMD_POLICY_DATA, DSTACK_A_POLICY_CHUNK, 32768,
 		  -ERANGE },
 		{ DSTACK_CMD_EVENT_ADD, DSTACK_A_EVENT_PAYLOAD, PAYLOAD_MAX,
+		  -ERANGE },
+		{ DSTACK_CMD_DEVICE_ADD, DSTACK_A_ROOT, DSTACK_ROOT_MAX,
 		  -ERANGE },
 	};
 	struct genl *genl = &self->genl;
@@ -339,7 +349,8 @@ TEST_F(netlink, unknown_attributes_rejected)
 	int cmd;
 
 	for (cmd = DSTACK_CMD_STATUS_GET; cmd < __DSTACK_CMD_MAX; cmd++) {
-		int dump = cmd == DSTACK_CMD_CONTAINER_GET ? NLM_F_DUMP : 0;
+		int dump = cmd == DSTACK_CMD_CONTAINER_GET ||
+			cmd == DSTACK_CMD_DEVICE_GET ? NLM_F_DUMP : 0;
 		struct nl_msg *msg = genl_new(genl, cmd, dump);
 
 		nla_put_u32(msg, UNKNOWN_ATTR, 0);
@@ -387,6 +398,71 @@ TEST_F(netlink, unknown_commands_unknown)
 		EXPECT_EQ(-EOPNOTSUPP,
 			  genl_ask(genl, genl_new(genl, cmds[i], 0)))
 			TH_LOG("command %d", cmds[i]);
+}
+
+/*
+ * DEVICE_ADD, DEVICE_REMOVE
+ */
+
+static struct nl_msg *device_add(struct genl *genl, dev_t dev,
+				 uint32_t storage, int root)
+{
+	struct nl_msg *msg = genl_new(genl, DSTACK_CMD_DEVICE_ADD, 0);
+
+	nla_put_u32(msg, DSTACK_A_DEVICE, minor(dev) | major(dev) << 8);
+	nla_put_u32(msg, DSTACK_A_STORAGE, storage);
+	if (root >= 0)
+		put_zeros(msg, DSTACK_A_ROOT, root);
+	return msg;
+}
+
+TEST_F(netlink, devices_of_no_such_class_rejected)
+{
+	static const struct {
+		uint32_t storage;
+		int root;
+	} wrong[] = {
+		{ DSTACK_STORAGE_DISK, -1 }, { DSTACK_STORAGE_FSVERITY, 32 },
+		{ __DSTACK_STORAGE_MAX, -1 }, { UINT32_MAX, 32 },
+		{ DSTACK_STORAGE_DMVERITY, -1 },
+		{ DSTACK_STORAGE_DMVERITY, 0 }, { DSTACK_STORAGE_DMVERITY, 31 },
+		{ DSTACK_STORAGE_AUTHENTICATED, 32 },
+	};
+	struct genl *genl = &self->genl;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		EXPECT_EQ(-EINVAL,
+			  genl_ask(genl, device_add(genl, makedev(1, 0),
+						    wrong[i].storage,
+						    wrong[i].root)))
+			TH_LOG("storage %u", wrong[i].storage);
+	EXPECT_STRNE("", genl->why);
+}
+
+TEST_F(netlink, devices_that_are_not_of_device_mapper_rejected)
+{
+	struct genl *genl = &self->genl;
+	struct stat root;
+
+	ASSERT_EQ(0, stat("/", &root));
+	EXPECT_EQ(-ENOTBLK,
+		  genl_ask(genl, device_add(genl, root.st_dev,
+					    DSTACK_STORAGE_AUTHENTICATED, -1)));
+	EXPECT_STRNE("", genl->why);
+}
+
+TEST_F(netlink, devices_that_are_not_there_rejected)
+{
+	struct nl_msg *msg = genl_new(&self->genl, DSTACK_CMD_DEVICE_REMOVE,
+				      0);
+	struct genl *genl = &self->genl;
+
+	EXPECT_EQ(-ENXIO,
+		  genl_ask(genl, device_add(genl, makedev(4095, 255),
+					    DSTACK_STORAGE_DMVERITY, 32)));
+	nla_put_u32(msg, DSTACK_A_DEVICE, UINT32_MAX);
+	EXPECT_EQ(-ENOENT, genl_ask(genl, msg));
 }
 
 /*

@@ -96,7 +96,7 @@ user_flags() {
 	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -Iuserspace/lib \
 		-isystem include/uapi -Iinclude -idirafter kmod -isystem build/bpf
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
-		libbpf libelf libarchive | sed 's/-I/-isystem/g'
+		libbpf libelf libarchive devmapper | sed 's/-I/-isystem/g'
 }
 
 # Tests are left out: analysers do not know that an assertion does not return.

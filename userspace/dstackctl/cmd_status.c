@@ -35,6 +35,7 @@ static const struct bit_name {
 	{ 1U << DSTACK_HOOK_LOAD_DATA, "load-data", NULL },
 	{ 1U << DSTACK_HOOK_BPF, "bpf", NULL },
 	{ 1U << DSTACK_HOOK_BPF_PROG, "bpf-prog", NULL },
+	{ 1U << DSTACK_HOOK_ROOT, "root", NULL },
 };
 
 static void usage(FILE *out)
@@ -95,8 +96,21 @@ static void print_features(const struct dstack_info *info)
 			       features[i].needs ?: "another module");
 }
 
+static void print_devices(const json_t *devices)
+{
+	const json_t *device;
+	size_t i;
+
+	for (i = 0; i < json_array_size(devices); i++) {
+		device = json_array_get(devices, i);
+		printf("device      %s is %s\n",
+		       json_string_value(json_object_get(device, "device")),
+		       json_string_value(json_object_get(device, "storage")));
+	}
+}
+
 static void print_text(const struct libdstack_status *s,
-		       const struct dstack_info *info)
+		       const struct dstack_info *info, const json_t *devices)
 {
 	char hex[2 * DSTACK_REGISTER_SIZE + 1];
 
@@ -116,6 +130,7 @@ static void print_text(const struct libdstack_status *s,
 	       PRIu64 " on\n", s->log_memory, s->log_first);
 	print_hooks(s);
 	print_policy(s);
+	print_devices(devices);
 	printf("containers  %u\n", s->containers);
 	printf("verdicts    %" PRIu64 " allowed, %" PRIu64 " denied%s\n",
 	       s->allowed, s->denied, s->state == DSTACK_STATE_MEASURE ?
@@ -162,12 +177,13 @@ static json_t *json_policy(const struct libdstack_status *s)
 					   sizeof(s->policy_table)));
 }
 
+/* Takes @devices over. */
 static int print_json(const struct libdstack_status *s,
-		      const struct dstack_info *info)
+		      const struct dstack_info *info, json_t *devices)
 {
 	json_t *root;
 
-	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
 			 "state", dstack_state_name(s->state),
 			 "backend", dstack_backend_name(s->backend),
 			 "insecure",
@@ -183,6 +199,7 @@ static int print_json(const struct libdstack_status *s,
 			 "log_first", (json_int_t)s->log_first,
 			 "hooks", json_bits(s->hooks, true),
 			 "policy", json_policy(s),
+			 "devices", devices,
 			 "containers", (json_int_t)s->containers,
 			 "allowed", (json_int_t)s->allowed,
 			 "denied", (json_int_t)s->denied,
@@ -206,29 +223,42 @@ static int print_json(const struct libdstack_status *s,
 	return EXIT_SUCCESS;
 }
 
-static int show(bool json)
+/* The status, and, unless @devices is NULL, the devices as JSON. */
+static int ask(struct libdstack_status *status, json_t *devices)
 {
 	struct libdstack_control *control;
-	struct libdstack_status status;
-	struct dstack_info info;
-	bool have_info = false;
-	int fd, err;
+	int err;
 
 	err = libdstack_control_open(&control);
 	if (err)
-		return EXIT_FAILURE;
-	err = libdstack_status(control, &status);
+		return err;
+	err = libdstack_status(control, status) ?:
+		libdstack_list_devices(control, append_device, devices);
 	libdstack_control_close(control);
-	if (err)
+	return err;
+}
+
+static int show(bool json)
+{
+	json_t *devices = json_array();
+	struct libdstack_status status;
+	struct dstack_info info;
+	bool have_info = false;
+	int fd;
+
+	if (ask(&status, devices)) {
+		json_decref(devices);
 		return EXIT_FAILURE;
+	}
 	fd = libdstack_device_open();
 	if (fd >= 0) {
 		have_info = !libdstack_info(fd, &info);
 		close(fd);
 	}
 	if (json)
-		return print_json(&status, have_info ? &info : NULL);
-	print_text(&status, have_info ? &info : NULL);
+		return print_json(&status, have_info ? &info : NULL, devices);
+	print_text(&status, have_info ? &info : NULL, devices);
+	json_decref(devices);
 	return EXIT_SUCCESS;
 }
 

@@ -18,6 +18,7 @@ static const struct command {
 	{ "policy", cmd_policy, "write, check and load policies" },
 	{ "run", cmd_run, "run a command as a container of its own" },
 	{ "container", cmd_container, "list, add and remove containers" },
+	{ "device", cmd_device, "which block devices check what they read" },
 	{ "why", cmd_why, "explain the verdict on a file" },
 	{ "log", cmd_log, "show the event log" },
 	{ "quote", cmd_quote, "get evidence for a relying party" },

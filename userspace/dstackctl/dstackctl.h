@@ -26,6 +26,7 @@
  * that getopt_long() works as in main(); the result is the exit status.
  */
 int cmd_container(int argc, char **argv);
+int cmd_device(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_quote(int argc, char **argv);
@@ -74,6 +75,9 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *value);
  */
 int explain_verdict(FILE *out, const char *path, const char *rootfs,
 		    const char *id);
+
+/* Appends it to @arg, a JSON array.  Returns 0 or -ENOMEM. */
+int append_device(const struct libdstack_device *device, void *arg);
 
 /* Prints bytes of unknown origin so that no terminal obeys them. */
 void print_safe(FILE *out, const void *data, size_t len);

@@ -23,9 +23,12 @@
 #define RUN_DIR		"/run/dstack"
 #define PID_FILE	RUN_DIR "/dstackd.pid"
 #define EXIT_USAGE	2
+#define DEVICES_MAX	32
 
 struct options {
 	const char *log, *policy;
+	const char *devices[DEVICES_MAX];
+	size_t nr_devices;
 	int state;		/* -1: measure, if the module is off */
 	bool daemonize;
 };
@@ -37,6 +40,7 @@ static void usage(FILE *out)
 	      "  --log FILE     where to (default: " DEFAULT_LOG ")\n"
 	      "  --state STATE  measure, enforce, locked or off (default: measure, if the module is off)\n"
 	      "  --policy FILE  load this policy first, unless it is active already\n"
+	      "  --device PATH  this block device checks what it reads; may be repeated\n"
 	      "  --daemonize    go to the background once all is up, or fail\n"
 	      "  --foreground   stay in the foreground (default)\n", out);
 }
@@ -94,11 +98,14 @@ static int set_state(struct libdstack_control *control, int wanted)
 static int start(const struct options *opt, struct libdstack_control *control,
 		 struct drain *drain)
 {
+	size_t i;
 	int err;
 
 	err = hooks_ensure(control);
 	if (err > 0)
 		err = 0;
+	for (i = 0; !err && i < opt->nr_devices; i++)
+		err = device_ensure(control, opt->devices[i]);
 	if (!err && opt->policy)
 		err = policy_ensure(control, opt->policy);
 	if (!err)
@@ -192,6 +199,16 @@ static int parse_state(const char *text)
 	return -1;
 }
 
+static bool add_device(struct options *opt, const char *path)
+{
+	if (opt->nr_devices == DEVICES_MAX) {
+		msg("more than %d devices", DEVICES_MAX);
+		return false;
+	}
+	opt->devices[opt->nr_devices++] = path;
+	return true;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char **argv, struct options *opt)
 {
@@ -199,6 +216,7 @@ static int parse_options(int argc, char **argv, struct options *opt)
 		{ "log", required_argument, NULL, 'l' },
 		{ "state", required_argument, NULL, 's' },
 		{ "policy", required_argument, NULL, 'p' },
+		{ "device", required_argument, NULL, 'D' },
 		{ "daemonize", no_argument, NULL, 'd' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
@@ -218,6 +236,10 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'p':
 			opt->policy = optarg;
+			break;
+		case 'D':
+			if (!add_device(opt, optarg))
+				return EXIT_USAGE;
 			break;
 		case 'd':
 			opt->daemonize = true;

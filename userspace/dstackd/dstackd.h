@@ -43,6 +43,11 @@ int64_t now_ms(void);
  */
 int hooks_ensure(struct libdstack_control *control);
 
+/* devices.c */
+
+/* Registers this block device, unless it is. */
+int device_ensure(struct libdstack_control *control, const char *path);
+
 /* policy.c */
 
 /* Loads this policy, unless it or a newer one is active. */

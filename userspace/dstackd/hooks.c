@@ -91,6 +91,7 @@ static int attach_all(struct libdstack_control *control,
 		[DSTACK_HOOK_LOAD_DATA] = skel->progs.dstack_load_data,
 		[DSTACK_HOOK_BPF] = skel->progs.dstack_bpf,
 		[DSTACK_HOOK_BPF_PROG] = skel->progs.dstack_bpf_prog,
+		[DSTACK_HOOK_ROOT] = skel->progs.dstack_root,
 	};
 	struct bpf_link *links[__DSTACK_HOOK_MAX] = { NULL };
 	int fds[__DSTACK_HOOK_MAX];

@@ -135,6 +135,27 @@ int libdstack_remove_container(struct libdstack_control *control,
 int libdstack_list_containers(struct libdstack_control *control,
 			      int (*fn)(const struct libdstack_container *c,
 					void *arg), void *arg);
+/* A block device that checks what it reads. */
+struct libdstack_device {
+	uint32_t major, minor;
+	enum dstack_storage storage;	/* listed as DISK: it was changed */
+	uint8_t root[DSTACK_ROOT_MAX];
+	size_t root_len;		/* 0: it has no root hash */
+};
+
+/*
+ * Asks device-mapper.  -ENOTBLK: not one of its devices; -EBADMSG: one that
+ * does not check every read, and the message says why.
+ */
+int libdstack_identify_device(const char *path,
+			      struct libdstack_device *device);
+int libdstack_add_device(struct libdstack_control *control,
+			 const struct libdstack_device *device);
+int libdstack_remove_device(struct libdstack_control *control,
+			    const struct libdstack_device *device);
+int libdstack_list_devices(struct libdstack_control *control,
+			   int (*fn)(const struct libdstack_device *d,
+				     void *arg), void *arg);
 int libdstack_add_event(struct libdstack_control *control, const char *name,
 			const void *payload, size_t len);
 int libdstack_ack_log(struct libdstack_control *control, uint64_t count);

@@ -65,6 +65,10 @@ const struct nla_policy dstack_attr_policy[__DSTACK_A_MAX] = {
 	[DSTACK_A_LOG_START] = { .minlen = DSTACK_REGISTER_SIZE,
 				 .maxlen = DSTACK_REGISTER_SIZE },
 	[DSTACK_A_REFUSED] = { .type = NLA_U64 },
+	[DSTACK_A_DEVICE] = { .type = NLA_U32 },
+	[DSTACK_A_STORAGE] = { .type = NLA_U32 },
+	[DSTACK_A_ROOT] = { .minlen = DSTACK_ROOT_MIN,
+			    .maxlen = DSTACK_ROOT_MAX },
 };
 
 static int nl_errno(int nlerr)

@@ -54,6 +54,8 @@ static const struct {
 	{ DSTACK_EVENT_QUOTA, "dstack.quota", "v=1 id=x what=x count=x" },
 	{ DSTACK_EVENT_REVOKE, "dstack.revoke",
 	  "v=1 id=x digest=x action=x epoch=x processes=x path=x" },
+	{ DSTACK_EVENT_DEVICE, "dstack.device",
+	  "v=1 action=x class=x device=x root=x" },
 };
 
 static int decode(const char *name, const char *payload, size_t len,

@@ -31,6 +31,8 @@
 #define DSTACK_USER_DATA_MAX	1024	/* payload of one user event */
 #define DSTACK_READ_LOG_MAX	1048576	/* buffer of one DSTACK_READ_LOG */
 #define DSTACK_TABLE_MAX	16777216 /* binary policy table */
+#define DSTACK_ROOT_MIN		32	/* root hash of dm-verity */
+#define DSTACK_ROOT_MAX		64
 
 /* The id that every process outside a registered container has. */
 #define DSTACK_HOST_ID		"host"
@@ -429,6 +431,9 @@ enum dstack_cmd {
 	DSTACK_CMD_EVENT_ADD = 9,
 	DSTACK_CMD_LOG_ACK = 10,
 	DSTACK_CMD_HOOKS_SET = 11,
+	DSTACK_CMD_DEVICE_ADD = 12,
+	DSTACK_CMD_DEVICE_REMOVE = 13,
+	DSTACK_CMD_DEVICE_GET = 14,
 	__DSTACK_CMD_MAX
 };
 
@@ -447,6 +452,7 @@ enum dstack_cmd {
  * @DSTACK_HOOK_LOAD_DATA: the kernel takes code from memory
  * @DSTACK_HOOK_BPF: bpf(2) is called
  * @DSTACK_HOOK_BPF_PROG: a BPF program gets a descriptor
+ * @DSTACK_HOOK_ROOT: a device of dm-verity is about to have this root hash
  */
 enum dstack_hook {
 	DSTACK_HOOK_EXEC = 0,
@@ -462,6 +468,7 @@ enum dstack_hook {
 	DSTACK_HOOK_LOAD_DATA = 10,
 	DSTACK_HOOK_BPF = 11,
 	DSTACK_HOOK_BPF_PROG = 12,
+	DSTACK_HOOK_ROOT = 13,
 	__DSTACK_HOOK_MAX
 };
 
@@ -502,6 +509,10 @@ enum dstack_hook {
  * @DSTACK_A_CACHE_HITS: u64, digests answered from the cache
  * @DSTACK_A_CACHE_MISSES: u64, digests computed
  * @DSTACK_A_PAD: padding of 64-bit attributes
+ * @DSTACK_A_DEVICE: u32, number of a block device as stat(2) of a 32-bit system
+ *	gives it: low byte of the minor, 12 bits of major, rest of the minor
+ * @DSTACK_A_STORAGE: u32, enum dstack_storage
+ * @DSTACK_A_ROOT: binary, 32 to 64 bytes, dm-verity's root hash
  * @DSTACK_A_LOG_MEMORY: u64, bytes of kernel memory that the log takes
  * @DSTACK_A_LOG_FIRST: u64, the first event whose digest the module keeps
  * @DSTACK_A_LOG_START: binary, what the events before that one replay to
@@ -540,6 +551,9 @@ enum dstack_attr {
 	DSTACK_A_CACHE_HITS = 29,
 	DSTACK_A_CACHE_MISSES = 30,
 	DSTACK_A_PAD = 31,
+	DSTACK_A_DEVICE = 32,
+	DSTACK_A_STORAGE = 33,
+	DSTACK_A_ROOT = 34,
 	DSTACK_A_LOG_MEMORY = 36,
 	DSTACK_A_LOG_FIRST = 37,
 	DSTACK_A_LOG_START = 38,
