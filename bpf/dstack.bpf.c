@@ -17,6 +17,9 @@
 #define PROT_EXEC	0x4
 #define FMODE_WRITE	0x2	/* as in linux/fs.h, both since Linux 2.6 */
 #define ATTR_SIZE	0x8
+#define S_IFMT		0170000
+#define S_IFCHR		0020000
+#define S_IFBLK		0060000
 
 struct linux_binprm {} __attribute__((preserve_access_index));
 struct mnt_idmap {} __attribute__((preserve_access_index));
@@ -24,8 +27,13 @@ struct dentry {} __attribute__((preserve_access_index));
 struct super_block {} __attribute__((preserve_access_index));
 struct block_device {} __attribute__((preserve_access_index));
 
+struct inode {
+	unsigned short i_mode;
+} __attribute__((preserve_access_index));
+
 struct file {
 	unsigned int f_mode;
+	struct inode *f_inode;
 } __attribute__((preserve_access_index));
 
 struct iattr {
@@ -37,6 +45,7 @@ extern int bpf_dstack_vet_map(struct file *file__nullable) __ksym;
 extern int bpf_dstack_vet_open(struct file *file) __ksym;
 extern void bpf_dstack_note_resize(struct dentry *dentry) __ksym;
 extern void bpf_dstack_note_super(struct super_block *sb) __ksym;
+extern int bpf_dstack_vet_mount(const struct super_block *sb) __ksym;
 extern void bpf_dstack_note_root(struct block_device *bdev, int type,
 				 const void *value, unsigned long size) __ksym;
 
@@ -64,11 +73,18 @@ long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
 	return verdict(bpf_dstack_vet_map(file));
 }
 
-/* Of the many opens few are for writing: only these cost a call. */
+static __always_inline int is_device(struct file *file)
+{
+	unsigned short type = file->f_inode->i_mode & S_IFMT;
+
+	return type == S_IFBLK || type == S_IFCHR;
+}
+
+/* Of the many opens few are for writing or of devices: these cost a call. */
 SEC("lsm.s/file_open")
 long BPF_PROG(dstack_open, struct file *file, long ret)
 {
-	if (ret || !(file->f_mode & FMODE_WRITE))
+	if (ret || (!(file->f_mode & FMODE_WRITE) && !is_device(file)))
 		return ret;
 	return verdict(bpf_dstack_vet_open(file));
 }
@@ -88,6 +104,12 @@ long BPF_PROG(dstack_super, struct super_block *sb, long ret)
 	if (!ret)
 		bpf_dstack_note_super(sb);
 	return ret;
+}
+
+SEC("lsm.s/sb_kern_mount")
+long BPF_PROG(dstack_mount, const struct super_block *sb, long ret)
+{
+	return ret ?: verdict(bpf_dstack_vet_mount(sb));
 }
 
 /* 6.12 does not let a program read an argument of type const void *. */

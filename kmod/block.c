@@ -237,6 +237,30 @@ enum dstack_storage dstack_block_class(const struct block_device *bdev)
 }
 
 /**
+ * dstack_block_busy() - is a disk, or a part of it, mounted or built upon
+ * @dev: of the disk or of a part
+ *
+ * Of a disk that nobody uses nothing runs.
+ *
+ * Context: sleeps.
+ * Return: false also for one that is not there.
+ */
+bool dstack_block_busy(dev_t dev)
+{
+	struct file *file;
+	bool busy;
+
+	file = bdev_file_open_by_dev(dev, BLK_OPEN_READ | BLK_OPEN_NDELAY,
+				     NULL, NULL);
+	if (IS_ERR(file))
+		return false;
+	/* Who holds a part holds the whole, so that nobody else takes that. */
+	busy = READ_ONCE(bdev_whole(file_bdev(file))->bd_holder);
+	fput(file);
+	return busy;
+}
+
+/**
  * dstack_block_note() - a target of device-mapper vouches for something
  * @bdev: the device that is about to resume
  * @type: enum lsm_integrity_type

@@ -47,6 +47,7 @@ bool dstack_block_any(void);
 
 const char *dstack_block_name(const struct dstack_block *block);
 enum dstack_storage dstack_block_class(const struct block_device *bdev);
+bool dstack_block_busy(dev_t dev);
 void dstack_block_note(const struct block_device *bdev, int type,
 		       const void *value, size_t size);
 

@@ -676,6 +676,8 @@ const char *dstack_tamper_name(u32 what)
 		[DSTACK_TAMPER_MODULE] = "module",
 		[DSTACK_TAMPER_UNLOAD] = "unload",
 		[DSTACK_TAMPER_BPF] = "bpf",
+		[DSTACK_TAMPER_DISK] = "disk",
+		[DSTACK_TAMPER_MOUNT] = "mount",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), what);

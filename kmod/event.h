@@ -59,6 +59,8 @@ enum dstack_event_id {
  * @DSTACK_TAMPER_MODULE: to load kernel code that is in no file
  * @DSTACK_TAMPER_UNLOAD: to unload a module
  * @DSTACK_TAMPER_BPF: to run a BPF program that could answer for the hooks
+ * @DSTACK_TAMPER_DISK: to reach a disk below the file systems that use it
+ * @DSTACK_TAMPER_MOUNT: to mount a disk, which it may change from below
  */
 enum dstack_tamper {
 	DSTACK_TAMPER_TRACE,
@@ -68,6 +70,8 @@ enum dstack_tamper {
 	DSTACK_TAMPER_MODULE,
 	DSTACK_TAMPER_UNLOAD,
 	DSTACK_TAMPER_BPF,
+	DSTACK_TAMPER_DISK,
+	DSTACK_TAMPER_MOUNT,
 	__DSTACK_TAMPER_MAX
 };
 

@@ -7,21 +7,27 @@
  * Who opens a file for writing, changes its size, or mounts a file system can
  * make a remembered digest wrong.  Who opens the register's attribute can
  * extend the register past the log: no quote of this boot would verify then.
+ * Who reaches the disk below a mounted file system can change files that
+ * nobody opens.
  */
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/dcache.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/kdev_t.h>
 #include <linux/kernel.h>
 #include <linux/kernel_read_file.h>
 #include <linux/log2.h>
 #include <linux/magic.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/major.h>
+#include <linux/miscdevice.h>
 #include <linux/string.h>
 
 #include "backend.h"
+#include "block.h"
 #include "cache.h"
 #include "draft.h"
 #include "event.h"
@@ -113,17 +119,66 @@ static bool is_memory(const struct file *file)
 		!strcmp(dentry->d_name.name, "mem");
 }
 
+/* Character devices that change disks, or what a device is made of. */
+static const struct outlet {
+	dev_t first;
+	dev_t last;
+} outlets[] = {
+	{ MKDEV(MISC_MAJOR, MAPPER_CTRL_MINOR),
+	  MKDEV(MISC_MAJOR, MAPPER_CTRL_MINOR) },
+	{ MKDEV(SCSI_GENERIC_MAJOR, 0),
+	  MKDEV(SCSI_GENERIC_MAJOR, MINORMASK) },
+};
+
+static bool is_outlet(dev_t dev)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(outlets); i++)
+		if (dev >= outlets[i].first && dev <= outlets[i].last)
+			return true;
+	return false;
+}
+
+static bool is_contained(void)
+{
+	guard(rcu)();
+	return dstack_identity_peek(current);
+}
+
+/*
+ * To read a disk is enough for an ioctl that changes a loop device, or passes
+ * a command on.  But the host has to read.
+ */
+static int open_device(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	if (dstack_policy_state() == DSTACK_STATE_OFF)
+		return 0;
+	if (S_ISCHR(inode->i_mode))
+		return is_outlet(inode->i_rdev) ? dstack_tamper_disk() : 0;
+	if (!(file->f_mode & FMODE_WRITE) && !is_contained())
+		return 0;
+	return dstack_block_busy(inode->i_rdev) ? dstack_tamper_disk() : 0;
+}
+
 /**
- * dstack_guard_open() - a file is being opened for writing
- * @file: counts as a writer already
+ * dstack_guard_open() - a file is being opened for writing, or a device at all
+ * @file: counts as a writer already, if it is one
  *
  * Context: sleeps.
  * Return: 0; -EACCES for an attribute of the registers, but in state MEASURE;
  * there what dstack_measure() gives if it could not be recorded.  -EPERM for
- * /proc/PID/mem, as dstack_tamper_memory().
+ * /proc/PID/mem and for disks, as dstack_tamper_memory() and
+ * dstack_tamper_disk().
  */
 int dstack_guard_open(struct file *file)
 {
+	umode_t mode = file_inode(file)->i_mode;
+
+	if (S_ISBLK(mode) || S_ISCHR(mode))
+		return open_device(file);
 	dstack_cache_forget(dstack_storage_inode(file));
 	if (is_register(file) || is_measurement(file))
 		return open_register(file);
@@ -163,4 +218,21 @@ void dstack_guard_resize(const struct dentry *dentry)
 void dstack_guard_super(const struct super_block *sb)
 {
 	dstack_cache_forget_super(sb);
+}
+
+/**
+ * dstack_guard_mount() - somebody is about to see a mounted file system
+ * @sb: its super block
+ *
+ * What lies on a device that checks what it reads is no worse for who mounts
+ * it.
+ *
+ * Return: 0; -EPERM for a disk, as dstack_tamper_mount().
+ */
+int dstack_guard_mount(const struct super_block *sb)
+{
+	if (!(sb->s_type->fs_flags & FS_REQUIRES_DEV) ||
+	    dstack_storage_disk(sb) != DSTACK_STORAGE_DISK)
+		return 0;
+	return dstack_tamper_mount();
 }

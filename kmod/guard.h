@@ -17,5 +17,6 @@ int dstack_guard_open(struct file *file);
 int dstack_guard_read_file(struct file *file, u32 id);
 void dstack_guard_resize(const struct dentry *dentry);
 void dstack_guard_super(const struct super_block *sb);
+int dstack_guard_mount(const struct super_block *sb);
 
 #endif /* _DSTACK_GUARD_H */

@@ -49,7 +49,7 @@ __bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable)
 }
 
 /**
- * bpf_dstack_vet_open() - a file is being opened for writing
+ * bpf_dstack_vet_open() - a file is being opened for writing, or a device
  * @file: of file_open
  *
  * Return: 0 or -errno, as dstack_guard_open().
@@ -157,6 +157,17 @@ __bpf_kfunc int bpf_dstack_guard_bpf_prog(u32 type)
 }
 
 /**
+ * bpf_dstack_vet_mount() - somebody is about to see a mounted file system
+ * @sb: of sb_kern_mount
+ *
+ * Return: 0 or -errno, as dstack_guard_mount().
+ */
+__bpf_kfunc int bpf_dstack_vet_mount(const struct super_block *sb)
+{
+	return dstack_guard_mount(sb);
+}
+
+/**
  * bpf_dstack_note_root() - a device gets a property that its target vouches for
  * @bdev: of bdev_setintegrity
  * @type: enum lsm_integrity_type
@@ -184,6 +195,7 @@ BTF_ID_FLAGS(func, bpf_dstack_guard_read_file, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_guard_load_data)
 BTF_ID_FLAGS(func, bpf_dstack_guard_bpf)
 BTF_ID_FLAGS(func, bpf_dstack_guard_bpf_prog)
+BTF_ID_FLAGS(func, bpf_dstack_vet_mount, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_note_root, KF_TRUSTED_ARGS)
 BTF_KFUNCS_END(dstack_kfunc_ids)
 

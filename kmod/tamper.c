@@ -308,3 +308,28 @@ int dstack_tamper_bpf(u32 cmd)
 	}
 	return 0;
 }
+
+/**
+ * dstack_tamper_disk() - the caller opens a disk in use, or what changes one
+ *
+ * Files change with it that nobody opens, and no hook sees that.
+ *
+ * Return: 0 or -EPERM.
+ */
+int dstack_tamper_disk(void)
+{
+	return forbid(DSTACK_TAMPER_DISK, current);
+}
+
+/**
+ * dstack_tamper_mount() - the caller mounts a disk that does not check itself
+ *
+ * Who can mount a disk can have it otherwise, as a loop device for instance,
+ * and change it below the file system.
+ *
+ * Return: 0 or -EPERM.
+ */
+int dstack_tamper_mount(void)
+{
+	return forbid(DSTACK_TAMPER_MOUNT, current);
+}

@@ -21,5 +21,7 @@ int dstack_tamper_load_data(u32 id);
 int dstack_tamper_capable(u32 cap);
 int dstack_tamper_bpf(u32 cmd);
 int dstack_tamper_bpf_prog(u32 type);
+int dstack_tamper_disk(void);
+int dstack_tamper_mount(void);
 
 #endif /* _DSTACK_TAMPER_H */

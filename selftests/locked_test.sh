@@ -7,16 +7,18 @@
 # this has a machine of its own.
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/mapper.sh
+. "$tests/mapper.sh"
 
 begin locked
 # There is no other state to leave the machine in.
 end() {
 	empty "$cgroup"
-	umount -l "$work"/{tmpfs,trace,debug} 2>/dev/null
+	umount -l "$work"/{tmpfs,trace,debug,checked} 2>/dev/null
 	rm -rf "$work"
 }
 cat >>"$EXPECTED_MESSAGES" <<-'MESSAGES'
-	'.*' in .* denied: (trace|memory|program|kexec|module|unload|bpf)
+	'.*' in .* denied: (trace|memory|program|kexec|module|unload|bpf|disk|mount)
 	rtmr[0-9]:sha384: opened for writing by
 	Lockdown: .* is restricted
 	Kernel is locked down from securityfs
@@ -69,6 +71,20 @@ verify_quote() {
 		dstackctl verify quote "$work/quote" --log "$log" \
 			--report-data 6e6f6e6365 "${trust[@]}"
 }
+
+# Disks: one that checks what it reads, and one that does not.
+mapper_begin
+root=$(findmnt -no SOURCE /)
+mkdir "$work/tree"
+cp "$good" "$work/tree/good"
+mke2fs -q -t ext4 -b 4096 -O ^has_journal -d "$work/tree" "$work/disk.img" 8M
+cp "$work/disk.img" "$work/other.img"
+loop=$(losetup -f --show "$work/other.img")
+verity checked "$work/disk.img"
+verity other "$work/disk.img"
+dstackctl device add "/dev/mapper/$id-checked" || die "can't register"
+mkdir "$work/checked"
+mount -o ro "/dev/mapper/$id-checked" "$work/checked" || die "can't mount"
 
 #
 # The way there
@@ -187,6 +203,11 @@ try mem head -c 1 "$work/mem"
 try mem_write write "$work/mem"
 try port head -c 1 "$work/port"
 try msr write "$work/msr"
+try disk_write "$tests/prog_disk" direct "$root"
+try disk_mount "$tests/prog_disk" mount "$loop" "$work/debug" ext4
+try disk_mapper "$tests/prog_disk" read /dev/mapper/control
+try disk_device dstackctl device add "/dev/mapper/$id-other"
+try disk_changed dmsetup suspend "$id-checked"
 try in_a_namespace unshare -mpf "$work/tmpfs/program"
 try as_a_user chroot --userspec=1000:1000 / "$work/tmpfs/program"
 try by_the_loader /lib64/ld-linux-x86-64.so.2 "$work/tmpfs/program"
@@ -210,6 +231,7 @@ number() {
 	attach* | write_* | become) echo attack_21_ ;;
 	mem* | port | msr | kcore | kprobe* | set_ftrace* | error*)
 		echo attack_33_ ;;
+	disk_*) echo attack_23_ ;;
 	old_policy) echo attack_76_ ;;
 	esac
 }
@@ -218,7 +240,8 @@ refused off measure enforce old_policy policy_without_host policy_of_another \
 	unload unload_by_force rmmod rmmod_force insmod load_file load_memory \
 	kexec kexec_file attach_daemon write_daemon write_self become \
 	kprobe_events set_ftrace_filter error_injection kcore mem mem_write \
-	port msr in_a_namespace as_a_user by_the_loader
+	port msr disk_write disk_mount disk_mapper disk_device disk_changed \
+	in_a_namespace as_a_user by_the_loader
 for register in "$measurements"/rtmr[0-3]*; do
 	test ! -e "$register" || claim "attack_39_register_${register##*/}_is_refused" \
 		has "$script" "^register_${register##*/}: refused" 1
@@ -238,6 +261,9 @@ claim container_still_runs_what_is_approved is "$(run "$good")" hello
 claim container_still_runs_nothing_else is "$(run "$bad")" EACCES
 claim host_still_does_not_run_what_is_not_trusted \
 	is "$("$tests/prog_run" "$work/tmpfs/program")" EACCES
+claim what_was_registered_before_still_counts has \
+	"$(dstackctl why --container "$id" --kind exec "$work/checked/good")" \
+	dm-verity
 claim newer_policy_is_loaded load
 claim quote_still_verifies verify_quote
 claim register_is_replayed quote_is_replayed

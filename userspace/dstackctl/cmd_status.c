@@ -36,6 +36,7 @@ static const struct bit_name {
 	{ 1U << DSTACK_HOOK_BPF, "bpf", NULL },
 	{ 1U << DSTACK_HOOK_BPF_PROG, "bpf-prog", NULL },
 	{ 1U << DSTACK_HOOK_ROOT, "root", NULL },
+	{ 1U << DSTACK_HOOK_MOUNT, "mount", NULL },
 };
 
 static void usage(FILE *out)

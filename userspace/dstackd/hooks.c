@@ -92,6 +92,7 @@ static int attach_all(struct libdstack_control *control,
 		[DSTACK_HOOK_BPF] = skel->progs.dstack_bpf,
 		[DSTACK_HOOK_BPF_PROG] = skel->progs.dstack_bpf_prog,
 		[DSTACK_HOOK_ROOT] = skel->progs.dstack_root,
+		[DSTACK_HOOK_MOUNT] = skel->progs.dstack_mount,
 	};
 	struct bpf_link *links[__DSTACK_HOOK_MAX] = { NULL };
 	int fds[__DSTACK_HOOK_MAX];

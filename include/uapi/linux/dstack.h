@@ -453,6 +453,7 @@ enum dstack_cmd {
  * @DSTACK_HOOK_BPF: bpf(2) is called
  * @DSTACK_HOOK_BPF_PROG: a BPF program gets a descriptor
  * @DSTACK_HOOK_ROOT: a device of dm-verity is about to have this root hash
+ * @DSTACK_HOOK_MOUNT: a file system is mounted, and about to be seen
  */
 enum dstack_hook {
 	DSTACK_HOOK_EXEC = 0,
@@ -469,6 +470,7 @@ enum dstack_hook {
 	DSTACK_HOOK_BPF = 11,
 	DSTACK_HOOK_BPF_PROG = 12,
 	DSTACK_HOOK_ROOT = 13,
+	DSTACK_HOOK_MOUNT = 14,
 	__DSTACK_HOOK_MAX
 };
 
