@@ -4,9 +4,9 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Serves a copy of FILE as DIR/file until it is unmounted.  What it answers
- * is up to a process, which could answer something else each time: that is
- * why nothing may run from there.
+ * Serves a copy of FILE as DIR/file until it is unmounted, to who opens it
+ * first.  Those who come later get OTHER, of the same size, if that is given.  What it
+ * answers is up to a process: that is why nothing may run from there.
  */
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -23,7 +23,7 @@
 #define FILE_NODE	2
 #define BUF_SIZE	(FUSE_MIN_READ_BUFFER + 131072)
 
-static char *content;
+static char *content, *later;
 static size_t size;
 
 static void reply(int fd, uint64_t unique, int err, const void *data,
@@ -76,16 +76,17 @@ static void init(int fd, uint64_t unique)
 
 static void read_file(int fd, uint64_t unique, const struct fuse_read_in *in)
 {
+	const char *bytes = later && in->fh > 1 ? later : content;
 	size_t at = in->offset < size ? in->offset : size;
 
-	reply(fd, unique, 0, content + at,
+	reply(fd, unique, 0, bytes + at,
 	      in->size < size - at ? in->size : size - at);
 }
 
 static void answer(int fd, const struct fuse_in_header *in)
 {
 	struct fuse_attr_out attr = { .attr_valid = 1 };
-	struct fuse_open_out open_out = { .fh = 1 };
+	static struct fuse_open_out open_out = { .fh = 1 };
 
 	switch (in->opcode) {
 	case FUSE_INIT:
@@ -99,7 +100,9 @@ static void answer(int fd, const struct fuse_in_header *in)
 		reply(fd, in->unique, 0, &attr, sizeof(attr));
 		break;
 	case FUSE_OPEN:
+		/* The handle says who was first. */
 		reply(fd, in->unique, 0, &open_out, sizeof(open_out));
+		open_out.fh++;
 		break;
 	case FUSE_READ:
 		read_file(fd, in->unique, (const void *)(in + 1));
@@ -117,18 +120,20 @@ static void answer(int fd, const struct fuse_in_header *in)
 	}
 }
 
-static int load(const char *file)
+static char *load(const char *file)
 {
 	int fd = open(file, O_RDONLY);
 	struct stat st;
+	char *bytes;
 
-	if (fd < 0 || fstat(fd, &st))
-		return -1;
+	if (fd < 0 || fstat(fd, &st) || (size && (size_t)st.st_size != size))
+		return NULL;
 	size = st.st_size;
-	content = malloc(size);
-	if (!content || read(fd, content, size) != (ssize_t)size)
-		return -1;
-	return close(fd);
+	bytes = malloc(size);
+	if (!bytes || read(fd, bytes, size) != (ssize_t)size)
+		return NULL;
+	close(fd);
+	return bytes;
 }
 
 int main(int argc, char **argv)
@@ -137,7 +142,11 @@ int main(int argc, char **argv)
 	char options[64];
 	int fd;
 
-	if (argc != 3 || load(argv[2]))
+	if (argc < 3 || argc > 4)
+		return 2;
+	content = load(argv[2]);
+	later = argc > 3 ? load(argv[3]) : NULL;
+	if (!content || (argc > 3 && !later))
 		return 2;
 	fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	snprintf(options, sizeof(options),
