@@ -66,8 +66,9 @@ mkdir "$work/exported" "$work/nfs"
 cp "$good" "$work/exported/program"
 mount -t nfsd nfsd /proc/fs/nfsd
 exportfs -o ro,no_root_squash,fsid=0,insecure,no_subtree_check \
-	"127.0.0.1:$work/exported" && rpc.mountd -N 3 --no-udp &&
-	rpc.nfsd -N 3 -V 4 -G 10 -L 10 --host 127.0.0.1 1 ||
+	"127.0.0.1:$work/exported" || die "can't export"
+rpc.mountd -N 3 --no-udp || die "can't start rpc.mountd"
+rpc.nfsd -N 3 -V 4 -G 10 -L 10 --host 127.0.0.1 1 ||
 	die "can't start an NFS server"
 mount -t nfs4 -o ro,soft,retry=0 127.0.0.1:/ "$work/nfs" ||
 	die "can't mount an NFS"

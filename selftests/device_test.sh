@@ -42,7 +42,7 @@ class() {
 # says COMMAND...: what it says on stderr, and its status.
 says() {
 	local status=0
-	"$@" 2>&1 >/dev/null || status=$?
+	{ "$@" >/dev/null || status=$?; } 2>&1
 	echo "status $status"
 }
 

@@ -37,9 +37,10 @@ integrity() {
 		options+=(--integrity-key-file "$work/$1.key"
 			--integrity-key-size 32)
 	fi
-	integritysetup format -q "${options[@]}" "$work/$1.img" >/dev/null &&
-		integritysetup open "${options[@]}" "$work/$1.img" "$id-$1" ||
-		die "can't make a dm-integrity"
+	integritysetup format -q "${options[@]}" "$work/$1.img" >/dev/null ||
+		die "can't format $1"
+	integritysetup open "${options[@]}" "$work/$1.img" "$id-$1" ||
+		die "can't open $1"
 }
 
 # flip FILE PATTERN: changes the first byte of the last match in FILE.

@@ -5,8 +5,8 @@
  * Copyright The dstack for Linux authors
  *
  * Serves a copy of FILE as DIR/file until it is unmounted, to who opens it
- * first.  Those who come later get OTHER, of the same size, if that is given.  What it
- * answers is up to a process: that is why nothing may run from there.
+ * first.  Those who come later get OTHER, of the same size, if that is given.
+ * What it answers is up to a process: that is why nothing may run from there.
  */
 #include <fcntl.h>
 #include <linux/fuse.h>

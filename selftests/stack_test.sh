@@ -31,6 +31,7 @@ for name in plain checked; do
 	mv "$work/maker/$name" "$work/maker/bin/$name"
 done
 umount "$work/maker"
+mounts=()
 fs overlay "$work/copied" -o \
 	"ro,metacopy=on,redirect_dir=follow,verity=on,lowerdir=$meta:$data"
 fs overlay "$work/apart" -o \
