@@ -12,6 +12,7 @@ pid_file=/run/dstack/dstackd.pid
 
 begin_daemon() {
 	begin "$1"
+	export all_hooks
 	all_hooks=$(hooks)
 	good=$work/good bad=$work/bad
 	variant "$good"

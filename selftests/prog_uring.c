@@ -6,9 +6,9 @@
  *
  *	prog_uring write FILE TEXT	over its first bytes
  *	prog_uring truncate FILE	to nothing
- *	prog_uring hold FILE		open for writing, until standard input ends
+ *	prog_uring hold FILE		open it until standard input ends
  *
- * Prints "done", or the name of the errno.
+ * Prints "worked", or the name of the errno.
  */
 #include <linux/io_uring.h>
 #include <stdint.h>
@@ -107,7 +107,7 @@ static int hold_file(const char *file)
 
 	if (fd < 0)
 		return -1;
-	puts("done");
+	puts("worked");
 	fflush(stdout);
 	while (read(STDIN_FILENO, &byte, 1) > 0)
 		;
@@ -126,6 +126,6 @@ int main(int argc, char **argv)
 		err = truncate_file(argv[2]);
 	else if (!strcmp(argv[1], "hold"))
 		err = hold_file(argv[2]);
-	puts(err < 0 ? errno_name() : "done");
+	puts(err < 0 ? errno_name() : "worked");
 	return 0;
 }
