@@ -40,6 +40,8 @@ static const struct dstack_schema {
 		{ "id", "digest", "action", "epoch", "processes", "path" } },
 	[DSTACK_EVENT_DEVICE] = { "dstack.device",
 		{ "action", "class", "device", "root" } },
+	[DSTACK_EVENT_FORMAT] = { "dstack.format",
+		{ "id", "verdict", "count", "path" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";

@@ -8,7 +8,8 @@
  * make a remembered digest wrong.  Who opens the register's attribute can
  * extend the register past the log: no quote of this boot would verify then.
  * Who reaches the disk below a mounted file system can change files that
- * nobody opens.
+ * nobody opens.  Who registers a format with binfmt_misc chooses what runs other
+ * files.
  */
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
@@ -40,7 +41,8 @@
 #include "tamper.h"
 #include "vet.h"
 
-static atomic64_t opened;	/* how often the register was, seen by us */
+/* How often they were opened, seen by us. */
+static atomic64_t registers, formats;
 
 /* By its name alone: sysfs can be mounted more than once. */
 static bool is_register(const struct file *file)
@@ -70,7 +72,21 @@ static bool is_measurement(const struct file *file)
 	return dstack_identity_peek(current);
 }
 
-static int record(struct file *file, const char *verdict, u64 count)
+static bool is_contained(void)
+{
+	guard(rcu)();
+	return dstack_identity_peek(current);
+}
+
+/* Any file of binfmt_misc; the host's own interpreters are its own affair. */
+static bool is_format(const struct file *file)
+{
+	return file->f_path.dentry->d_sb->s_magic == BINFMTFS_MAGIC &&
+		is_contained();
+}
+
+static int record(struct file *file, enum dstack_event_id event,
+		  const char *verdict, u64 count)
 {
 	struct dstack_container *container __free(dstack_container) =
 		dstack_identity_current();
@@ -82,7 +98,7 @@ static int record(struct file *file, const char *verdict, u64 count)
 		return -ENOMEM;
 	ev = &draft->ev;
 	path = file_path(file, draft->path, sizeof(draft->path));
-	dstack_event_begin(ev, DSTACK_EVENT_REGISTER);
+	dstack_event_begin(ev, event);
 	ev->quota = container ? container->quota : &dstack_quota_host;
 	dstack_event_str(ev, "id", container ? container->id : DSTACK_HOST_ID);
 	dstack_event_str(ev, "verdict", verdict);
@@ -91,7 +107,8 @@ static int record(struct file *file, const char *verdict, u64 count)
 	return dstack_measure(ev, NULL);
 }
 
-static int open_register(struct file *file)
+static int refuse_open(struct file *file, enum dstack_event_id event,
+		       atomic64_t *opened)
 {
 	enum dstack_state state = dstack_policy_state();
 	bool deny = state != DSTACK_STATE_MEASURE;
@@ -100,10 +117,10 @@ static int open_register(struct file *file)
 
 	if (state == DSTACK_STATE_OFF)
 		return 0;
-	count = atomic64_inc_return(&opened);
+	count = atomic64_inc_return(opened);
 	/* At 1, 2, 4, 8, ...: many attempts make few records. */
 	if (is_power_of_2(count))
-		err = record(file, deny ? "denied" : "allowed", count);
+		err = record(file, event, deny ? "denied" : "allowed", count);
 	if (deny)
 		pr_notice_ratelimited("%pD: opened for writing by '%s', denied\n",
 				      file, current->comm);
@@ -140,12 +157,6 @@ static bool is_outlet(dev_t dev)
 	return false;
 }
 
-static bool is_contained(void)
-{
-	guard(rcu)();
-	return dstack_identity_peek(current);
-}
-
 /*
  * To read a disk is enough for an ioctl that changes a loop device, or passes
  * a command on.  But the host has to read.
@@ -168,10 +179,10 @@ static int open_device(const struct file *file)
  * @file: counts as a writer already, if it is one
  *
  * Context: sleeps.
- * Return: 0; -EACCES for an attribute of the registers, but in state MEASURE;
- * there what dstack_measure() gives if it could not be recorded.  -EPERM for
- * /proc/PID/mem and for disks, as dstack_tamper_memory() and
- * dstack_tamper_disk().
+ * Return: 0; -EACCES for an attribute of the registers and, in a container, for
+ * files of binfmt_misc, but in state MEASURE; there what dstack_measure() gives
+ * if it could not be recorded.  -EPERM for /proc/PID/mem and for disks, as
+ * dstack_tamper_memory() and dstack_tamper_disk().
  */
 int dstack_guard_open(struct file *file)
 {
@@ -181,7 +192,9 @@ int dstack_guard_open(struct file *file)
 		return open_device(file);
 	dstack_cache_forget(dstack_storage_inode(file));
 	if (is_register(file) || is_measurement(file))
-		return open_register(file);
+		return refuse_open(file, DSTACK_EVENT_REGISTER, &registers);
+	if (is_format(file))
+		return refuse_open(file, DSTACK_EVENT_FORMAT, &formats);
 	return is_memory(file) ? dstack_tamper_memory() : 0;
 }
 

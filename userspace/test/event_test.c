@@ -56,6 +56,8 @@ static const struct {
 	  "v=1 id=x digest=x action=x epoch=x processes=x path=x" },
 	{ DSTACK_EVENT_DEVICE, "dstack.device",
 	  "v=1 action=x class=x device=x root=x" },
+	{ DSTACK_EVENT_FORMAT, "dstack.format",
+	  "v=1 id=x verdict=x count=x path=x" },
 };
 
 static int decode(const char *name, const char *payload, size_t len,
