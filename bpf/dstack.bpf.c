@@ -9,6 +9,7 @@
  * the kernel's BTF.
  */
 #include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
@@ -21,11 +22,17 @@
 #define S_IFCHR		0020000
 #define S_IFBLK		0060000
 
-struct linux_binprm {} __attribute__((preserve_access_index));
 struct mnt_idmap {} __attribute__((preserve_access_index));
 struct dentry {} __attribute__((preserve_access_index));
 struct super_block {} __attribute__((preserve_access_index));
 struct block_device {} __attribute__((preserve_access_index));
+struct vm_area_struct {} __attribute__((preserve_access_index));
+struct qstr {} __attribute__((preserve_access_index));
+
+/* Since 6.14; where it is not, nobody can ask. */
+struct linux_binprm {
+	unsigned int is_check : 1;
+} __attribute__((preserve_access_index));
 
 struct inode {
 	unsigned short i_mode;
@@ -41,7 +48,14 @@ struct iattr {
 } __attribute__((preserve_access_index));
 
 extern int bpf_dstack_vet_exec(struct linux_binprm *bprm) __ksym;
-extern int bpf_dstack_vet_map(struct file *file__nullable) __ksym;
+extern int bpf_dstack_vet_map(struct file *file__nullable, unsigned long prot,
+			      unsigned long flags) __ksym;
+extern int bpf_dstack_vet_memory(unsigned long prot,
+				 unsigned long flags) __ksym;
+extern int bpf_dstack_vet_protect(struct vm_area_struct *vma,
+				  unsigned long prot) __ksym;
+extern int bpf_dstack_vet_fault(const struct qstr *name) __ksym;
+extern int bpf_dstack_vet_check(struct linux_binprm *bprm) __ksym;
 extern int bpf_dstack_vet_open(struct file *file) __ksym;
 extern void bpf_dstack_note_resize(struct dentry *dentry) __ksym;
 extern void bpf_dstack_note_super(struct super_block *sb) __ksym;
@@ -58,9 +72,19 @@ long BPF_PROG(dstack_exec, struct linux_binprm *bprm, long ret)
 	return verdict(bpf_dstack_vet_exec(bprm));
 }
 
+/* Whether a file may run, of an interpreter that was given it. */
+SEC("lsm.s/bprm_creds_for_exec")
+long BPF_PROG(dstack_check, struct linux_binprm *bprm, long ret)
+{
+	if (ret || !bpf_core_field_exists(bprm->is_check) ||
+	    !BPF_CORE_READ_BITFIELD(bprm, is_check))
+		return ret;
+	return verdict(bpf_dstack_vet_check(bprm));
+}
+
 /*
- * Libraries and loaders.  Anonymous memory has no file: 7.x demands the check,
- * 6.12 deletes it and passes NULL on, so the kfunc checks again.
+ * Libraries, loaders, and memory that is no file's.  7.x demands the check;
+ * 6.12 takes the file for non-NULL and deletes it, so the kfunc checks again.
  */
 SEC("lsm.s/mmap_file")
 long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
@@ -69,8 +93,25 @@ long BPF_PROG(dstack_map, struct file *file, unsigned long reqprot,
 	if (ret || !(prot & PROT_EXEC))
 		return ret;
 	if (!file)
-		return 0;
-	return verdict(bpf_dstack_vet_map(file));
+		return verdict(bpf_dstack_vet_memory(prot, flags));
+	return verdict(bpf_dstack_vet_map(file, prot, flags));
+}
+
+SEC("lsm/file_mprotect")
+long BPF_PROG(dstack_protect, struct vm_area_struct *vma,
+	      unsigned long reqprot, unsigned long prot, long ret)
+{
+	if (ret || !(prot & PROT_EXEC))
+		return ret;
+	return verdict(bpf_dstack_vet_protect(vma, prot));
+}
+
+/* userfaultfd(2), and few others, of which few are made. */
+SEC("lsm/inode_init_security_anon")
+long BPF_PROG(dstack_fault, struct inode *inode, const struct qstr *name,
+	      const struct inode *context, long ret)
+{
+	return ret ? ret : verdict(bpf_dstack_vet_fault(name));
 }
 
 static __always_inline int is_device(struct file *file)

@@ -426,6 +426,26 @@ int dstack_cache_digest(struct inode *inode, dstack_compute_fn compute,
 	return err;
 }
 
+/**
+ * dstack_cache_peek() - the digest of an inode's content, if it is remembered
+ * @inode: holds the data
+ * @out: the digest
+ *
+ * Context: does not sleep.
+ * Return: true if it is.
+ */
+bool dstack_cache_peek(struct inode *inode, u8 out[DSTACK_DIGEST_SIZE])
+{
+	u32 use = READ_ONCE(use_nr);
+	struct cookie cookie;
+	struct inode_id id;
+
+	if (!(use & 1) || !set_id(inode, use, &id))
+		return false;
+	set_cookie(inode, &cookie);
+	return lookup(&id, &cookie, out);
+}
+
 static bool is_of(const struct entry *entry, const struct inode *inode)
 {
 	return entry->id.sb == inode->i_sb && entry->id.ino == inode->i_ino;

@@ -22,6 +22,7 @@ void dstack_cache_use(bool use);
 
 int dstack_cache_digest(struct inode *inode, dstack_compute_fn compute,
 			void *arg, u8 out[DSTACK_DIGEST_SIZE]);
+bool dstack_cache_peek(struct inode *inode, u8 out[DSTACK_DIGEST_SIZE]);
 void dstack_cache_forget(const struct inode *inode);
 void dstack_cache_forget_super(const struct super_block *sb);
 void dstack_cache_stats(u64 *hits_out, u64 *misses_out);

@@ -12,6 +12,7 @@
 
 struct file;
 
+int dstack_digest_peek(struct file *file, struct dstack_digest *out);
 int dstack_digest_file(struct file *file, struct dstack_digest *out);
 struct file *dstack_digest_program(void);
 

@@ -40,6 +40,8 @@ static const struct dstack_schema {
 		{ "id", "digest", "action", "epoch", "processes", "path" } },
 	[DSTACK_EVENT_DEVICE] = { "dstack.device",
 		{ "action", "class", "device", "root" } },
+	[DSTACK_EVENT_MEMORY] = { "dstack.memory",
+		{ "id", "from", "to", "epoch" } },
 	[DSTACK_EVENT_FORMAT] = { "dstack.format",
 		{ "id", "verdict", "count", "path" } },
 };
@@ -584,6 +586,7 @@ const char *dstack_kind_name(u32 kind)
 		[DSTACK_KIND_SCRIPT] = "script",
 		[DSTACK_KIND_KERNEL] = "kernel",
 		[DSTACK_KIND_CONTROL] = "control",
+		[DSTACK_KIND_MEMORY] = "memory",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), kind);
@@ -606,6 +609,8 @@ const char *dstack_reason_name(u32 reason)
 		[DSTACK_REASON_REGISTER] = "extend-failed",
 		[DSTACK_REASON_DIVERGED] = "register-diverged",
 		[DSTACK_REASON_INTERNAL] = "internal-error",
+		[DSTACK_REASON_MEMORY] = "memory",
+		[DSTACK_REASON_UNSEEN] = "unseen",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), reason);

@@ -47,6 +47,7 @@ enum dstack_event_id {
 	DSTACK_EVENT_QUOTA,	/* a container wanted to record too much */
 	DSTACK_EVENT_REVOKE,	/* what runs was dropped by a newer policy */
 	DSTACK_EVENT_DEVICE,	/* a block device checks what it reads */
+	DSTACK_EVENT_MEMORY,	/* may a container have memory of its own */
 	DSTACK_EVENT_FORMAT,	/* a container opened binfmt_misc */
 	__DSTACK_EVENT_MAX
 };

@@ -33,13 +33,16 @@ struct dstack_quota;
  * @mode: which execs are recorded, as the last event said; changed and read
  *	under the measure lock, else read as a hint
  * @mode_epoch: of the policy that chose it
+ * @memory: it may have executable memory that is no file's, as @mode
+ * @memory_epoch: of the policy that said so
  * @seen: what was already recorded
  * @quota: how much of the log it has used
  * @allowed: verdicts that let something run
  * @denied: verdicts that did not, or in MEASURE would not
  * @tampers: how often its processes tried what
  *
- * Immutable once registered, but for @mode, @seen, @quota and the counters.
+ * Immutable once registered, but for @mode, @memory, @seen, @quota and the
+ * counters.
  */
 struct dstack_container {
 	struct kref ref;
@@ -52,6 +55,8 @@ struct dstack_container {
 	u8 image[DSTACK_DIGEST_SIZE];
 	enum dstack_mode mode;
 	u64 mode_epoch;
+	bool memory;
+	u64 memory_epoch;
 	struct dstack_seen seen;
 	struct dstack_quota *quota;
 	atomic64_t allowed;

@@ -14,6 +14,7 @@
 #include "block.h"
 #include "guard.h"
 #include "kfuncs.h"
+#include "memory.h"
 #include "tamper.h"
 #include "vet.h"
 #include "witness.h"
@@ -24,28 +25,75 @@ __bpf_kfunc_start_defs();
  * bpf_dstack_vet_exec() - a program, script or interpreter is about to run
  * @bprm: of bprm_check_security, which is called once for each of them
  *
- * Return: 0 or -errno, as dstack_vet().
+ * Return: 0 or -errno, as dstack_vet_exec().
  */
 __bpf_kfunc int bpf_dstack_vet_exec(struct linux_binprm *bprm)
 {
-	bool script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
-
 	dstack_witness_saw(bprm);
-	return dstack_vet(bprm->file, script ? DSTACK_KIND_SCRIPT :
-					       DSTACK_KIND_EXEC);
+	return dstack_vet_exec(bprm);
 }
 
 /**
- * bpf_dstack_vet_map() - a file is about to be mapped executable
+ * bpf_dstack_vet_map() - a file or memory is about to be mapped executable
  * @file__nullable: of mmap_file; NULL for anonymous memory, whatever the
  *	program checked: on 6.12 the verifier takes the argument for non-NULL
  *	and deletes the program's own check
+ * @prot: what the memory is to have
+ * @flags: MAP_PRIVATE or MAP_SHARED, and others
  *
- * Return: 0 or -errno, as dstack_vet().
+ * Return: 0 or -errno, as dstack_memory_map().
  */
-__bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable)
+__bpf_kfunc int bpf_dstack_vet_map(struct file *file__nullable,
+				   unsigned long prot, unsigned long flags)
 {
-	return file__nullable ? dstack_vet(file__nullable, DSTACK_KIND_MAP) : 0;
+	return dstack_memory_map(file__nullable, prot, flags);
+}
+
+/**
+ * bpf_dstack_vet_memory() - anonymous memory is about to be mapped executable
+ * @prot: what it is to have
+ * @flags: MAP_PRIVATE or MAP_SHARED, and others
+ *
+ * Return: 0 or -errno, as dstack_memory_map().
+ */
+__bpf_kfunc int bpf_dstack_vet_memory(unsigned long prot, unsigned long flags)
+{
+	return dstack_memory_map(NULL, prot, flags);
+}
+
+/**
+ * bpf_dstack_vet_protect() - memory is about to become executable
+ * @vma: of file_mprotect
+ * @prot: what the memory is to have
+ *
+ * Return: 0 or -errno, as dstack_memory_protect().
+ */
+__bpf_kfunc int bpf_dstack_vet_protect(struct vm_area_struct *vma,
+				       unsigned long prot)
+{
+	return dstack_memory_protect(vma, prot);
+}
+
+/**
+ * bpf_dstack_vet_fault() - a file is being made that may fill memory
+ * @name: of inode_init_security_anon: what kind of file
+ *
+ * Return: 0 or -errno, as dstack_memory_fault().
+ */
+__bpf_kfunc int bpf_dstack_vet_fault(const struct qstr *name)
+{
+	return dstack_memory_fault(name);
+}
+
+/**
+ * bpf_dstack_vet_check() - somebody asks whether a file may run
+ * @bprm: of bprm_creds_for_exec, for AT_EXECVE_CHECK
+ *
+ * Return: 0 or -errno, as dstack_vet_check().
+ */
+__bpf_kfunc int bpf_dstack_vet_check(struct linux_binprm *bprm)
+{
+	return dstack_vet_check(bprm->file);
 }
 
 /**
@@ -185,6 +233,10 @@ __bpf_kfunc_end_defs();
 BTF_KFUNCS_START(dstack_kfunc_ids)
 BTF_ID_FLAGS(func, bpf_dstack_vet_exec, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_vet_map, KF_SLEEPABLE | KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_vet_memory, KF_SLEEPABLE)
+BTF_ID_FLAGS(func, bpf_dstack_vet_protect, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_vet_fault, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_dstack_vet_check, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_vet_open, KF_SLEEPABLE | KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_note_resize, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_dstack_note_super, KF_TRUSTED_ARGS)

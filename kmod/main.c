@@ -19,6 +19,7 @@
 #include "identity.h"
 #include "kfuncs.h"
 #include "measure.h"
+#include "memory.h"
 #include "netlink.h"
 #include "revoke.h"
 #include "tamper.h"
@@ -87,6 +88,7 @@ static void __exit dstack_mod_exit(void)
 	dstack_witness_exit();
 	dstack_device_exit();
 	dstack_netlink_exit();
+	dstack_memory_exit();
 	dstack_revoke_exit();
 	dstack_control_exit();
 	dstack_tamper_exit();

@@ -21,7 +21,7 @@
 #include "limits.h"
 #include "seen.h"
 
-#define KINDS	5	/* bits of __DSTACK_KIND_ALL */
+#define KINDS	6	/* bits of enum dstack_kind */
 
 /**
  * struct seen_file - one file
@@ -172,7 +172,8 @@ u64 dstack_seen_denied(struct dstack_seen *seen,
 {
 	struct seen_file *file;
 
-	BUILD_BUG_ON(BIT(KINDS) - 1 != __DSTACK_KIND_ALL);
+	BUILD_BUG_ON(BIT(KINDS) - 1 !=
+		     (__DSTACK_KIND_ALL | DSTACK_KIND_MEMORY));
 	file = find_or_add(seen, digest);
 	return file ? atomic64_inc_return(&file->denied[ilog2(kind)]) : 0;
 }

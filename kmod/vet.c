@@ -6,13 +6,15 @@
  *
  * identity -> storage -> writers -> digest -> policy -> measure -> verdict
  *
- * Only dstack_vet() changes anything.  What cannot be decided is denied in
- * ENFORCE; what cannot be recorded is denied in every state but OFF, because
+ * Only dstack_vet_settle() changes anything.  What cannot be decided is denied
+ * in ENFORCE; what cannot be recorded is denied in every state but OFF, because
  * a container that runs unrecorded is what this module must prevent.
  */
 #include <linux/atomic.h>
+#include <linux/binfmts.h>
 #include <linux/cleanup.h>
 #include <linux/dcache.h>
+#include <linux/elf.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -26,6 +28,7 @@
 #include "digest.h"
 #include "draft.h"
 #include "event.h"
+#include "follow.h"
 #include "identity.h"
 #include "measure.h"
 #include "policy.h"
@@ -37,9 +40,12 @@
 
 static atomic64_t allowed, denied;
 
-/* The file's digest, or why there is none. */
-static enum dstack_reason identify(struct file *file,
-				   struct dstack_verdict *verdict)
+/*
+ * The file's digest, or why there is none.  At a peek, which does not sleep,
+ * there is none of a file that would have to be read.
+ */
+static __always_inline enum dstack_reason
+identify(struct file *file, bool peek, struct dstack_verdict *verdict)
 {
 	int err;
 
@@ -53,9 +59,12 @@ static enum dstack_reason identify(struct file *file,
 	default:
 		break;
 	}
-	err = dstack_digest_file(file, &verdict->digest);
+	err = peek ? dstack_digest_peek(file, &verdict->digest) :
+		     dstack_digest_file(file, &verdict->digest);
 	if (err == -ETXTBSY)
 		return DSTACK_REASON_WRITER;
+	if (err == -EAGAIN && peek)
+		return DSTACK_REASON_UNSEEN;
 	if (err) {
 		verdict->err = err;
 		return DSTACK_REASON_INTERNAL;
@@ -63,18 +72,21 @@ static enum dstack_reason identify(struct file *file,
 	return DSTACK_REASON_APPROVED;
 }
 
-static enum dstack_reason judge(struct file *file, enum dstack_kind kind,
-				const struct dstack_container *container,
-				struct dstack_verdict *verdict)
+/* Two callers, of which one is on the way of every exec and mapping. */
+static __always_inline enum dstack_reason
+judge(struct file *file, enum dstack_kind kind,
+      const struct dstack_container *container, bool peek,
+      struct dstack_verdict *verdict)
 {
 	struct dstack_policy_answer answer;
 	enum dstack_reason reason;
 
-	reason = identify(file, verdict);
+	reason = identify(file, peek, verdict);
 	dstack_policy_ask(container->section, kind, verdict->storage,
 			  &verdict->digest, &answer);
 	verdict->epoch = answer.epoch;
 	verdict->mode = answer.mode;
+	verdict->memory = answer.memory;
 	if (reason != DSTACK_REASON_APPROVED)
 		return reason;
 	verdict->kinds = answer.kinds;
@@ -83,6 +95,16 @@ static enum dstack_reason judge(struct file *file, enum dstack_kind kind,
 	if (dstack_measure_diverged())
 		return DSTACK_REASON_DIVERGED;
 	return DSTACK_REASON_APPROVED;
+}
+
+/* What the caller gets for this reason. */
+static void conclude(struct dstack_verdict *verdict, enum dstack_state state)
+{
+	if (verdict->reason == DSTACK_REASON_APPROVED ||
+	    state == DSTACK_STATE_MEASURE)
+		verdict->err = 0;
+	else if (!verdict->err)
+		verdict->err = -EACCES;
 }
 
 /**
@@ -111,12 +133,56 @@ void dstack_vet_ask(struct file *file, enum dstack_kind kind,
 		verdict->reason = DSTACK_REASON_HOST;
 		return;
 	}
-	verdict->reason = judge(file, kind, container, verdict);
-	if (verdict->reason == DSTACK_REASON_APPROVED ||
-	    state == DSTACK_STATE_MEASURE)
-		verdict->err = 0;
-	else if (!verdict->err)
-		verdict->err = -EACCES;
+	verdict->reason = judge(file, kind, container, false, verdict);
+	conclude(verdict, state);
+}
+
+/**
+ * dstack_vet_peek() - the decision about a mapping, by what is at hand
+ * @file: what is mapped
+ * @container: where
+ * @verdict: filled in; unseen if this container did not map the file before
+ *
+ * Context: does not sleep.
+ */
+void dstack_vet_peek(struct file *file, struct dstack_container *container,
+		     struct dstack_verdict *verdict)
+{
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->reason = judge(file, DSTACK_KIND_MAP, container, true,
+				verdict);
+	if (verdict->reason == DSTACK_REASON_APPROVED &&
+	    !dstack_seen_recorded(&container->seen, &verdict->digest,
+				  DSTACK_KIND_MAP))
+		verdict->reason = DSTACK_REASON_UNSEEN;
+	conclude(verdict, dstack_policy_state());
+}
+
+/**
+ * dstack_vet_memory() - the decision about executable memory that is no file's
+ * @container: where
+ * @verdict: filled in
+ *
+ * What the policy allows is allowed once the log says so, and no longer than
+ * the policy does.
+ *
+ * Context: does not sleep.
+ */
+void dstack_vet_memory(const struct dstack_container *container,
+		       struct dstack_verdict *verdict)
+{
+	struct dstack_policy_answer answer;
+
+	memset(verdict, 0, sizeof(*verdict));
+	verdict->storage = DSTACK_STORAGE_MEMORY;
+	dstack_policy_ask(container->section, DSTACK_KIND_MAP,
+			  verdict->storage, &verdict->digest, &answer);
+	verdict->epoch = answer.epoch;
+	if (!answer.memory || !READ_ONCE(container->memory))
+		verdict->reason = DSTACK_REASON_MEMORY;
+	else if (dstack_measure_diverged())
+		verdict->reason = DSTACK_REASON_DIVERGED;
+	conclude(verdict, dstack_policy_state());
 }
 
 static enum dstack_event_id event_of(enum dstack_kind kind)
@@ -127,6 +193,7 @@ static enum dstack_event_id event_of(enum dstack_kind kind)
 	case DSTACK_KIND_SCRIPT:
 		return DSTACK_EVENT_SCRIPT;
 	case DSTACK_KIND_MAP:
+	case DSTACK_KIND_MEMORY:
 		return DSTACK_EVENT_MAP;
 	case DSTACK_KIND_KERNEL:
 		return DSTACK_EVENT_KERNEL;
@@ -144,22 +211,29 @@ static void begin(struct dstack_event *ev, enum dstack_event_id event,
 	dstack_event_str(ev, "id", container->id);
 }
 
-/* The fields that every event about a file ends with. */
+/* The fields that every event about a file, or none, ends with. */
 static void put_file(struct dstack_draft *draft, struct file *file,
 		     const struct dstack_verdict *verdict)
 {
 	struct dstack_event *ev = &draft->ev;
-	const char *path = file_path(file, draft->path, sizeof(draft->path));
+	const char *path = "[anonymous]";
 
+	if (file)
+		path = file_path(file, draft->path, sizeof(draft->path));
 	dstack_event_u64(ev, "epoch", verdict->epoch);
 	dstack_event_str(ev, "storage", dstack_storage_name(verdict->storage));
 	dstack_event_path(ev, "path", IS_ERR(path) ? "?" : path);
 }
 
-/* Without a digest nothing tells one file from another: each is recorded. */
-static bool identified(const struct dstack_verdict *verdict)
+/*
+ * Without a digest nothing tells one file from another: each is recorded.  All
+ * memory that is no file's is the same.
+ */
+static bool identified(enum dstack_kind kind,
+		       const struct dstack_verdict *verdict)
 {
-	return verdict->digest.alg != DSTACK_ALG_NONE;
+	return verdict->digest.alg != DSTACK_ALG_NONE ||
+		kind == DSTACK_KIND_MEMORY;
 }
 
 /**
@@ -229,7 +303,7 @@ static int record_run(struct file *file, enum dstack_kind kind,
 		.what = what_of(kind, verdict),
 		.epoch = verdict->epoch,
 	};
-	bool known = identified(verdict) && run_is_recorded(&run);
+	bool known = identified(kind, verdict) && run_is_recorded(&run);
 	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	struct dstack_event *ev;
 	int err;
@@ -249,7 +323,7 @@ static int record_run(struct file *file, enum dstack_kind kind,
 	dstack_event_file(ev, "digest", &verdict->digest);
 	dstack_event_str(ev, "reason", dstack_reason_name(verdict->reason));
 	put_file(draft, file, verdict);
-	if (known || !identified(verdict))
+	if (known || !identified(kind, verdict))
 		err = dstack_measure_publish(ev, run_is_stale, NULL, &run,
 					     NULL);
 	else
@@ -257,56 +331,6 @@ static int record_run(struct file *file, enum dstack_kind kind,
 						 run_is_stale,
 					     run_was_recorded, &run, NULL);
 	return run.stale ? AGAIN : err;
-}
-
-/**
- * struct turn - a container on its way to another mode
- * @container: which
- * @verdict: which mode, and by which policy
- */
-struct turn {
-	struct dstack_container *container;
-	const struct dstack_verdict *verdict;
-};
-
-/* Also if a later policy has chosen already: this one is history then. */
-static bool turn_is_done(void *arg)
-{
-	const struct turn *turn = arg;
-
-	return turn->container->mode == turn->verdict->mode ||
-		turn->container->mode_epoch > turn->verdict->epoch;
-}
-
-static void turn_to_mode(void *arg)
-{
-	const struct turn *turn = arg;
-
-	WRITE_ONCE(turn->container->mode, turn->verdict->mode);
-	turn->container->mode_epoch = turn->verdict->epoch;
-}
-
-/* The mode that the policy wants is in force once the log says so. */
-static int follow_mode(struct dstack_container *container,
-		       const struct dstack_verdict *verdict)
-{
-	struct turn turn = { .container = container, .verdict = verdict };
-	struct dstack_draft *draft __free(dstack_draft) = NULL;
-	enum dstack_mode from = READ_ONCE(container->mode);
-	struct dstack_event *ev;
-
-	if (likely(from == verdict->mode))
-		return 0;
-	draft = dstack_draft_get();
-	if (!draft)
-		return -ENOMEM;
-	ev = &draft->ev;
-	begin(ev, DSTACK_EVENT_MODE, container);
-	dstack_event_str(ev, "from", dstack_mode_name(from));
-	dstack_event_str(ev, "to", dstack_mode_name(verdict->mode));
-	dstack_event_u64(ev, "epoch", verdict->epoch);
-	return dstack_measure_publish(ev, turn_is_done, turn_to_mode, &turn,
-				      NULL);
 }
 
 static void record_denial(struct file *file, enum dstack_kind kind,
@@ -346,6 +370,14 @@ static int refuse(enum dstack_kind kind, const char *id, const char *why,
 	return err;
 }
 
+/* Something else than the policy wants, so far. */
+static bool is_behind(const struct dstack_container *container,
+		      const struct dstack_verdict *verdict)
+{
+	return READ_ONCE(container->mode) != verdict->mode ||
+		READ_ONCE(container->memory) != verdict->memory;
+}
+
 /* What was decided is recorded, or is denied, or is to be decided AGAIN. */
 static int take(struct file *file, enum dstack_kind kind,
 		struct dstack_container *container,
@@ -360,31 +392,47 @@ static int take(struct file *file, enum dstack_kind kind,
 		record_denial(file, kind, container, verdict);
 		return verdict->err;
 	}
-	if (kind == DSTACK_KIND_EXEC)
-		err = follow_mode(container, verdict);
+	if (kind == DSTACK_KIND_EXEC && unlikely(is_behind(container, verdict)))
+		err = dstack_follow_mode(container, verdict->mode,
+					 verdict->epoch) ?:
+			dstack_follow_memory(container, verdict->memory,
+					     verdict->epoch);
 	if (!err)
 		err = record_run(file, kind, container, verdict);
 	return err < 0 ? refuse(kind, container->id,
 				"it could not be recorded", err) : err;
 }
 
-static int vet_in(struct file *file, enum dstack_kind kind,
-		  struct dstack_container *container)
+/* False: there is nothing to record. */
+static bool decide_again(struct file *file, enum dstack_kind kind,
+			 const struct dstack_container *container,
+			 struct dstack_verdict *verdict)
 {
-	struct dstack_verdict verdict;
+	if (kind != DSTACK_KIND_MEMORY) {
+		dstack_vet_ask(file, kind, container, verdict);
+		return verdict->reason != DSTACK_REASON_OFF;
+	}
+	dstack_vet_memory(container, verdict);
+	return verdict->reason != DSTACK_REASON_APPROVED;
+}
+
+static int settle(struct file *file, enum dstack_kind kind,
+		  struct dstack_container *container,
+		  struct dstack_verdict *verdict)
+{
 	int err;
 
-	do {
-		dstack_vet_ask(file, kind, container, &verdict);
-		if (verdict.reason == DSTACK_REASON_OFF)
+	while ((err = take(file, kind, container, verdict)) == AGAIN) {
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		if (!decide_again(file, kind, container, verdict))
 			return 0;
-		err = take(file, kind, container, &verdict);
-	} while (err == AGAIN && !fatal_signal_pending(current));
-	if (err == AGAIN)
-		err = -EINTR;
-	dstack_trace_vet(container->id, kind, verdict.reason, verdict.epoch,
-			 &verdict.digest, err);
-	if (verdict.reason != DSTACK_REASON_APPROVED) {
+	}
+	dstack_trace_vet(container->id, kind, verdict->reason, verdict->epoch,
+			 &verdict->digest, err);
+	if (verdict->reason != DSTACK_REASON_APPROVED) {
 		atomic64_inc(&denied);
 		atomic64_inc(&container->denied);
 	} else if (!err) {
@@ -392,6 +440,34 @@ static int vet_in(struct file *file, enum dstack_kind kind,
 		atomic64_inc(&container->allowed);
 	}
 	return err;
+}
+
+/**
+ * dstack_vet_settle() - record what was decided, and count it
+ * @file: which file, NULL for memory that is no file's
+ * @kind: the role in which it is about to run
+ * @container: where
+ * @verdict: the decision; another if another policy came meanwhile
+ *
+ * Context: sleeps.
+ * Return: as dstack_vet().
+ */
+int dstack_vet_settle(struct file *file, enum dstack_kind kind,
+		      struct dstack_container *container,
+		      struct dstack_verdict *verdict)
+{
+	return settle(file, kind, container, verdict);
+}
+
+static int vet_in(struct file *file, enum dstack_kind kind,
+		  struct dstack_container *container)
+{
+	struct dstack_verdict verdict;
+
+	dstack_vet_ask(file, kind, container, &verdict);
+	if (verdict.reason == DSTACK_REASON_OFF)
+		return 0;
+	return settle(file, kind, container, &verdict);
 }
 
 /*
@@ -403,6 +479,27 @@ static bool is_own_mapping(const struct file *file)
 {
 	return current->in_execve && current->mm &&
 		rcu_access_pointer(current->mm->exe_file) == file;
+}
+
+/**
+ * dstack_vet_where() - whose policy the calling process is under
+ *
+ * Return: the container or, in LOCKED, the host, for dstack_identity_put();
+ * NULL: nobody's.
+ */
+struct dstack_container *dstack_vet_where(void)
+{
+	enum dstack_state state = dstack_policy_state();
+	struct dstack_container *container;
+
+	if (state == DSTACK_STATE_OFF)
+		return NULL;
+	container = dstack_identity_current();
+	if (!container && state == DSTACK_STATE_LOCKED) {
+		container = dstack_identity_host();
+		dstack_identity_get(container);
+	}
+	return container;
 }
 
 /**
@@ -420,18 +517,70 @@ int dstack_vet(struct file *file, enum dstack_kind kind)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
 
-	enum dstack_state state = dstack_policy_state();
-
-	if (state == DSTACK_STATE_OFF)
-		return 0;
 	if (kind == DSTACK_KIND_MAP && is_own_mapping(file))
 		return 0;
-	container = dstack_identity_current();
-	if (container)
-		return vet_in(file, kind, container);
-	if (state == DSTACK_STATE_LOCKED)
-		return vet_in(file, kind, dstack_identity_host());
-	return 0;
+	container = dstack_vet_where();
+	return container ? vet_in(file, kind, container) : 0;
+}
+
+/**
+ * dstack_vet_exec() - decide, record, and let a program run or not
+ * @bprm: a program, script or interpreter
+ *
+ * Context: sleeps; called by the hooks with no lock of the module held.
+ * Return: as dstack_vet().
+ */
+int dstack_vet_exec(struct linux_binprm *bprm)
+{
+	struct dstack_container *container __free(dstack_container) =
+		dstack_vet_where();
+	bool script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
+
+	if (!container)
+		return 0;
+	return vet_in(bprm->file, script ? DSTACK_KIND_SCRIPT :
+					   DSTACK_KIND_EXEC, container);
+}
+
+static enum dstack_kind kind_of(struct file *file)
+{
+	u8 magic[SELFMAG];
+	loff_t pos = 0;
+
+	if (kernel_read(file, magic, sizeof(magic), &pos) == sizeof(magic) &&
+	    !memcmp(magic, ELFMAG, sizeof(magic)))
+		return DSTACK_KIND_EXEC;
+	return DSTACK_KIND_SCRIPT;
+}
+
+/**
+ * dstack_vet_check() - may this file run, asks who is about to read it
+ * @file: what an interpreter was given, or a program
+ *
+ * What is no program is a script, whatever it begins with.  An answer of yes is
+ * not an event: who asks has not run it.
+ *
+ * Context: sleeps; called by the hooks with no lock of the module held.
+ * Return: as dstack_vet().
+ */
+int dstack_vet_check(struct file *file)
+{
+	struct dstack_container *container __free(dstack_container) =
+		dstack_vet_where();
+	struct dstack_verdict verdict;
+	enum dstack_kind kind;
+
+	if (!container)
+		return 0;
+	kind = kind_of(file);
+	dstack_vet_ask(file, kind, container, &verdict);
+	if (verdict.reason == DSTACK_REASON_APPROVED ||
+	    verdict.reason == DSTACK_REASON_OFF)
+		return 0;
+	/* In MEASURE a program is recorded when it is run, as any other. */
+	if (!verdict.err && kind == DSTACK_KIND_EXEC)
+		return 0;
+	return settle(file, kind, container, &verdict);
 }
 
 /**

@@ -28,11 +28,12 @@ levels='
 2 storage table draft fold backend/ identity
 3 backend digest log policy signal
 4 measure
-5 vet tamper quote key revoke
-6 guard witness control
-7 netlink_block
-8 device netlink kfuncs
-9 main
+5 follow tamper quote key revoke
+6 vet
+7 guard witness control memory
+8 netlink_block
+9 device netlink kfuncs
+10 main
 '
 
 # code FILE...: path:line:text of what is left without comments.

@@ -11,15 +11,18 @@ ldso=/lib64/ld-linux-x86-64.so.2
 libc=/lib/x86_64-linux-gnu/libc.so.6
 musl=/lib/ld-musl-x86_64.so.1
 program=$work/program payload=$work/payload musl_payload=$work/musl_payload
+musl_program=$work/musl_program foreign=$work/foreign.so
 good=$work/good/libprobe.so bad=$work/bad/libprobe.so
 mkdir "$work/good" "$work/bad"
 variant "$program" "$tests/dyn_load"
 variant "$payload" "$tests/dyn_load"
 variant "$musl_payload" "$tests/musl_hello"
+variant "$musl_program" "$tests/musl_hello"
+variant "$foreign" "$tests/libprobe.so"
 variant "$good" "$tests/libprobe.so"
 variant "$bad" "$tests/libprobe.so"
 cp "$ldso" "$work/renamed"
-approved=("$ldso" "$libc" "$musl" "$program" "$good")
+approved=("$ldso" "$libc" "$musl" "$program" "$musl_program" "$good")
 
 # As an image would have it: loaders are mapped, never run.
 policy "${approved[@]}"
@@ -50,6 +53,7 @@ try_all() {
 	audited=$(with "LD_AUDIT=$bad" "$program")
 	found=$(with "LD_LIBRARY_PATH=$work/bad" "$program" libprobe.so)
 	opened=$(run "$program" "$bad")
+	preloaded_musl=$(with "LD_PRELOAD=$foreign" "$musl_program")
 }
 
 #
@@ -68,6 +72,8 @@ claim attack_06_ld_preload_runs_in_measure is "$preloaded" $'probe\nmain'
 claim attack_06_ld_audit_runs_in_measure has "$audited" '^probe$' 1
 claim attack_06_ld_library_path_runs_in_measure is "$found" $'main\nprobe'
 claim attack_07_dlopen_runs_in_measure is "$opened" $'main\nprobe'
+claim attack_06_ld_preload_of_musl_is_recorded has "$events" \
+	"dstack.map id=$id digest=sha256:$(sha256 "$foreign") reason=unknown-digest .*path=foreign.so\$" 1
 claim attack_06_library_is_recorded_once_with_its_sha256 has "$events" \
 	"dstack.map id=$id digest=sha256:$(sha256 "$bad") reason=unknown-digest .*path=bad/libprobe.so\$" 1
 
@@ -104,6 +110,10 @@ claim attack_06_ld_audit_denied_and_program_runs_without_it \
 claim attack_06_ld_library_path_denied \
 	is "$(said "$found")" main
 claim attack_07_dlopen_denied is "$(said "$opened")" main
+claim attack_06_ld_preload_of_musl_denied \
+	has_not "$preloaded_musl" '^probe$'
+claim attack_06_deny_record_names_the_library_of_musl has "$events" \
+	"$(denial "$foreign")"
 claim attack_06_deny_record_names_the_library has "$events" "$(denial "$bad")"
 claim attack_06_unapproved_library_has_no_map_record \
 	has_not "$events" "dstack.map .*$(sha256 "$bad")"

@@ -13,6 +13,13 @@ other=$cgroup.other
 mkdir "$other"
 dstackctl container add --cgroup "$other" --id "$id.other" --section test \
 	--app-id "$app_id" || die "can't add a container"
+# One that is not approved runs already when the log is full.
+state measure
+coproc "$tests/prog_run" -c "$cgroup" "$tests/prog_memory" -w "$good" \
+	file_later written written_first
+exec {to}>&"${COPROC[1]}" {from}<&"${COPROC[0]}"
+read -r -u "$from" _
+state enforce
 usual=$log
 manage "$work/socket"
 fs tmpfs "$work/full" -o "size=$(($(stat -c %s "$log") / 1024 + 256))k"
@@ -24,7 +31,7 @@ flood() {
 	"$tests/prog_volume" -n -c "$1" 20000 1024
 }
 
-expect_message 'exec in container .* denied: .*-105'
+expect_message '(exec|memory) in container .* denied: .*-105'
 claim kernel_keeps_events_until_it_keeps_no_more \
 	has "$(flood "$cgroup")" '^ENOBUFS after [1-9]'
 claim programs_in_the_container_still_run is "$(run "$good")" hello
@@ -33,6 +40,16 @@ claim denials_take_what_is_left is "$("$tests/prog_distinct" -c "$cgroup" \
 claim programs_in_the_container_then_give_enobufs is "$(run "$good")" ENOBUFS
 claim programs_in_another_container_run_on is \
 	"$("$tests/prog_run" -c "$other" "$good" 2>&1 </dev/null)" hello
+state measure
+echo >&"$to"
+read -r -u "$from" mapped
+echo >&"$to"
+read -r -u "$from" changed
+state enforce
+claim executable_memory_in_the_container_gives_enobufs \
+	is "$mapped" 'written ENOBUFS'
+claim process_whose_memory_became_executable_unrecorded_is_killed \
+	is "$changed" 'written_first signal 9'
 claim programs_of_the_host_run_on is "$("$hello")" hello
 claim no_event_is_added_for_it is "$(flood "$cgroup")" 'ENOBUFS after 0'
 claim daemon_is_alive is_alive

@@ -19,8 +19,9 @@
 		{ DSTACK_KIND_EXEC, "exec" },				\
 		{ DSTACK_KIND_MAP, "map" },				\
 		{ DSTACK_KIND_SCRIPT, "script" },			\
-		{ DSTACK_KIND_KERNEL, "kernel" }, \
-		{ DSTACK_KIND_CONTROL, "control" })
+		{ DSTACK_KIND_KERNEL, "kernel" },			\
+		{ DSTACK_KIND_CONTROL, "control" },			\
+		{ DSTACK_KIND_MEMORY, "memory" })
 
 #define dstack_show_alg(alg)						\
 	__print_symbolic(alg,						\
@@ -39,7 +40,9 @@
 		{ DSTACK_REASON_STORAGE, "untrusted-storage" },		\
 		{ DSTACK_REASON_UNSEALED, "unsealed-memfd" },		\
 		{ DSTACK_REASON_DIVERGED, "register-diverged" },	\
-		{ DSTACK_REASON_INTERNAL, "internal-error" })
+		{ DSTACK_REASON_INTERNAL, "internal-error" },		\
+		{ DSTACK_REASON_MEMORY, "memory" },			\
+		{ DSTACK_REASON_UNSEEN, "unseen" })
 
 TRACE_EVENT(dstack_vet,
 	TP_PROTO(const char *id, u32 kind, u32 reason, u64 epoch,

@@ -93,6 +93,9 @@ static int attach_all(struct libdstack_control *control,
 		[DSTACK_HOOK_BPF_PROG] = skel->progs.dstack_bpf_prog,
 		[DSTACK_HOOK_ROOT] = skel->progs.dstack_root,
 		[DSTACK_HOOK_MOUNT] = skel->progs.dstack_mount,
+		[DSTACK_HOOK_PROTECT] = skel->progs.dstack_protect,
+		[DSTACK_HOOK_CHECK] = skel->progs.dstack_check,
+		[DSTACK_HOOK_FAULT] = skel->progs.dstack_fault,
 	};
 	struct bpf_link *links[__DSTACK_HOOK_MAX] = { NULL };
 	int fds[__DSTACK_HOOK_MAX];

@@ -56,6 +56,8 @@ static const struct {
 	  "v=1 id=x digest=x action=x epoch=x processes=x path=x" },
 	{ DSTACK_EVENT_DEVICE, "dstack.device",
 	  "v=1 action=x class=x device=x root=x" },
+	{ DSTACK_EVENT_MEMORY, "dstack.memory",
+	  "v=1 id=x from=x to=x epoch=x" },
 	{ DSTACK_EVENT_FORMAT, "dstack.format",
 	  "v=1 id=x verdict=x count=x path=x" },
 };
@@ -547,6 +549,7 @@ static void every_number_has_a_name(void **state)
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_SCRIPT), "script");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_KERNEL), "kernel");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_CONTROL), "control");
+	assert_string_equal(dstack_kind_name(DSTACK_KIND_MEMORY), "memory");
 	assert_string_equal(dstack_kind_name(3), "unknown");
 	assert_string_equal(dstack_state_name(UINT32_MAX), "unknown");
 	assert_string_equal(dstack_reason_name(__DSTACK_REASON_MAX),

@@ -79,6 +79,8 @@ enum dstack_backend {
  * @DSTACK_KIND_KERNEL: a module or firmware that the kernel loads
  * @DSTACK_KIND_CONTROL: a program that may use the control plane when the state
  *	is DSTACK_STATE_LOCKED; counts in section "host" only
+ * @DSTACK_KIND_MEMORY: executable memory that is no file's, or no longer what
+ *	the file holds; never in rules
  */
 enum dstack_kind {
 	DSTACK_KIND_EXEC = 1,
@@ -86,6 +88,7 @@ enum dstack_kind {
 	DSTACK_KIND_SCRIPT = 4,
 	DSTACK_KIND_KERNEL = 8,
 	DSTACK_KIND_CONTROL = 16,
+	DSTACK_KIND_MEMORY = 32,
 };
 
 #define __DSTACK_KIND_ALL \
@@ -110,6 +113,10 @@ enum dstack_kind {
  * @DSTACK_REASON_REGISTER: the register could not be extended
  * @DSTACK_REASON_DIVERGED: the register was extended by somebody else
  * @DSTACK_REASON_INTERNAL: reading, hashing or allocating failed
+ * @DSTACK_REASON_MEMORY: executable memory that is no file's, or can be or was
+ *	written, and the section does not allow that
+ * @DSTACK_REASON_UNSEEN: memory that was mapped from a file is made executable,
+ *	and the file was not vetted before
  */
 enum dstack_reason {
 	DSTACK_REASON_APPROVED = 0,
@@ -126,6 +133,8 @@ enum dstack_reason {
 	DSTACK_REASON_REGISTER = 11,
 	DSTACK_REASON_DIVERGED = 12,
 	DSTACK_REASON_INTERNAL = 13,
+	DSTACK_REASON_MEMORY = 14,
+	DSTACK_REASON_UNSEEN = 15,
 	__DSTACK_REASON_MAX
 };
 
@@ -454,6 +463,9 @@ enum dstack_cmd {
  * @DSTACK_HOOK_BPF_PROG: a BPF program gets a descriptor
  * @DSTACK_HOOK_ROOT: a device of dm-verity is about to have this root hash
  * @DSTACK_HOOK_MOUNT: a file system is mounted, and about to be seen
+ * @DSTACK_HOOK_PROTECT: memory is about to be made executable
+ * @DSTACK_HOOK_CHECK: somebody asks whether a file may run (AT_EXECVE_CHECK)
+ * @DSTACK_HOOK_FAULT: somebody wants to fill memory when it is used
  */
 enum dstack_hook {
 	DSTACK_HOOK_EXEC = 0,
@@ -471,6 +483,9 @@ enum dstack_hook {
 	DSTACK_HOOK_BPF_PROG = 12,
 	DSTACK_HOOK_ROOT = 13,
 	DSTACK_HOOK_MOUNT = 14,
+	DSTACK_HOOK_PROTECT = 15,
+	DSTACK_HOOK_CHECK = 16,
+	DSTACK_HOOK_FAULT = 17,
 	__DSTACK_HOOK_MAX
 };
 
