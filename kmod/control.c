@@ -351,6 +351,9 @@ static void container_event(struct dstack_event *ev, const char *action,
 			 sizeof(container->app_id));
 	dstack_event_sha256(ev, "image", container->image);
 	dstack_event_u64(ev, "cgroup", container->cgroup_id);
+	dstack_event_str(ev, "flags",
+			 container->flags & DSTACK_CONTAINER_F_SECUREBITS ?
+			 "securebits" : "none");
 }
 
 static void publish_add(void *arg)
@@ -398,7 +401,8 @@ static int forget_dead(struct dstack_event *ev)
  *
  * Containers whose cgroup is gone are removed first, each with its event.
  *
- * Return: 0; -EINVAL for a malformed id or section or the id "host"; as
+ * Return: 0; -EINVAL for a malformed id or section or the id "host";
+ * -EOPNOTSUPP for flags that this kernel can't do; as
  * dstack_identity_reserve(); as dstack_measure().
  */
 int dstack_control_add(struct dstack_container *container)
@@ -410,6 +414,10 @@ int dstack_control_add(struct dstack_container *container)
 	    !dstack_event_name_ok(container->section) ||
 	    !strcmp(container->id, DSTACK_HOST_ID))
 		return -EINVAL;
+	if (container->flags & ~__DSTACK_CONTAINER_F_ALL ||
+	    (container->flags & DSTACK_CONTAINER_F_SECUREBITS &&
+	     !DSTACK_IDENTITY_SECUREBITS))
+		return -EOPNOTSUPP;
 	draft = dstack_draft_get();
 	if (!draft)
 		return -ENOMEM;

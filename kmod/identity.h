@@ -10,6 +10,7 @@
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/kref.h>
+#include <linux/securebits.h>
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
 
@@ -19,6 +20,16 @@
 struct cgroup;
 struct task_struct;
 struct dstack_quota;
+
+/*
+ * What containers get that ask for it, each with its lock.  On a kernel that
+ * has none of them it is 0.
+ */
+#define DSTACK_IDENTITY_SECUREBITS					\
+	(SECBIT_EXEC_RESTRICT_FILE |					\
+	 SECBIT_EXEC_RESTRICT_FILE_LOCKED |				\
+	 SECBIT_EXEC_DENY_INTERACTIVE |					\
+	 SECBIT_EXEC_DENY_INTERACTIVE_LOCKED)
 
 /**
  * struct dstack_container - one registered container, or the host
@@ -30,6 +41,7 @@ struct dstack_quota;
  * @section: the policy section that applies, NUL-terminated
  * @app_id: of the application
  * @image: SHA-256 of the image manifest, zeros if not given
+ * @flags: DSTACK_CONTAINER_F_*
  * @mode: which execs are recorded, as the last event said; changed and read
  *	under the measure lock, else read as a hint
  * @mode_epoch: of the policy that chose it
@@ -53,6 +65,7 @@ struct dstack_container {
 	char section[DSTACK_SECTION_SIZE];
 	u8 app_id[DSTACK_APP_ID_SIZE];
 	u8 image[DSTACK_DIGEST_SIZE];
+	u32 flags;
 	enum dstack_mode mode;
 	u64 mode_epoch;
 	bool memory;

@@ -298,6 +298,8 @@ static void fill_container(struct dstack_container *container,
 	if (attrs[DSTACK_A_IMAGE])
 		nla_memcpy(container->image, attrs[DSTACK_A_IMAGE],
 			   sizeof(container->image));
+	if (attrs[DSTACK_A_FLAGS])
+		container->flags = nla_get_u32(attrs[DSTACK_A_FLAGS]);
 }
 
 static void say_add(struct netlink_ext_ack *extack, int err)
@@ -306,6 +308,10 @@ static void say_add(struct netlink_ext_ack *extack, int err)
 	case -EINVAL:
 		NL_SET_ERR_MSG(extack,
 			       "id is 1 to 127, section 1 to 63 of [A-Za-z0-9._-]; an id is not \"host\", and a long one needs a section");
+		break;
+	case -EOPNOTSUPP:
+		NL_SET_ERR_MSG(extack,
+			       "this kernel has no securebits that make interpreters ask (Linux 6.14 has), or these are flags of a later module");
 		break;
 	case -EEXIST:
 		NL_SET_ERR_MSG(extack,
@@ -386,7 +392,8 @@ static int put_container(struct sk_buff *msg,
 	    nla_put_u64_64bit(msg, DSTACK_A_REFUSED,
 			      dstack_quota_refused(container->quota),
 			      DSTACK_A_PAD) ||
-	    nla_put_u32(msg, DSTACK_A_MODE, READ_ONCE(container->mode)))
+	    nla_put_u32(msg, DSTACK_A_MODE, READ_ONCE(container->mode)) ||
+	    nla_put_u32(msg, DSTACK_A_FLAGS, container->flags))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -573,6 +580,7 @@ static const struct nla_policy add_policy[] = {
 	[DSTACK_A_CGROUP_FD] = { .type = NLA_U32 },
 	[DSTACK_A_APP_ID] = NLA_POLICY_EXACT_LEN(DSTACK_APP_ID_SIZE),
 	[DSTACK_A_IMAGE] = NLA_POLICY_EXACT_LEN(DSTACK_DIGEST_SIZE),
+	[DSTACK_A_FLAGS] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy remove_policy[] = {

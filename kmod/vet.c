@@ -13,6 +13,7 @@
 #include <linux/atomic.h>
 #include <linux/binfmts.h>
 #include <linux/cleanup.h>
+#include <linux/cred.h>
 #include <linux/dcache.h>
 #include <linux/elf.h>
 #include <linux/err.h>
@@ -535,11 +536,16 @@ int dstack_vet_exec(struct linux_binprm *bprm)
 	struct dstack_container *container __free(dstack_container) =
 		dstack_vet_where();
 	bool script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
+	int err;
 
 	if (!container)
 		return 0;
-	return vet_in(bprm->file, script ? DSTACK_KIND_SCRIPT :
-					   DSTACK_KIND_EXEC, container);
+	err = vet_in(bprm->file, script ? DSTACK_KIND_SCRIPT :
+					  DSTACK_KIND_EXEC, container);
+	/* These are the credentials that the new program will have. */
+	if (!err && container->flags & DSTACK_CONTAINER_F_SECUREBITS)
+		bprm->cred->securebits |= DSTACK_IDENTITY_SECUREBITS;
+	return err;
 }
 
 static enum dstack_kind kind_of(struct file *file)

@@ -8,6 +8,7 @@
 
 begin_oci oci
 variant "$rootfs/bin/other"
+cp "$tests/prog_interp" "$rootfs/bin/interp"
 approve web "$rootfs" -- default "$rootfs/bin/hello"
 variant "$rootfs/bin/intruder"
 image=$(sha256 "$rootfs/bin/hello")
@@ -20,6 +21,10 @@ bundle plain '.process.args = ["/bin/hello", "from plain"]'
 bundle wrong '.process.args = ["/bin/busybox", "true"]'
 bundle typo '.annotations = { "org.dstack.setcion": "web" } |
 	.process.args = ["/bin/hello"]'
+bundle bits '.annotations = {
+	"org.dstack.section": "web",
+	"org.dstack.securebits": "restrict"
+} | .process.args = ["/bin/interp", "-b"]'
 bundle users '.annotations = { "org.dstack.section": "web" } |
 	.process.args = ["/bin/hello", "from users"] |
 	.linux.cgroupsPath = "/'"$id"'/users" |
@@ -86,6 +91,22 @@ claim it_was_denied_as_the_containers has "$events" \
 claim container_with_a_user_namespace_runs is "$users" 'hello from users'
 claim its_program_is_recorded has "$events" \
 	"dstack.exec id=$id.users .*reason=approved .*path=/bin/hello\$" 1
+
+# Linux 6.14 has the bits; a container that wants them does not run without.
+mark
+bits=$(run_as bits)
+bits_reason=$(reason)
+events=$(events)
+if test "$("$tests/prog_interp" -k "$rootfs/bin/interp")" = EINVAL; then
+	claim container_that_needs_securebits_does_not_start \
+		has "$bits" "error executing hook .$hook"
+	claim the_reason_says_that_the_kernel_has_none has "$bits_reason" \
+		"^container $id.bits: .*this kernel has no securebits"
+else
+	claim annotation_sets_securebits is "$bits" 0xf00
+	claim its_registration_says_so has "$events" \
+		"action=add id=$id.bits .* flags=securebits\$" 1
+fi
 
 #
 # A runtime that is killed has no poststop

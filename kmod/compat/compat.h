@@ -29,5 +29,13 @@
 #define cgroup_is_dead(cgrp) (!((cgrp)->self.flags & CSS_ONLINE))
 #endif
 
+/* Interpreters that must ask, from 6.14.  Drop when minimum >= 6.14. */
+#ifdef COMPAT_NEEDS_SECBIT_EXEC
+#define SECBIT_EXEC_RESTRICT_FILE		0
+#define SECBIT_EXEC_RESTRICT_FILE_LOCKED	0
+#define SECBIT_EXEC_DENY_INTERACTIVE		0
+#define SECBIT_EXEC_DENY_INTERACTIVE_LOCKED	0
+#endif
+
 #endif /* __KERNEL__ */
 #endif /* _DSTACK_COMPAT_H */

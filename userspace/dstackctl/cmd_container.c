@@ -20,12 +20,15 @@ static void usage(FILE *out)
 	fputs("Usage: dstackctl container list [--json]\n"
 	      "       dstackctl container add --cgroup DIR --id ID --app-id HEX\n"
 	      "                               [--section S] [--image sha256:HEX]\n"
+	      "                               [--securebits]\n"
 	      "       dstackctl container remove ID\n\n"
 	      "  --cgroup DIR  its directory below /sys/fs/cgroup; add it before its first program\n"
 	      "  --id ID       name of the container in events and quotes\n"
 	      "  --section S   section of the policy that applies (default: ID, if it is short)\n"
 	      "  --app-id HEX  the 20 bytes that name its application\n"
-	      "  --image ...   digest of its image manifest\n", out);
+	      "  --image ...   digest of its image manifest\n"
+	      "  --securebits  its interpreters must ask before they read a script (Linux 6.14)\n",
+	      out);
 }
 
 static int print_container(const struct libdstack_container *c, void *arg)
@@ -48,7 +51,7 @@ static int append_container(const struct libdstack_container *c, void *arg)
 	char image[2 * DSTACK_DIGEST_SIZE + 1];
 	json_t *item;
 
-	item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I}",
+	item = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:b, s:I, s:I, s:I, s:I}",
 			 "id", c->id, "section", c->section,
 			 "app_id",
 			 libdstack_to_hex(c->app_id, sizeof(c->app_id), app),
@@ -56,6 +59,8 @@ static int append_container(const struct libdstack_container *c, void *arg)
 			 libdstack_to_hex(c->image, sizeof(c->image), image),
 			 "cgroup_id", (json_int_t)c->cgroup_id,
 			 "measure", dstack_mode_name(c->measure),
+			 "securebits",
+			 !!(c->flags & DSTACK_CONTAINER_F_SECUREBITS),
 			 "allowed", (json_int_t)c->allowed,
 			 "denied", (json_int_t)c->denied,
 			 "pending", (json_int_t)c->pending,
@@ -149,6 +154,9 @@ static bool set_option(int c, const char *arg, struct libdstack_container *add,
 		if (!strncmp(arg, "sha256:", 7))
 			arg += 7;
 		return set_hex(add->image, sizeof(add->image), "--image", arg);
+	case 'b':
+		add->flags |= DSTACK_CONTAINER_F_SECUREBITS;
+		return true;
 	default:
 		return false;
 	}
@@ -180,6 +188,7 @@ static int container_add(int argc, char **argv)
 		{ "section", required_argument, NULL, 's' },
 		{ "app-id", required_argument, NULL, 'a' },
 		{ "image", required_argument, NULL, 'm' },
+		{ "securebits", no_argument, NULL, 'b' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct libdstack_container add = { .id = "" };

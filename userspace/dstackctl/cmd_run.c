@@ -17,7 +17,7 @@ struct options {
 	const char *name, *section, *policy;
 	char *rootfs;
 	char **argv;
-	bool keep;
+	bool keep, securebits;
 };
 
 static void usage(FILE *out)
@@ -30,6 +30,7 @@ static void usage(FILE *out)
 	      "  --policy FILE  the policy; loaded unless it is active already\n"
 	      "  --section S    section of the policy that applies (default: N)\n"
 	      "  --rootfs DIR   the container's root directory (default: the host's)\n"
+	      "  --securebits   its interpreters must ask before they read a script (Linux 6.14)\n"
 	      "  --keep         leave cgroup and registration behind\n", out);
 }
 
@@ -68,6 +69,8 @@ static int prepare(const struct options *opt,
 	snprintf(container.id, sizeof(container.id), "%s", opt->name);
 	snprintf(container.section, sizeof(container.section), "%s",
 		 opt->section);
+	if (opt->securebits)
+		container.flags |= DSTACK_CONTAINER_F_SECUREBITS;
 	err = run_cgroup_make(cgroup, opt->name, control);
 	if (err)
 		return err;
@@ -207,6 +210,7 @@ int cmd_run(int argc, char **argv)
 		{ "policy", required_argument, NULL, 'p' },
 		{ "section", required_argument, NULL, 's' },
 		{ "rootfs", required_argument, NULL, 'r' },
+		{ "securebits", no_argument, NULL, 'b' },
 		{ "keep", no_argument, NULL, 'k' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
@@ -231,6 +235,9 @@ int cmd_run(int argc, char **argv)
 			break;
 		case 'k':
 			opt.keep = true;
+			break;
+		case 'b':
+			opt.securebits = true;
 			break;
 		case 'h':
 			usage(stdout);

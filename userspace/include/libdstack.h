@@ -113,6 +113,7 @@ struct libdstack_container {
 	uint64_t pending;	/* bytes of its events that wait for dstackd */
 	uint64_t refused;	/* how often it wanted to record too much */
 	enum dstack_mode measure;	/* which execs are recorded */
+	uint32_t flags;			/* DSTACK_CONTAINER_F_* */
 };
 
 int libdstack_control_open(struct libdstack_control **control);

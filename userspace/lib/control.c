@@ -223,6 +223,9 @@ int libdstack_add_container(struct libdstack_control *control, int cgroup_fd,
 	if (!err && !all_zero(container->image, sizeof(container->image)))
 		err = nla_put(msg, DSTACK_A_IMAGE, sizeof(container->image),
 			      container->image);
+	/* Without flags also older modules understand. */
+	if (!err && container->flags)
+		err = nla_put_u32(msg, DSTACK_A_FLAGS, container->flags);
 	return request_checked(control, msg, err, "register the container");
 }
 
@@ -269,6 +272,7 @@ static int container_reply(struct nlattr **attrs, void *arg)
 	get_bytes(attrs[DSTACK_A_IMAGE], c->image, sizeof(c->image));
 	c->cgroup_id = get_u64(attrs[DSTACK_A_CGROUP_ID]);
 	c->measure = get_u32(attrs[DSTACK_A_MODE]);
+	c->flags = get_u32(attrs[DSTACK_A_FLAGS]);
 	c->allowed = get_u64(attrs[DSTACK_A_ALLOWED]);
 	c->denied = get_u64(attrs[DSTACK_A_DENIED]);
 	c->pending = get_u64(attrs[DSTACK_A_LOG_PENDING]);

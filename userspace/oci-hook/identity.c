@@ -54,6 +54,15 @@ static int take_image(const char *value, struct libdstack_container *container)
 	return refuse("image-digest", value, "\"sha256:\" and the 64 hex digits of a manifest");
 }
 
+static int take_securebits(const char *value,
+			   struct libdstack_container *container)
+{
+	if (strcmp(value, "restrict") != 0)
+		return refuse("securebits", value, "\"restrict\"");
+	container->flags |= DSTACK_CONTAINER_F_SECUREBITS;
+	return 0;
+}
+
 static const struct annotation {
 	const char *name;
 	int (*take)(const char *value, struct libdstack_container *container);
@@ -61,6 +70,7 @@ static const struct annotation {
 	{ "app-id", take_app_id },
 	{ "section", take_section },
 	{ "image-digest", take_image },
+	{ "securebits", take_securebits },
 };
 
 static int take_one(const char *name, const char *value,
@@ -71,7 +81,7 @@ static int take_one(const char *name, const char *value,
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (!strcmp(known[i].name, name))
 			return known[i].take(value, container);
-	msg("unknown annotation " ANNOTATION_PREFIX "%.128s: there are app-id, section and image-digest",
+	msg("unknown annotation " ANNOTATION_PREFIX "%.128s: there are app-id, section, image-digest and securebits",
 	    name);
 	return -EINVAL;
 }

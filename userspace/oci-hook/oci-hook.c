@@ -79,7 +79,7 @@ static int compare(const struct libdstack_container *c, void *arg)
 
 	wanted->found = wanted->found ||
 		(c->cgroup_id == w->cgroup_id && !strcmp(c->id, w->id) &&
-		 !strcmp(c->section, w->section) &&
+		 !strcmp(c->section, w->section) && c->flags == w->flags &&
 		 !memcmp(c->app_id, w->app_id, sizeof(c->app_id)) &&
 		 !memcmp(c->image, w->image, sizeof(c->image)));
 	return 0;

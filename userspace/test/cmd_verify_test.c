@@ -96,7 +96,7 @@ static void usual_log(void)
 	add("system-ready", "");
 	add("dstack.policy", "v=1 epoch=3 app=00 table=sha256:01 document=sha256:02 rules=4");
 	add("dstack.state", "v=1 from=off to=enforce");
-	add("dstack.container", "v=1 action=add id=web section=front app=00 image=sha256:03 cgroup=9");
+	add("dstack.container", "v=1 action=add id=web section=front app=00 image=sha256:03 cgroup=9 flags=none");
 	add_exec("web", "/bin/server");
 	add_exec("web", "/bin/server");
 	add("dstack.deny", "v=1 id=web kind=exec digest=sha256:0b reason=unknown-digest count=1 epoch=3 storage=disk path=/tmp/x%0Ay");

@@ -33,7 +33,7 @@ static const struct {
 	{ DSTACK_EVENT_POLICY, "dstack.policy",
 	  "v=1 epoch=x app=x table=x document=x rules=x" },
 	{ DSTACK_EVENT_CONTAINER, "dstack.container",
-	  "v=1 action=x id=x section=x app=x image=x cgroup=x" },
+	  "v=1 action=x id=x section=x app=x image=x cgroup=x flags=x" },
 	{ DSTACK_EVENT_EXEC, "dstack.exec",
 	  "v=1 id=x digest=x reason=x epoch=x storage=x path=x" },
 	{ DSTACK_EVENT_SCRIPT, "dstack.script",

@@ -305,6 +305,8 @@ static void annotations_say_what_it_is(void **unused)
 					    "'org.dstack.app-id':'" APP "',"
 					    "'org.dstack.image-digest':"
 					    "'sha256:" DIGEST "',"
+					    "'org.dstack.securebits':"
+					    "'restrict',"
 					    "'org.other':''"),
 				  &defaults, &status, &c), 0);
 	assert_string_equal(c.id, "c");
@@ -312,6 +314,7 @@ static void annotations_say_what_it_is(void **unused)
 	assert_memory_equal(c.app_id, app, sizeof(app));
 	assert_string_equal(libdstack_to_hex(c.image, sizeof(c.image), hex),
 			    DIGEST);
+	assert_int_equal(c.flags, DSTACK_CONTAINER_F_SECUREBITS);
 }
 
 static void silent_container_is_registered_all_the_same(void **unused)
@@ -326,6 +329,7 @@ static void silent_container_is_registered_all_the_same(void **unused)
 	assert_string_equal(c.section, "default");
 	assert_memory_equal(c.app_id, app, sizeof(app));
 	assert_memory_equal(c.image, none, sizeof(none));
+	assert_int_equal(c.flags, 0);
 	defaults.section = "given";
 	assert_int_equal(identify(ANNOTATED(""), &defaults, &status, &c), 0);
 	assert_string_equal(c.section, "given");
@@ -341,6 +345,9 @@ static void malformed_annotations_are_refused(void **unused)
 		IMAGE(""), IMAGE(DIGEST), IMAGE("sha512:" DIGEST),
 		IMAGE("sha256:" DIGEST "0"), IMAGE("sha256:" ZEROS),
 		IMAGE("sha256:"),
+		ANNOTATED("'org.dstack.securebits':''"),
+		ANNOTATED("'org.dstack.securebits':'0'"),
+		ANNOTATED("'org.dstack.securebits':'restrict,'"),
 		ANNOTATED("'org.dstack.':''"),
 		ANNOTATED("'org.dstack.sections':'web'"),
 		ANNOTATED("'org.dstack.Section':'web'"),

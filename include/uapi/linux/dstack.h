@@ -230,6 +230,14 @@ enum dstack_action {
 	__DSTACK_ACTION_MAX
 };
 
+/*
+ * Every exec in the container gets SECBIT_EXEC_RESTRICT_FILE and
+ * SECBIT_EXEC_DENY_INTERACTIVE, locked: its interpreters are told to ask the
+ * kernel before they run a file, and to run nothing else.  Since Linux 6.14.
+ */
+#define DSTACK_CONTAINER_F_SECUREBITS	_BITUL(0)
+#define __DSTACK_CONTAINER_F_ALL	DSTACK_CONTAINER_F_SECUREBITS
+
 /* Parts of the module that this build and this kernel have. */
 #define DSTACK_FEATURE_TDX	_BITULL(0)
 #define DSTACK_FEATURE_SIM	_BITULL(1)
@@ -530,6 +538,7 @@ enum dstack_hook {
  *	gives it: low byte of the minor, 12 bits of major, rest of the minor
  * @DSTACK_A_STORAGE: u32, enum dstack_storage
  * @DSTACK_A_ROOT: binary, 32 to 64 bytes, dm-verity's root hash
+ * @DSTACK_A_FLAGS: u32, DSTACK_CONTAINER_F_*
  * @DSTACK_A_LOG_MEMORY: u64, bytes of kernel memory that the log takes
  * @DSTACK_A_LOG_FIRST: u64, the first event whose digest the module keeps
  * @DSTACK_A_LOG_START: binary, what the events before that one replay to
@@ -571,6 +580,7 @@ enum dstack_attr {
 	DSTACK_A_DEVICE = 32,
 	DSTACK_A_STORAGE = 33,
 	DSTACK_A_ROOT = 34,
+	DSTACK_A_FLAGS = 35,
 	DSTACK_A_LOG_MEMORY = 36,
 	DSTACK_A_LOG_FIRST = 37,
 	DSTACK_A_LOG_START = 38,
