@@ -50,9 +50,15 @@ static const struct dstack_schema {
 static const char hexdigits[] = "0123456789abcdef";
 static const char escdigits[] = "0123456789ABCDEF";
 
+/* Printable ASCII, but for ' ', '=' and '%': asked of each byte of a string. */
 static bool plain(u8 c)
 {
-	return c > 0x20 && c < 0x7f && c != '=' && c != '%';
+	static const bool is_plain[256] = {
+		[0x21 ... 0x24] = true, [0x26 ... 0x3c] = true,
+		[0x3e ... 0x7e] = true,
+	};
+
+	return is_plain[c];
 }
 
 /* Room for @len more bytes, or NULL. */
@@ -215,10 +221,11 @@ void dstack_event_u64(struct dstack_event *ev, const char *key, u64 value)
 static void put_hex(struct dstack_event *ev, const u8 *data, size_t len)
 {
 	u8 *to = room(ev, 2 * len);
+	size_t i;
 
-	while (to && len--) {
-		*to++ = hexdigits[*data >> 4];
-		*to++ = hexdigits[*data++ & 15];
+	for (i = 0; to && i < len; i++) {
+		to[2 * i] = hexdigits[data[i] >> 4];
+		to[2 * i + 1] = hexdigits[data[i] & 15];
 	}
 }
 
