@@ -24,4 +24,17 @@ claim what_is_missing_is_said_with_what_it_needs has "$text" \
 claim fsverity_is_there has "$json" '"fsverity"' 1
 claim hooks_are_held has "$text" 'exec held(, [a-z-]+ held)+$' 1
 
+# Nothing of the module can be steered through a file.
+mkdir "$work/debug"
+mount -t debugfs debugfs "$work/debug"
+echo 'Automounting of tracing to debugfs is deprecated' >>"$EXPECTED_MESSAGES"
+mounts+=("$work/debug")
+claim attack_34_debugfs_has_nothing_of_the_module is \
+	"$(find "$work/debug" -path "$work/debug/tracing" -prune -o \
+		-iname '*dstack*' -print)" ''
+claim attack_34_configfs_has_nothing_of_the_module is \
+	"$(find /sys/kernel/config -iname '*dstack*')" ''
+claim attack_34_no_parameter_can_be_written is \
+	"$(find /sys/module/dstack/parameters -type f -perm /222)" ''
+
 finish

@@ -231,7 +231,7 @@ static const struct change changes[] = {
 	  "algorithm is unknown" },
 	{ "no algorithm", RULE(2, alg), 1, "\x00", "algorithm is unknown" },
 	{ "no kinds", RULE(0, kinds), 1, "\x00", "kinds are empty or unknown" },
-	{ "unknown kind", RULE(1, kinds), 1, "\x10", "empty or unknown" },
+	{ "unknown kind", RULE(1, kinds), 1, "\x20", "empty or unknown" },
 	{ "reserved of a rule", RULE(2, __reserved[5]), 1, "\x01",
 	  "reserved bytes of a rule" },
 	{ "rules not sorted", RULE(0, digest), 1, "\x09",

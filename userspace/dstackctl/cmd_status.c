@@ -37,6 +37,9 @@ static const struct bit_name {
 	{ 1U << DSTACK_HOOK_BPF_PROG, "bpf-prog", NULL },
 	{ 1U << DSTACK_HOOK_ROOT, "root", NULL },
 	{ 1U << DSTACK_HOOK_MOUNT, "mount", NULL },
+	{ 1U << DSTACK_HOOK_PROTECT, "protect", NULL },
+	{ 1U << DSTACK_HOOK_CHECK, "check", NULL },
+	{ 1U << DSTACK_HOOK_FAULT, "fault", NULL },
 };
 
 static void usage(FILE *out)

@@ -179,7 +179,7 @@ static void container(const char *id, const char *section)
 
 	snprintf(payload, sizeof(payload),
 		 "v=1 action=add id=%s section=%s app=" APP " image=sha256:"
-		 ONE " cgroup=1", id, section);
+		 ONE " cgroup=1 flags=none", id, section);
 	event("dstack.container", payload);
 }
 

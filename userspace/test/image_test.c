@@ -461,7 +461,7 @@ static void malformed_entry_is_refused(void **state)
 	refuse_layer(-EISDIR, "can't be placed", prog(".", &exec));
 }
 
-static void path_too_deep_is_refused(void **state)
+static void attack_47_path_too_deep_is_refused(void **state)
 {
 	struct elf64 exec = make_elf(ET_EXEC, 1);
 	char path[2 * SCAN_DEPTH_MAX + 3];
@@ -516,7 +516,7 @@ static void layer_cut_short_is_refused(void **state)
 }
 
 /* A header that says there are 64 GiB and a byte. */
-static void layer_that_is_too_large_is_refused(void **state)
+static void attack_47_layer_that_is_too_large_is_refused(void **state)
 {
 	struct elf64 exec = make_elf(ET_EXEC, 1);
 	const struct entry list[] = { prog("a", &exec) };
@@ -604,11 +604,11 @@ int main(void)
 		scan_unit_test(blob_behind_a_symlink_is_refused),
 		scan_unit_test(path_that_leads_out_is_refused),
 		scan_unit_test(malformed_entry_is_refused),
-		scan_unit_test(path_too_deep_is_refused),
+		scan_unit_test(attack_47_path_too_deep_is_refused),
 		scan_unit_test(layer_of_unknown_type_is_refused),
 		scan_unit_test(layer_that_is_no_tar_is_refused),
 		scan_unit_test(layer_cut_short_is_refused),
-		scan_unit_test(layer_that_is_too_large_is_refused),
+		scan_unit_test(attack_47_layer_that_is_too_large_is_refused),
 		scan_unit_test(layer_with_too_many_entries_is_refused),
 	};
 

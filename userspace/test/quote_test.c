@@ -148,7 +148,7 @@ static void padding_is_not_read(void **state)
 	assert_int_equal(parse(fixture.len + 3065, &why), 0);
 }
 
-static void quote_beyond_the_limit_is_refused(void **state)
+static void attack_47_quote_beyond_the_limit_is_refused(void **state)
 {
 	uint8_t *big = calloc(1, DSTACK_QUOTE_MAX + 1);
 	struct dcap_quote q = { 0 };
@@ -310,7 +310,7 @@ int main(void)
 		cmocka_unit_test(td_report_fields_are_at_their_offsets),
 		cmocka_unit_test(quote_cut_off_anywhere_is_refused),
 		cmocka_unit_test(padding_is_not_read),
-		cmocka_unit_test(quote_beyond_the_limit_is_refused),
+		cmocka_unit_test(attack_47_quote_beyond_the_limit_is_refused),
 		cmocka_unit_test(attack_54_other_kinds_of_quote_are_refused),
 		cmocka_unit_test(body_of_another_type_or_size_is_refused),
 		cmocka_unit_test(sizes_must_nest_exactly),
