@@ -8,8 +8,8 @@
  * make a remembered digest wrong.  Who opens the register's attribute can
  * extend the register past the log: no quote of this boot would verify then.
  * Who reaches the disk below a mounted file system can change files that
- * nobody opens.  Who registers a format with binfmt_misc chooses what runs other
- * files.
+ * nobody opens.  Who registers a format with binfmt_misc chooses what runs
+ * other files.
  */
 #include <linux/atomic.h>
 #include <linux/cleanup.h>

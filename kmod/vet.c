@@ -74,10 +74,10 @@ identify(struct file *file, bool peek, struct dstack_verdict *verdict)
 }
 
 /* Two callers, of which one is on the way of every exec and mapping. */
-static __always_inline enum dstack_reason
-judge(struct file *file, enum dstack_kind kind,
-      const struct dstack_container *container, bool peek,
-      struct dstack_verdict *verdict)
+static __always_inline
+enum dstack_reason judge(struct file *file, enum dstack_kind kind,
+			 const struct dstack_container *container, bool peek,
+			 struct dstack_verdict *verdict)
 {
 	struct dstack_policy_answer answer;
 	enum dstack_reason reason;

@@ -89,9 +89,12 @@ static int set_state(struct libdstack_control *control, int wanted)
 	if (wanted < 0 || status.state == (uint32_t)wanted ||
 	    status.state == DSTACK_STATE_LOCKED)
 		return 0;
-	if (wanted == DSTACK_STATE_LOCKED)
+	if (wanted == DSTACK_STATE_LOCKED) {
 		err = libdstack_set_state(control, DSTACK_STATE_ENFORCE);
-	return err ?: libdstack_set_state(control, wanted);
+		if (err)
+			return err;
+	}
+	return libdstack_set_state(control, wanted);
 }
 
 /* Hooks before policy and state, so that no state is set that sees nothing. */
