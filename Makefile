@@ -23,7 +23,7 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     bench bench-tools style sparse debug-check fuzz fuzzers
+	     bench bench-tools style sparse check-debug fuzz fuzzers
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -95,7 +95,7 @@ style:
 	$(Q)$(TOP)/scripts/run-tests.sh style layers abi
 sparse:
 	$(Q)$(TOP)/scripts/run-tests.sh module_analysis
-debug-check:
+check-debug:
 	$(Q)$(TOP)/scripts/run-tests.sh debug
 
 fuzzers:
@@ -159,7 +159,7 @@ help:
 	@echo '  make style       layers, checkpatch, licences, spelling, ...'
 	@echo '  make sparse      the module under sparse, W=1 and clang'
 	@echo '  make fuzz        hostile inputs for every parser; FUZZ_SECONDS=60 each'
-	@echo '  make debug-check hostile callers under KASAN, lockdep and kmemleak'
+	@echo '  make check-debug the selftests under KASAN, lockdep and kmemleak, for hours'
 	@echo
 	@echo 'V=1 shows commands.  LAB=no uses the tools of this machine, and'
 	@echo 'KDIR=... another kernel, instead of the lab (scripts/lab.sh --help).'

@@ -223,14 +223,19 @@ load_test() {
 # What hostile callers do, on a kernel that watches itself.  No part of a check
 # without names, as making that kernel takes long.
 debug_test() {
-	local kernel
+	local kernel status=0
 	kernel=$(scripts/debug/kernel.sh)
 	make -s module KVER=custom "KDIR=$kernel" >&2
 	make -s stage >&2
-	scripts/td run --kernel "$kernel" --backend sim --memory 4G \
-		--timeout 3000 -- env TEST_SECONDS=600 "$guest_tests/run.sh" \
-		uapi fuzz change refusal passing netlink_abuse policy_abuse \
-		race attack_memfd attack_writer
+	watched() {
+		scripts/td run --kernel "$kernel" --backend sim --memory 4G \
+			--timeout 5000 -- sh -c "sysctl -qw kernel.panic_on_warn=1
+			TEST_SECONDS=1200 $guest_tests/run.sh $*" || status=$?
+	}
+	watched fault_alloc
+	watched
+	watched locked
+	return "$status"
 }
 
 one_selftest_test() {
@@ -251,7 +256,7 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=400
-	[one_selftest]=1400 [debug]=5400
+	[one_selftest]=1400 [debug]=16000
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
