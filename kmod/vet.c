@@ -525,6 +525,18 @@ int dstack_vet(struct file *file, enum dstack_kind kind)
 }
 
 /**
+ * dstack_vet_kind() - the role in which a program is about to run
+ * @bprm: a program, script or interpreter
+ *
+ * Return: DSTACK_KIND_SCRIPT or DSTACK_KIND_EXEC.
+ */
+enum dstack_kind dstack_vet_kind(const struct linux_binprm *bprm)
+{
+	return bprm->buf[0] == '#' && bprm->buf[1] == '!' ?
+		DSTACK_KIND_SCRIPT : DSTACK_KIND_EXEC;
+}
+
+/**
  * dstack_vet_exec() - decide, record, and let a program run or not
  * @bprm: a program, script or interpreter
  *
@@ -535,13 +547,11 @@ int dstack_vet_exec(struct linux_binprm *bprm)
 {
 	struct dstack_container *container __free(dstack_container) =
 		dstack_vet_where();
-	bool script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
 	int err;
 
 	if (!container)
 		return 0;
-	err = vet_in(bprm->file, script ? DSTACK_KIND_SCRIPT :
-					  DSTACK_KIND_EXEC, container);
+	err = vet_in(bprm->file, dstack_vet_kind(bprm), container);
 	/* These are the credentials that the new program will have. */
 	if (!err && container->flags & DSTACK_CONTAINER_F_SECUREBITS)
 		bprm->cred->securebits |= DSTACK_IDENTITY_SECUREBITS;

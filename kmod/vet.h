@@ -37,6 +37,7 @@ struct dstack_verdict {
 };
 
 struct dstack_container *dstack_vet_where(void);
+enum dstack_kind dstack_vet_kind(const struct linux_binprm *bprm);
 int dstack_vet_exec(struct linux_binprm *bprm);
 int dstack_vet(struct file *file, enum dstack_kind kind);
 int dstack_vet_check(struct file *file);

@@ -10,6 +10,7 @@
  * denied.
  */
 #include <linux/binfmts.h>
+#include <linux/cleanup.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -17,13 +18,16 @@
 
 #include "identity.h"
 #include "policy.h"
+#include "vet.h"
 #include "witness.h"
 
 /*
  * Bits of the personality that an exec clears are for security modules to
- * choose.  No personality has this one.
+ * choose.  No personality has these: the hook has just been there, and it has
+ * been there at all.
  */
 #define SEEN	0x40000000U
+#define KNOWN	0x20000000U
 
 static bool is_judged(void)
 {
@@ -35,6 +39,19 @@ static bool is_judged(void)
 	return dstack_identity_peek(current);
 }
 
+/* The verdict on what was vetted, and recorded, already. */
+static int ask(const struct linux_binprm *bprm)
+{
+	struct dstack_container *container __free(dstack_container) =
+		dstack_vet_where();
+	struct dstack_verdict verdict;
+
+	if (!container)
+		return 0;
+	dstack_vet_ask(bprm->file, dstack_vet_kind(bprm), container, &verdict);
+	return verdict.err;
+}
+
 /*
  * Once for the program, and again for each interpreter.  Another format that
  * came later, binfmt_misc for one, may have been asked first; what it runs
@@ -42,11 +59,14 @@ static bool is_judged(void)
  */
 static int look(struct linux_binprm *bprm)
 {
-	bool seen = bprm->per_clear & SEEN;
+	unsigned int saw = bprm->per_clear;
 
 	bprm->per_clear &= ~SEEN;
-	if (seen || !is_judged())
+	if (saw & SEEN || !is_judged())
 		return -ENOEXEC;	/* ask the next format */
+	/* Asked again, after a module with another format was loaded. */
+	if (saw & KNOWN)
+		return ask(bprm) ?: -ENOEXEC;
 	pr_notice_ratelimited("'%s' denied: no hook saw this exec; restart dstackd in state off\n",
 			      current->comm);
 	return -EACCES;
@@ -79,5 +99,5 @@ void dstack_witness_exit(void)
  */
 void dstack_witness_saw(struct linux_binprm *bprm)
 {
-	bprm->per_clear |= SEEN;
+	bprm->per_clear |= SEEN | KNOWN;
 }
