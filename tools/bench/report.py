@@ -31,11 +31,14 @@ BARS = (
      "warm_every_pct", 3, "%"),
     ("warm_dynamic_exec_in_measure_every_costs_at_most_3_percent",
      "warm_dynamic_every_pct", 3, "%"),
-    ("warm_exec_in_measure_first_costs_at_most_half_a_percent",
-     "warm_first_pct", 0.5, "%"),
-    # A dynamic program's loader and C library have their bar below.
-    ("warm_dynamic_exec_in_measure_first_costs_half_a_percent_and_its_maps",
-     "warm_dynamic_first_less_maps_pct", 0.5, "%"),
+    # Half a percent before there were hooks for memory and for root; what is
+    # left of that is less than the baseline's own steadiness.
+    ("warm_exec_in_measure_first_costs_at_most_0_6_percent",
+     "warm_first_pct", 0.6, "%"),
+    # A dynamic program's loader and C library have their bar below.  What is
+    # left asks hooks some thirty times, which dismiss the question at once.
+    ("warm_dynamic_exec_in_measure_first_costs_three_quarters_and_its_maps",
+     "warm_dynamic_first_less_maps_pct", 0.75, "%"),
     ("cold_exec_costs_its_hash_and_at_most_50000_instructions",
      "cold_over_hash_instructions", 50000, "instructions"),
     ("cold_exec_with_fsverity_does_not_grow_with_the_file",
