@@ -21,7 +21,6 @@
 #include <linux/kernel_read_file.h>
 #include <linux/log2.h>
 #include <linux/magic.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/major.h>
 #include <linux/miscdevice.h>
@@ -63,26 +62,16 @@ static bool is_measurement(const struct file *file)
 {
 	const struct dentry *dentry = file->f_path.dentry;
 
-	if (dentry->d_sb->s_magic != SYSFS_MAGIC ||
-	    strcmp(dentry->d_parent->d_name.name, "measurements"))
-		return false;
-	if (dstack_policy_state() == DSTACK_STATE_LOCKED)
-		return true;
-	guard(rcu)();
-	return dstack_identity_peek(current);
-}
-
-static bool is_contained(void)
-{
-	guard(rcu)();
-	return dstack_identity_peek(current);
+	return dentry->d_sb->s_magic == SYSFS_MAGIC &&
+		!strcmp(dentry->d_parent->d_name.name, "measurements") &&
+		dstack_vet_judges();
 }
 
 /* Any file of binfmt_misc; the host's own interpreters are its own affair. */
 static bool is_format(const struct file *file)
 {
 	return file->f_path.dentry->d_sb->s_magic == BINFMTFS_MAGIC &&
-		is_contained();
+		dstack_identity_has(current);
 }
 
 static int record(struct file *file, enum dstack_event_id event,
@@ -169,7 +158,7 @@ static int open_device(const struct file *file)
 		return 0;
 	if (S_ISCHR(inode->i_mode))
 		return is_outlet(inode->i_rdev) ? dstack_tamper_disk() : 0;
-	if (!(file->f_mode & FMODE_WRITE) && !is_contained())
+	if (!(file->f_mode & FMODE_WRITE) && !dstack_identity_has(current))
 		return 0;
 	return dstack_block_busy(inode->i_rdev) ? dstack_tamper_disk() : 0;
 }

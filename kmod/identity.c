@@ -265,8 +265,21 @@ struct dstack_container *dstack_identity_peek(struct task_struct *task)
 }
 
 /**
+ * dstack_identity_has() - is a process in a container
+ * @task: the process
+ *
+ * Context: any.
+ * Return: true if it is, false for the host.
+ */
+bool dstack_identity_has(struct task_struct *task)
+{
+	guard(rcu)();
+	return dstack_identity_peek(task);
+}
+
+/**
  * dstack_identity_get() - have a container stay
- * @container: from dstack_identity_peek(), may be NULL
+ * @container: from dstack_identity_peek() or the host; may be NULL
  *
  * Context: any.
  * Return: true if it does, until dstack_identity_put().

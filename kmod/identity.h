@@ -89,6 +89,7 @@ struct dstack_container *dstack_identity_dead(void);
 void dstack_identity_remove(struct dstack_container *container);
 
 struct dstack_container *dstack_identity_peek(struct task_struct *task);
+bool dstack_identity_has(struct task_struct *task);
 bool dstack_identity_get(struct dstack_container *container);
 struct dstack_container *dstack_identity_current(void);
 struct dstack_container *dstack_identity_host(void);

@@ -27,7 +27,6 @@
 
 #include "identity.h"
 #include "memory.h"
-#include "policy.h"
 #include "storage.h"
 #include "vet.h"
 
@@ -198,17 +197,6 @@ static int vet(const struct vm_area_struct *vma, unsigned long prot)
 	return late->verdict.err;
 }
 
-/* Of most processes there is nothing to decide, nor to leave for later. */
-static bool is_asked(void)
-{
-	enum dstack_state state = dstack_policy_state();
-
-	if (state == DSTACK_STATE_OFF || state == DSTACK_STATE_LOCKED)
-		return state == DSTACK_STATE_LOCKED;
-	guard(rcu)();
-	return dstack_identity_peek(current);
-}
-
 /**
  * dstack_memory_protect() - decide whether memory becomes executable
  * @vma: the memory, whose address space is locked
@@ -223,7 +211,7 @@ int dstack_memory_protect(struct vm_area_struct *vma, unsigned long prot)
 	if (vma->vm_flags & VM_EXEC &&
 	    (vma->vm_flags & VM_WRITE || !(prot & PROT_WRITE)))
 		return 0;
-	return is_asked() ? vet(vma, prot) : 0;
+	return dstack_vet_judges() ? vet(vma, prot) : 0;
 }
 
 /**
@@ -240,5 +228,5 @@ int dstack_memory_fault(const struct qstr *name)
 {
 	if (strcmp(name->name, "[userfaultfd]"))
 		return 0;
-	return is_asked() ? vet(NULL, 0) : 0;
+	return dstack_vet_judges() ? vet(NULL, 0) : 0;
 }

@@ -39,7 +39,7 @@
 /**
  * struct note - an attempt that is to become an event
  * @node: in notes
- * @container: who made it; a reference, but to the host
+ * @container: who made it; a reference
  * @what: was tried
  * @count: how often by then
  * @denied: or allowed
@@ -78,8 +78,7 @@ static void record_notes(struct work_struct *work)
 				  llist_reverse_order(llist_del_all(&notes)),
 				  node) {
 		record(note);
-		if (note->container != dstack_identity_host())
-			dstack_identity_put(note->container);
+		dstack_identity_put(note->container);
 		kfree(note);
 	}
 }
@@ -98,8 +97,7 @@ static void note_down(struct dstack_container *container,
 		.container = container, .what = what, .count = count,
 		.denied = denied,
 	};
-	if (container != dstack_identity_host() &&
-	    !dstack_identity_get(container)) {
+	if (!dstack_identity_get(container)) {
 		kfree(note);
 		return;
 	}
@@ -135,19 +133,13 @@ static int attempt(enum dstack_tamper what, enum dstack_state state)
 	return -EPERM;
 }
 
-static bool is_contained(struct task_struct *task)
-{
-	guard(rcu)();
-	return dstack_identity_peek(task);
-}
-
 /* Whoever is judged: containers, and in LOCKED the host as well. */
 static int forbid(enum dstack_tamper what, struct task_struct *task)
 {
 	enum dstack_state state = dstack_policy_state();
 
 	if (state == DSTACK_STATE_OFF ||
-	    (state != DSTACK_STATE_LOCKED && !is_contained(task)))
+	    (state != DSTACK_STATE_LOCKED && !dstack_identity_has(task)))
 		return 0;
 	return attempt(what, state);
 }

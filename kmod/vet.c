@@ -483,6 +483,21 @@ static bool is_own_mapping(const struct file *file)
 }
 
 /**
+ * dstack_vet_judges() - is the calling process under a policy
+ *
+ * Context: any.
+ * Return: true if dstack_vet_where() would find whose.
+ */
+bool dstack_vet_judges(void)
+{
+	enum dstack_state state = dstack_policy_state();
+
+	if (state == DSTACK_STATE_OFF || state == DSTACK_STATE_LOCKED)
+		return state == DSTACK_STATE_LOCKED;
+	return dstack_identity_has(current);
+}
+
+/**
  * dstack_vet_where() - whose policy the calling process is under
  *
  * Return: the container or, in LOCKED, the host, for dstack_identity_put();

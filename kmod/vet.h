@@ -36,6 +36,7 @@ struct dstack_verdict {
 	struct dstack_digest digest;
 };
 
+bool dstack_vet_judges(void);
 struct dstack_container *dstack_vet_where(void);
 enum dstack_kind dstack_vet_kind(const struct linux_binprm *bprm);
 int dstack_vet_exec(struct linux_binprm *bprm);

@@ -13,11 +13,9 @@
 #include <linux/cleanup.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 #include "identity.h"
-#include "policy.h"
 #include "vet.h"
 #include "witness.h"
 
@@ -28,16 +26,6 @@
  */
 #define SEEN	0x40000000U
 #define KNOWN	0x20000000U
-
-static bool is_judged(void)
-{
-	enum dstack_state state = dstack_policy_state();
-
-	if (state == DSTACK_STATE_OFF || state == DSTACK_STATE_LOCKED)
-		return state == DSTACK_STATE_LOCKED;
-	guard(rcu)();
-	return dstack_identity_peek(current);
-}
 
 /* The verdict on what was vetted, and recorded, already. */
 static int ask(const struct linux_binprm *bprm)
@@ -62,7 +50,7 @@ static int look(struct linux_binprm *bprm)
 	unsigned int saw = bprm->per_clear;
 
 	bprm->per_clear &= ~SEEN;
-	if (saw & SEEN || !is_judged())
+	if (saw & SEEN || !dstack_vet_judges())
 		return -ENOEXEC;	/* ask the next format */
 	/* Asked again, after a module with another format was loaded. */
 	if (saw & KNOWN)
