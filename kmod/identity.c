@@ -10,6 +10,7 @@
  * who may write to the cgroup file system.
  */
 #include <linux/cgroup.h>
+#include <linux/hashtable.h>
 #include <linux/kernel.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -24,6 +25,13 @@
 /* By cgroup id.  Written under xa_lock, read under RCU. */
 static DEFINE_XARRAY(containers);
 static atomic_t count;
+
+/*
+ * The same by cgroup: every hook asks for the caller's, once for each cgroup
+ * that it is in.  A cgroup is pinned as long as its container, so that another
+ * cannot have its address.  Callers serialise changes; read under RCU.
+ */
+static DEFINE_HASHTABLE(by_cgroup, DSTACK_CONTAINERS_BITS);
 
 /* What is in none of them, from init to exit.  It has no cgroup. */
 static struct dstack_container *host;
@@ -184,6 +192,8 @@ void dstack_identity_commit(struct dstack_container *container)
 	/* The slot is reserved: this allocates nothing. */
 	xa_store(&containers, container->cgroup_id, container,
 		 GFP_KERNEL_ACCOUNT);
+	hash_add_rcu(by_cgroup, &container->node,
+		     (unsigned long)container->cgroup);
 	atomic_inc(&count);
 }
 
@@ -240,8 +250,33 @@ void dstack_identity_remove(struct dstack_container *container)
 {
 	if (xa_erase(&containers, container->cgroup_id) != container)
 		return;
+	hash_del_rcu(&container->node);
 	atomic_dec(&count);
 	dstack_identity_put(container);
+}
+
+static struct dstack_container *registered(const struct cgroup *cgroup)
+{
+	struct dstack_container *container;
+
+	hash_for_each_possible_rcu(by_cgroup, container, node,
+				   (unsigned long)cgroup)
+		if (container->cgroup == cgroup)
+			return container;
+	return NULL;
+}
+
+static struct dstack_container *nearest(struct task_struct *task)
+{
+	struct dstack_container *container = NULL;
+	struct cgroup *cgroup;
+
+	if (!atomic_read(&count))
+		return NULL;
+	for (cgroup = task_dfl_cgroup(task); cgroup && !container;
+	     cgroup = cgroup_parent(cgroup))
+		container = registered(cgroup);
+	return container;
 }
 
 /**
@@ -253,15 +288,7 @@ void dstack_identity_remove(struct dstack_container *container)
  */
 struct dstack_container *dstack_identity_peek(struct task_struct *task)
 {
-	struct dstack_container *container = NULL;
-	struct cgroup *cgroup;
-
-	if (!atomic_read(&count))
-		return NULL;
-	for (cgroup = task_dfl_cgroup(task); cgroup && !container;
-	     cgroup = cgroup_parent(cgroup))
-		container = xa_load(&containers, cgroup_id(cgroup));
-	return container;
+	return nearest(task);
 }
 
 /**
@@ -274,7 +301,7 @@ struct dstack_container *dstack_identity_peek(struct task_struct *task)
 bool dstack_identity_has(struct task_struct *task)
 {
 	guard(rcu)();
-	return dstack_identity_peek(task);
+	return nearest(task);
 }
 
 /**
@@ -301,7 +328,7 @@ struct dstack_container *dstack_identity_of(struct task_struct *task)
 
 	rcu_read_lock();
 	do
-		container = dstack_identity_peek(task);
+		container = nearest(task);
 	while (container && !dstack_identity_get(container));
 	rcu_read_unlock();
 	return container;

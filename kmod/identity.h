@@ -36,7 +36,8 @@ struct dstack_quota;
  * @ref: held by the registry and by every user
  * @rcu: for freeing
  * @cgroup: its root; pinned, so that the id cannot come back; NULL: the host
- * @cgroup_id: what processes are found by
+ * @node: what processes find it by
+ * @cgroup_id: what the operator and events know it by
  * @id: unique, NUL-terminated
  * @section: the policy section that applies, NUL-terminated
  * @app_id: of the application
@@ -60,6 +61,7 @@ struct dstack_container {
 	struct kref ref;
 	struct rcu_head rcu;
 	struct cgroup *cgroup;
+	struct hlist_node node;
 	u64 cgroup_id;
 	char id[DSTACK_ID_SIZE];
 	char section[DSTACK_SECTION_SIZE];

@@ -35,6 +35,7 @@
 
 /* Registered containers. */
 #define DSTACK_CONTAINERS_MAX	4096
+#define DSTACK_CONTAINERS_BITS	10	/* of the table they are found in */
 
 /* Files that one container remembers as measured (about 100 bytes each). */
 #define DSTACK_SEEN_MAX		65536
