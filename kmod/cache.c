@@ -46,7 +46,7 @@
 #define SUPER_BITS	8	/* of the filter of super blocks */
 
 /**
- * struct inode_id - which inode; compared as bytes
+ * struct inode_id - which inode
  * @sb: the mounted file system
  * @ino: inode number in it
  * @use: how often the cache was turned off before
@@ -62,7 +62,7 @@ struct inode_id {
 };
 
 /**
- * struct cookie - which content of it; compared as bytes
+ * struct cookie - which content of it
  * @version: i_version, where the file system counts that
  * @size: in bytes
  * @ctime: seconds of the last change of content or metadata
@@ -239,12 +239,15 @@ void dstack_cache_use(bool use)
 		drop_all(NULL);
 }
 
-/* False if there is no handle that tells this inode from others. */
-static bool set_id(struct inode *inode, u32 use, struct inode_id *id)
+/*
+ * False if there is no handle that tells this inode from others.  @id is zeros
+ * before.
+ */
+static __always_inline bool set_id(struct inode *inode, u32 use,
+				   struct inode_id *id)
 {
 	int words = HANDLE_WORDS, type;
 
-	memset(id, 0, sizeof(*id));
 	id->sb = inode->i_sb;
 	id->ino = inode->i_ino;
 	id->use = use;
@@ -253,34 +256,48 @@ static bool set_id(struct inode *inode, u32 use, struct inode_id *id)
 	return type > 0 && type < FILEID_INVALID && words <= HANDLE_WORDS;
 }
 
-static void set_cookie(struct inode *inode, struct cookie *cookie)
+static __always_inline struct cookie cookie_of(struct inode *inode)
 {
 	struct timespec64 ctime = inode_get_ctime(inode);
 
-	cookie->version = IS_I_VERSION(inode) ? inode_query_iversion(inode) : 0;
-	cookie->size = i_size_read(inode);
-	cookie->ctime = ctime.tv_sec;
-	cookie->ctime_nsec = ctime.tv_nsec;
+	return (struct cookie){
+		.version = IS_I_VERSION(inode) ?
+			inode_query_iversion(inode) : 0,
+		.size = i_size_read(inode),
+		.ctime = ctime.tv_sec,
+		.ctime_nsec = ctime.tv_nsec,
+	};
 }
 
-static bool same_content(const struct entry *entry, const struct cookie *cookie)
+static __always_inline bool same_content(const struct entry *entry,
+					 const struct cookie *cookie)
 {
 	return !memcmp(&entry->cookie, cookie, sizeof(*cookie));
 }
 
-static struct entry *find(const struct inode_id *id)
+/* In pieces, which the compiler compares in place. */
+static __always_inline bool same_id(const struct inode_id *one,
+				    const struct inode_id *other)
+{
+	return one->ino == other->ino && one->sb == other->sb &&
+		one->use == other->use && one->type == other->type &&
+		!memcmp(one->handle, other->handle, sizeof(one->handle));
+}
+
+static __always_inline struct entry *find(const struct inode_id *id)
 {
 	struct entry *entry;
 
 	hlist_for_each_entry_rcu(entry, bucket_of(id->sb, id->ino), node,
 				 lockdep_is_held(&lock))
-		if (!memcmp(&entry->id, id, sizeof(*id)))
+		if (same_id(&entry->id, id))
 			return entry;
 	return NULL;
 }
 
-static bool lookup(const struct inode_id *id, const struct cookie *cookie,
-		   u8 out[DSTACK_DIGEST_SIZE])
+static __always_inline bool lookup(const struct inode_id *id,
+				   const struct cookie *cookie,
+				   u8 out[DSTACK_DIGEST_SIZE])
 {
 	struct entry *entry;
 
@@ -345,7 +362,7 @@ static int compute_entry(struct entry *entry, struct inode *inode,
 	atomic64_inc(&misses);
 	err = compute(arg, entry->digest);
 	if (!err) {
-		set_cookie(inode, &after);
+		after = cookie_of(inode);
 		if (!same_content(entry, &after))
 			err = -ETXTBSY;
 	}
@@ -363,9 +380,9 @@ static int wait_for_entry(struct entry *entry)
 	return entry->err == -EINTR ? -EAGAIN : entry->err;
 }
 
-static int join(struct inode *inode, const struct inode_id *id,
-		dstack_compute_fn compute, void *arg,
-		u8 out[DSTACK_DIGEST_SIZE])
+static int join_once(struct inode *inode, const struct inode_id *id,
+		     dstack_compute_fn compute, void *arg,
+		     u8 out[DSTACK_DIGEST_SIZE])
 {
 	struct entry *entry, *other;
 	int err;
@@ -376,7 +393,7 @@ static int join(struct inode *inode, const struct inode_id *id,
 	refcount_set(&entry->refs, 1);
 	init_completion(&entry->done);
 	entry->id = *id;
-	set_cookie(inode, &entry->cookie);
+	entry->cookie = cookie_of(inode);
 	other = claim(entry);
 	if (other) {
 		put(entry);
@@ -388,6 +405,19 @@ static int join(struct inode *inode, const struct inode_id *id,
 	if (!err)
 		memcpy(out, entry->digest, DSTACK_DIGEST_SIZE);
 	put(entry);
+	return err;
+}
+
+/* Apart: what is known needs none of it. */
+static noinline int join(struct inode *inode, const struct inode_id *id,
+			 dstack_compute_fn compute, void *arg,
+			 u8 out[DSTACK_DIGEST_SIZE])
+{
+	int err;
+
+	do {
+		err = join_once(inode, id, compute, arg, out);
+	} while (err == -EAGAIN);
 	return err;
 }
 
@@ -407,23 +437,18 @@ int dstack_cache_digest(struct inode *inode, dstack_compute_fn compute,
 			void *arg, u8 out[DSTACK_DIGEST_SIZE])
 {
 	u32 use = READ_ONCE(use_nr);
+	struct inode_id id = {};
 	struct cookie cookie;
-	struct inode_id id;
-	int err;
 
 	if (!(use & 1) || !set_id(inode, use, &id)) {
 		atomic64_inc(&misses);
 		return compute(arg, out);
 	}
-	set_cookie(inode, &cookie);
-	if (lookup(&id, &cookie, out)) {
-		atomic64_inc(&hits);
-		return 0;
-	}
-	do {
-		err = join(inode, &id, compute, arg, out);
-	} while (err == -EAGAIN);
-	return err;
+	cookie = cookie_of(inode);
+	if (!lookup(&id, &cookie, out))
+		return join(inode, &id, compute, arg, out);
+	atomic64_inc(&hits);
+	return 0;
 }
 
 /**
@@ -437,12 +462,12 @@ int dstack_cache_digest(struct inode *inode, dstack_compute_fn compute,
 bool dstack_cache_peek(struct inode *inode, u8 out[DSTACK_DIGEST_SIZE])
 {
 	u32 use = READ_ONCE(use_nr);
+	struct inode_id id = {};
 	struct cookie cookie;
-	struct inode_id id;
 
 	if (!(use & 1) || !set_id(inode, use, &id))
 		return false;
-	set_cookie(inode, &cookie);
+	cookie = cookie_of(inode);
 	return lookup(&id, &cookie, out);
 }
 

@@ -66,7 +66,7 @@ static int hash_file(void *arg, u8 out[DSTACK_DIGEST_SIZE])
 }
 
 /* Of another algorithm than SHA-256 there is none: the content is hashed. */
-static bool has_verity(struct inode *inode, struct dstack_digest *out)
+static noinline bool get_verity(struct inode *inode, struct dstack_digest *out)
 {
 	u8 raw[FS_VERITY_MAX_DIGEST_SIZE];
 	enum hash_algo algo;
@@ -78,6 +78,11 @@ static bool has_verity(struct inode *inode, struct dstack_digest *out)
 	out->alg = DSTACK_ALG_FSVERITY_SHA256;
 	memcpy(out->value, raw, sizeof(out->value));
 	return true;
+}
+
+static bool has_verity(struct inode *inode, struct dstack_digest *out)
+{
+	return fsverity_active(inode) && get_verity(inode, out);
 }
 
 static int digest_unwritten(struct file *file, struct inode *inode,
