@@ -41,11 +41,23 @@ struct seen_file {
  * A digest is as good as random, but for somebody who looks for files whose
  * digests begin alike: the seed spoils that.
  */
-static u32 hash_digest(const void *key, u32 len, u32 seed)
+static __always_inline u32 hash_digest(const void *key, u32 len, u32 seed)
 {
 	const struct dstack_digest *digest = key;
 
 	return jhash_1word(get_unaligned_le32(digest->value), seed);
+}
+
+/* In pieces, which the compiler compares in place. */
+static __always_inline int differs(struct rhashtable_compare_arg *arg,
+				   const void *obj)
+{
+	const struct dstack_digest *digest = arg->key;
+	const struct seen_file *file = obj;
+
+	return digest->alg != file->digest.alg ||
+		memcmp(digest->value, file->digest.value,
+		       sizeof(digest->value));
 }
 
 static const struct rhashtable_params params = {
@@ -53,6 +65,7 @@ static const struct rhashtable_params params = {
 	.key_offset = offsetof(struct seen_file, digest),
 	.head_offset = offsetof(struct seen_file, node),
 	.hashfn = hash_digest,
+	.obj_cmpfn = differs,
 	.automatic_shrinking = true,
 };
 
@@ -83,8 +96,8 @@ void dstack_seen_exit(struct dstack_seen *seen)
 	rhashtable_free_and_destroy(&seen->files, free_file, NULL);
 }
 
-static struct seen_file *find(struct dstack_seen *seen,
-			      const struct dstack_digest *digest)
+static __always_inline struct seen_file *
+find(struct dstack_seen *seen, const struct dstack_digest *digest)
 {
 	return rhashtable_lookup(&seen->files, digest, params);
 }
