@@ -105,22 +105,11 @@ u64 dstack_policy_epoch(void)
 	return epoch;
 }
 
-/**
- * dstack_policy_consult() - what a policy says of a file
- * @policy: NULL if there is none
- * @section: the container's section
- * @kind: the role in which it would run
- * @storage: what it rests on
- * @digest: the file
- * @answer: filled in
- *
- * Context: RCU, or @policy cannot go away.
- */
-void dstack_policy_consult(const struct dstack_policy *policy,
-			   const char *section, enum dstack_kind kind,
-			   enum dstack_storage storage,
-			   const struct dstack_digest *digest,
-			   struct dstack_policy_answer *answer)
+static __always_inline
+void consult(const struct dstack_policy *policy, const char *section,
+	     enum dstack_kind kind, enum dstack_storage storage,
+	     const struct dstack_digest *digest,
+	     struct dstack_policy_answer *answer)
 {
 	const struct dstack_table_section *found;
 
@@ -145,6 +134,26 @@ void dstack_policy_consult(const struct dstack_policy *policy,
 }
 
 /**
+ * dstack_policy_consult() - what a policy says of a file
+ * @policy: NULL if there is none
+ * @section: the container's section
+ * @kind: the role in which it would run
+ * @storage: what it rests on
+ * @digest: the file
+ * @answer: filled in
+ *
+ * Context: RCU, or @policy cannot go away.
+ */
+void dstack_policy_consult(const struct dstack_policy *policy,
+			   const char *section, enum dstack_kind kind,
+			   enum dstack_storage storage,
+			   const struct dstack_digest *digest,
+			   struct dstack_policy_answer *answer)
+{
+	consult(policy, section, kind, storage, digest, answer);
+}
+
+/**
  * dstack_policy_ask() - what the active policy says of a file
  * @section: the container's section
  * @kind: the role in which it would run
@@ -158,8 +167,8 @@ void dstack_policy_ask(const char *section, enum dstack_kind kind,
 		       struct dstack_policy_answer *answer)
 {
 	rcu_read_lock();
-	dstack_policy_consult(rcu_dereference(active), section, kind, storage,
-			      digest, answer);
+	consult(rcu_dereference(active), section, kind, storage, digest,
+		answer);
 	rcu_read_unlock();
 }
 

@@ -89,6 +89,13 @@ static int compare(const u8 digest[DSTACK_DIGEST_SIZE], u32 alg,
 	return order ?: (int)alg - rule->alg;
 }
 
+static bool is_for(const struct dstack_table_rule *rule,
+		   const struct dstack_digest *digest)
+{
+	return !memcmp(rule->digest, digest->value, sizeof(rule->digest)) &&
+		rule->alg == digest->alg;
+}
+
 static const char *check_rules(const struct dstack_table_rule *rule, u32 count)
 {
 	u32 i;
@@ -321,16 +328,16 @@ u32 dstack_table_kinds(const void *table, const u32 *index,
 	/* Mostly one rule; whoever chose the digests to be alike may wait. */
 	while (lo < hi) {
 		u32 mid = lo + (hi - lo) / 2;
-		int order = compare(digest->value, digest->alg, &rules[mid]);
 
-		if (!order) {
+		/* That it is the one is seen sooner than their order. */
+		if (is_for(&rules[mid], digest)) {
 			u32 kinds = rules[mid].kinds;
 
 			if (kinds & DSTACK_KIND_EXEC)
 				kinds |= DSTACK_KIND_MAP;
 			return kinds;
 		}
-		if (order < 0)
+		if (compare(digest->value, digest->alg, &rules[mid]) < 0)
 			hi = mid;
 		else
 			lo = mid + 1;
