@@ -292,25 +292,22 @@ static u32 what_of(enum dstack_kind kind, const struct dstack_verdict *verdict)
 /* AGAIN: another policy came, and decides. */
 enum { AGAIN = 1 };
 
-static int record_run(struct file *file, enum dstack_kind kind,
-		      struct dstack_container *container,
-		      const struct dstack_verdict *verdict)
+/* @known: an event says so already; @once: then another need not. */
+static noinline int log_run(struct file *file, enum dstack_kind kind,
+			    struct dstack_container *container,
+			    const struct dstack_verdict *verdict, bool known,
+			    bool once)
 {
-	bool once = kind != DSTACK_KIND_EXEC ||
-		READ_ONCE(container->mode) == DSTACK_MODE_FIRST;
 	struct run run = {
 		.seen = &container->seen,
 		.digest = &verdict->digest,
 		.what = what_of(kind, verdict),
 		.epoch = verdict->epoch,
 	};
-	bool known = identified(kind, verdict) && run_is_recorded(&run);
 	struct dstack_draft *draft __free(dstack_draft) = NULL;
 	struct dstack_event *ev;
 	int err;
 
-	if (known && once)
-		return 0;
 	if (!known && verdict->reason != DSTACK_REASON_APPROVED &&
 	    !dstack_quota_take(container->quota, DSTACK_QUOTA_FILE)) {
 		dstack_measure_refused(container->quota, DSTACK_QUOTA_FILE);
@@ -332,6 +329,20 @@ static int record_run(struct file *file, enum dstack_kind kind,
 						 run_is_stale,
 					     run_was_recorded, &run, NULL);
 	return run.stale ? AGAIN : err;
+}
+
+static int record_run(struct file *file, enum dstack_kind kind,
+		      struct dstack_container *container,
+		      const struct dstack_verdict *verdict)
+{
+	bool once = kind != DSTACK_KIND_EXEC ||
+		READ_ONCE(container->mode) == DSTACK_MODE_FIRST;
+	bool known = identified(kind, verdict) &&
+		dstack_seen_recorded(&container->seen, &verdict->digest,
+				     what_of(kind, verdict));
+
+	return known && once ? 0 : log_run(file, kind, container, verdict,
+					   known, once);
 }
 
 static void record_denial(struct file *file, enum dstack_kind kind,
@@ -463,7 +474,7 @@ int dstack_vet_settle(struct file *file, enum dstack_kind kind,
 static int vet_in(struct file *file, enum dstack_kind kind,
 		  struct dstack_container *container)
 {
-	struct dstack_verdict verdict;
+	struct dstack_verdict verdict __uninitialized;
 
 	dstack_vet_ask(file, kind, container, &verdict);
 	if (verdict.reason == DSTACK_REASON_OFF)
@@ -518,6 +529,14 @@ struct dstack_container *dstack_vet_where(void)
 	return container;
 }
 
+static noinline int vet_here(struct file *file, enum dstack_kind kind)
+{
+	struct dstack_container *container __free(dstack_container) =
+		dstack_vet_where();
+
+	return container ? vet_in(file, kind, container) : 0;
+}
+
 /**
  * dstack_vet() - decide, record, and let run or not
  * @file: open for reading
@@ -531,12 +550,8 @@ struct dstack_container *dstack_vet_where(void)
  */
 int dstack_vet(struct file *file, enum dstack_kind kind)
 {
-	struct dstack_container *container __free(dstack_container) = NULL;
-
-	if (kind == DSTACK_KIND_MAP && is_own_mapping(file))
-		return 0;
-	container = dstack_vet_where();
-	return container ? vet_in(file, kind, container) : 0;
+	return kind == DSTACK_KIND_MAP && is_own_mapping(file) ?
+		0 : vet_here(file, kind);
 }
 
 /**
