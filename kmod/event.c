@@ -84,14 +84,6 @@ static void put(struct dstack_event *ev, const void *data, size_t len)
 		memcpy(to, data, len);
 }
 
-static void put_char(struct dstack_event *ev, char c)
-{
-	u8 *to = room(ev, 1);
-
-	if (to)
-		*to = c;
-}
-
 static void put_escaped(struct dstack_event *ev, const u8 *data, size_t len)
 {
 	while (len) {
@@ -119,19 +111,26 @@ static void put_escaped(struct dstack_event *ev, const u8 *data, size_t len)
 static void put_key(struct dstack_event *ev, const char *key)
 {
 	const char *want = NULL;
+	size_t len = 0;
+	u8 *to;
 
 	if (ev->err)
 		return;
 	if (ev->id < __DSTACK_EVENT_MAX && ev->key < DSTACK_EVENT_KEYS)
 		want = schemas[ev->id].keys[ev->key];
-	if (!want || strcmp(want, key)) {
+	while (want && key[len] && key[len] == want[len])
+		len++;
+	if (!want || key[len] != want[len]) {
 		ev->err = -EINVAL;
 		return;
 	}
 	ev->key++;
-	put_char(ev, ' ');
-	put(ev, key, strlen(key));
-	put_char(ev, '=');
+	to = room(ev, len + 2);
+	if (!to)
+		return;
+	*to = ' ';
+	memcpy(to + 1, key, len);
+	to[len + 1] = '=';
 }
 
 /**
@@ -272,7 +271,7 @@ void dstack_event_file(struct dstack_event *ev, const char *key,
 	put(ev, alg, strlen(alg));
 	if (digest->alg == DSTACK_ALG_NONE)
 		return;
-	put_char(ev, ':');
+	put(ev, ":", 1);
 	put_hex(ev, digest->value, sizeof(digest->value));
 }
 
