@@ -76,17 +76,22 @@ static inline void genl_keep_why(struct genl *genl, struct nlmsghdr *hdr)
 		nla_strlcpy(genl->why, attr, sizeof(genl->why));
 }
 
-/* Send what was built, take it away, and return the kernel's answer. */
+/*
+ * Send what was built, take it away, and return the kernel's answer.  What
+ * comes first may be one that could not be received in its time.
+ */
 static inline int genl_ask(struct genl *genl, struct nl_msg *msg)
 {
 	static char buf[GENL_ROOM];
 	struct nlmsghdr *hdr;
+	uint32_t seq;
 	ssize_t len;
 	int err;
 
 	genl->why[0] = '\0';
 	nl_complete_msg(genl->sock, msg);
 	hdr = nlmsg_hdr(msg);
+	seq = hdr->nlmsg_seq;
 	len = send(genl->fd, hdr, hdr->nlmsg_len, 0);
 	err = len < 0 ? -errno : 0;
 	nlmsg_free(msg);
@@ -97,6 +102,8 @@ static inline int genl_ask(struct genl *genl, struct nl_msg *msg)
 			return -errno;
 		for (hdr = (void *)buf; nlmsg_ok(hdr, left);
 		     hdr = nlmsg_next(hdr, &left)) {
+			if (hdr->nlmsg_seq != seq)
+				continue;
 			if (hdr->nlmsg_type == NLMSG_ERROR)
 				genl_keep_why(genl, hdr);
 			/* Both begin with the error. */

@@ -23,6 +23,7 @@ struct libdstack_control {
 	const char *what;
 	dstack_reply_fn fn;
 	void *arg;
+	uint32_t seq;
 	int err;
 	bool done;
 };
@@ -119,6 +120,17 @@ static const char *extack_text(struct nlmsgerr *nlerr)
 	return nla_data(attr);
 }
 
+/*
+ * Whoever had no memory to receive an answer has left it in the socket: it is
+ * not the answer to what was asked since.
+ */
+static int on_seq_check(struct nl_msg *msg, void *arg)
+{
+	const struct libdstack_control *control = arg;
+
+	return nlmsg_hdr(msg)->nlmsg_seq == control->seq ? NL_OK : NL_SKIP;
+}
+
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *nlerr, void *arg)
 {
 	struct libdstack_control *control = arg;
@@ -208,6 +220,8 @@ static int connect_socket(struct libdstack_control *control)
 			       DSTACK_GENL_NAME, nl_geterror(control->family));
 		return err;
 	}
+	nl_socket_modify_cb(sock, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_seq_check,
+			    control);
 	nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, on_valid, control);
 	nl_socket_modify_cb(sock, NL_CB_ACK, NL_CB_CUSTOM, on_ack, control);
 	nl_socket_modify_cb(sock, NL_CB_FINISH, NL_CB_CUSTOM, on_finish,
@@ -268,6 +282,7 @@ int dstack_request(struct libdstack_control *control, struct nl_msg *msg,
 	control->err = 0;
 	control->done = false;
 	err = nl_send_auto(control->sock, msg);
+	control->seq = nlmsg_hdr(msg)->nlmsg_seq;
 	nlmsg_free(msg);
 	while (err >= 0 && !control->done)
 		err = nl_recvmsgs_default(control->sock);
