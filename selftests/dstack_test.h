@@ -27,7 +27,30 @@
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 #define DAEMON_PID_FILE	"/run/dstack/dstackd.pid"
 #define NOBODY		65534
-#define PATIENCE_MS	10000	/* for what must happen soon */
+#define PATIENCE_MS	(10000 * time_scale())	/* for what must happen soon */
+
+/* How many times slower than others this machine is, see run.sh. */
+static inline int time_scale(void)
+{
+	const char *text = getenv("TIME_SCALE");
+
+	return text ? atoi(text) : 1;
+}
+
+/* Time limits are in metadata that is made before main(). */
+static inline int run_tests(int argc, char **argv)
+{
+	struct __fixture_metadata *fixture;
+	struct __test_metadata *test;
+
+	for (fixture = __fixture_list; fixture; fixture = fixture->next)
+		for (test = fixture->tests; test; test = test->next)
+			test->timeout *= time_scale();
+	return test_harness_run(argc, argv);
+}
+
+/* For TEST_HARNESS_MAIN. */
+#define test_harness_run run_tests
 
 static inline int device_open(void)
 {
@@ -289,7 +312,7 @@ static inline int become_nobody(void)
 
 struct container {
 	struct libdstack_container as;
-	char cgroup[128];
+	char cgroup[sizeof(CGROUP_ROOT) + DSTACK_ID_SIZE];
 };
 
 static inline int cgroup_make(const char *cgroup)

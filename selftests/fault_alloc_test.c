@@ -147,8 +147,9 @@ FIXTURE_SETUP(alloc)
 	ASSERT_EQ(0, container_add(self->control, &self->c, "alloc"));
 	ASSERT_EQ(0, approve(self));
 	ASSERT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_ENFORCE));
-	/* A page fault that found no memory is tried again. */
+	/* What others say who found no memory. */
 	expect_message("Huh VM_FAULT_OOM leaked out to the #PF handler");
+	expect_message("cgroup: .* failed to add .*, err=-12");
 }
 
 FIXTURE_TEARDOWN(alloc)

@@ -62,7 +62,8 @@ stopped() {
 	test "$count" -gt 0
 }
 
-# within COMMAND...: how many tenths of a second until it holds, 30 for never.
+# within COMMAND...: how many tenths of a second until it holds, 30 for never; on a
+# slow machine seconds are longer, see run.sh.
 within() {
 	local began=${EPOCHREALTIME/./} tenths=0
 	while test "$tenths" -lt 30; do
@@ -70,7 +71,8 @@ within() {
 			break
 		fi
 		nap
-		tenths=$(((${EPOCHREALTIME/./} - began) / 100000))
+		tenths=$(((${EPOCHREALTIME/./} - began) /
+			(100000 * ${TIME_SCALE:-1})))
 	done
 	echo "$tenths"
 }
