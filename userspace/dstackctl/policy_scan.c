@@ -49,6 +49,8 @@ static void usage(FILE *out)
 	      "                  (default: every)\n"
 	      "  --fsverity      also name each file by the fs-verity digest "
 	      "that it would have\n"
+	      "  --kernel        also list kernel modules and firmware, for "
+	      "the section \"host\"\n"
 	      "  --app-id HEX    the application, 40 hex digits (default: "
 	      "zeros)\n"
 	      "  --epoch N       number of the policy, rises with every "
@@ -285,6 +287,9 @@ static int take_option(struct options *opt, int c)
 	case 'v':
 		opt->flags |= LIBDSTACK_SCAN_FSVERITY;
 		return 0;
+	case 'k':
+		opt->flags |= LIBDSTACK_SCAN_KERNEL;
+		return 0;
 	case 'o':
 		opt->output = optarg;
 		return 0;
@@ -312,6 +317,7 @@ static int take_options(struct options *opt, int argc, char **argv)
 		{ "epoch", required_argument, NULL, 'e' },
 		{ "measure", required_argument, NULL, 'm' },
 		{ "fsverity", no_argument, NULL, 'v' },
+		{ "kernel", no_argument, NULL, 'k' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "canonical", no_argument, NULL, 'c' },
 		{ "list", no_argument, NULL, 'l' },

@@ -363,6 +363,11 @@ int libdstack_policy_scan(struct libdstack_policy *policy, const char *section,
  * blocks of 4 KiB and no salt.
  */
 #define LIBDSTACK_SCAN_FSVERITY		1U
+/*
+ * Rules of kind kernel for modules, whatever their compression, and for what is
+ * in lib/firmware.  For the host's section: a container need not load any.
+ */
+#define LIBDSTACK_SCAN_KERNEL		2U
 
 /*
  * verify: a quote against collateral, a pinned root and a log

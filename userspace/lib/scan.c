@@ -168,11 +168,42 @@ static int digest_all(struct scan_source *source, char *block, ssize_t n,
 	return err;
 }
 
-/* Everything of a file that can run, from its first block on. */
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(text + len - end_len, end);
+}
+
+/*
+ * Modules and firmware have no common form, and the kernel may take them
+ * compressed: their names are what it looks for.
+ */
+static bool is_for_kernel(const struct scan *scan, const char *path)
+{
+	static const char *const ends[] = { ".ko", ".ko.gz", ".ko.xz",
+					    ".ko.zst" };
+	size_t i;
+
+	if (!(scan->flags & LIBDSTACK_SCAN_KERNEL))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(ends); i++)
+		if (ends_with(path, ends[i]))
+			return true;
+	return strstr(path, "/lib/firmware/") ||
+		!strncmp(path, "lib/firmware/", 13);
+}
+
+/*
+ * Everything of a file that can run, from its first block on.  Of an ELF file
+ * the rest says in which roles.
+ */
 static int read_program(struct scan *scan, struct scan_source *source,
-			char *block, ssize_t n, struct scan_content *content)
+			char *block, ssize_t n, bool elf,
+			struct scan_content *content)
 {
 	int err, fd = source->fd, spool = -1;
+	uint32_t kinds = 0;
 
 	if (fd < 0) {
 		err = spool_reset(scan);
@@ -185,8 +216,9 @@ static int read_program(struct scan *scan, struct scan_source *source,
 	if (err)
 		return err;
 	content->digest.alg = DSTACK_ALG_SHA256;
-	if (content->kinds != DSTACK_KIND_SCRIPT)
-		err = scan_elf_kinds(fd, &content->kinds);
+	if (elf)
+		err = scan_elf_kinds(fd, &kinds);
+	content->kinds |= kinds;
 	if (err || !content->kinds)
 		return err;
 	return scan_verity(scan, fd, &content->verity);
@@ -207,17 +239,19 @@ int scan_content(struct scan *scan, const char *path,
 	char block[BLOCK];
 	ssize_t n;
 	int err = 0;
+	bool elf;
 
 	memset(content, 0, sizeof(*content));
+	if (is_for_kernel(scan, path))
+		content->kinds = DSTACK_KIND_KERNEL;
 	n = read_block(source, block);
-	if (n < 0) {
+	elf = n >= SELFMAG && !memcmp(block, ELFMAG, SELFMAG);
+	if (n >= 2 && !memcmp(block, "#!", 2))
+		content->kinds |= DSTACK_KIND_SCRIPT;
+	if (n < 0)
 		err = n;
-	} else if (n >= SELFMAG && !memcmp(block, ELFMAG, SELFMAG)) {
-		err = read_program(scan, source, block, n, content);
-	} else if (n >= 2 && !memcmp(block, "#!", 2)) {
-		content->kinds = DSTACK_KIND_SCRIPT;
-		err = read_program(scan, source, block, n, content);
-	}
+	else if (elf || content->kinds)
+		err = read_program(scan, source, block, n, elf, content);
 	if (err == -EFBIG)
 		return scan_refuse(err, path, "is larger than %llu bytes, which is the limit for a program",
 				   SCAN_FILE_MAX);

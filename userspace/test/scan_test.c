@@ -431,6 +431,35 @@ static void fsverity_digests_are_added_when_asked_for(void **state)
 	libdstack_policy_free(policy);
 }
 
+static void modules_and_firmware_are_listed_when_asked_for(void **state)
+{
+	static const char packed[] = "\3757zXZ", other[] = "other";
+	struct elf64 module = make_elf(ET_REL, 7);
+	struct libdstack_policy *policy = new_policy();
+
+	(void)state;
+	mkdir(in_dir("lib"), 0755);
+	mkdir(in_dir("lib/firmware"), 0755);
+	write_at("a.ko", &module, sizeof(module), 0644);
+	write_at("b.ko.xz", packed, sizeof(packed), 0644);
+	write_at("lib/firmware/c", other, sizeof(other), 0644);
+	write_at("d.ko.txt", "no", 2, 0644);
+	assert_int_equal(scan_into(policy, dir), 0);
+	assert_rules(policy, 0);
+
+	scan_flags = LIBDSTACK_SCAN_KERNEL;
+	assert_int_equal(scan_into(policy, dir), 0);
+	scan_flags = 0;
+	assert_rules(policy, 3);
+	assert_rule(policy, &module, sizeof(module), DSTACK_KIND_KERNEL,
+		    "/a.ko");
+	assert_rule(policy, packed, sizeof(packed), DSTACK_KIND_KERNEL,
+		    "/b.ko.xz");
+	assert_rule(policy, other, sizeof(other), DSTACK_KIND_KERNEL,
+		    "/lib/firmware/c");
+	libdstack_policy_free(policy);
+}
+
 static void large_file_is_hashed_whole(void **state)
 {
 	size_t len = 300000;
@@ -467,6 +496,7 @@ int main(void)
 		scan_unit_test(file_is_scanned_alone),
 		scan_unit_test(missing_or_strange_path_fails),
 		scan_unit_test(fsverity_digests_are_added_when_asked_for),
+		scan_unit_test(modules_and_firmware_are_listed_when_asked_for),
 		scan_unit_test(large_file_is_hashed_whole),
 	};
 
