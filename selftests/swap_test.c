@@ -236,7 +236,7 @@ TEST_F_TIMEOUT(swap, one_epoch_decides_and_the_log_says_which,
 			start_programs(self->c.cgroup, i);
 	}
 	for (i = 1; i < SWAPS; i++) {
-		sleep_ms(5);
+		sleep_ms(5 * time_scale());
 		ASSERT_EQ(0, swap(self))
 			TH_LOG("swap %d", i);
 	}
