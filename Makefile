@@ -101,9 +101,15 @@ check-debug:
 fuzzers:
 	$(Q)$(MAKE) $(S) -C $(TOP)/userspace fuzzers
 
-# FUZZ_SECONDS=, FUZZ=: for how long, and which parsers.
+# FUZZ_SECONDS=, FUZZ=: for how long, and which parsers; "kernel" is the module's
+# calls and messages, on the kernel of check-debug.
+fuzz: export FUZZ_SECONDS := $(or $(FUZZ_SECONDS),60)
 fuzz: fuzzers
-	$(Q)FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(TOP)/scripts/fuzz.sh $(FUZZ)
+	$(if $(filter kernel,$(FUZZ)),$(if $(filter-out kernel,$(FUZZ)),\
+		$(Q)$(TOP)/scripts/fuzz.sh $(filter-out kernel,$(FUZZ))),\
+		$(Q)$(TOP)/scripts/fuzz.sh $(FUZZ))
+	$(if $(filter kernel,$(FUZZ))$(if $(FUZZ),,all),\
+		$(Q)$(TOP)/scripts/run-tests.sh fuzz_kernel)
 
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh

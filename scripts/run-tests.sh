@@ -220,22 +220,38 @@ load_test() {
 		load_storm load_quota load_volume
 }
 
-# What hostile callers do, on a kernel that watches itself.  No part of a check
-# without names, as making that kernel takes long.
+# watched TIMEOUT COMMAND: on a kernel that watches itself, which is some ten times
+# slower than others, and stops at its first warning.
+watched() {
+	local kernel
+	# Also where a caller's || takes set -e away.
+	kernel=$(scripts/debug/kernel.sh) || return
+	make -s module KVER=custom "KDIR=$kernel" >&2 || return
+	make -s stage >&2 || return
+	scripts/td run --kernel "$kernel" --backend sim --memory 4G \
+		--timeout "$1" -- bash -c "sysctl -qw kernel.panic_on_warn=1
+		export TIME_SCALE=10; $2"
+}
+
+# No part of a check without names, as making that kernel takes long.
 debug_test() {
-	local kernel status=0
-	kernel=$(scripts/debug/kernel.sh)
-	make -s module KVER=custom "KDIR=$kernel" >&2
-	make -s stage >&2
-	watched() {
-		scripts/td run --kernel "$kernel" --backend sim --memory 4G \
-			--timeout 5000 -- sh -c "sysctl -qw kernel.panic_on_warn=1
-			TEST_SECONDS=1200 $guest_tests/run.sh $*" || status=$?
-	}
-	watched fault_alloc
-	watched
-	watched locked
+	local status=0
+	watched 2000 "$guest_tests/run.sh fault_alloc" || status=$?
+	watched 12000 "$guest_tests/run.sh" || status=$?
+	watched 2000 "$guest_tests/run.sh locked" || status=$?
 	return "$status"
+}
+
+# What hostile callers make up by chance, with new numbers each time, until
+# FUZZ_SECONDS are over.  A part of `make fuzz`.
+fuzz_kernel_test() {
+	local seconds=${FUZZ_SECONDS:-60}
+	watched $((seconds + 2000)) "SECONDS=0
+		while $guest_tests/run.sh fuzz change netlink_abuse \
+				policy_abuse upload; do
+			test \$SECONDS -lt $seconds || exit 0
+		done
+		exit 1"
 }
 
 one_selftest_test() {
@@ -256,7 +272,7 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=400
-	[one_selftest]=1400 [debug]=16000
+	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
