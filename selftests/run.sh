@@ -127,13 +127,16 @@ check_dmesg() {
 }
 
 # Where the kernel looks for memory that nobody knows any more.  It takes some
-# time to be sure, and two looks.
+# time to be sure, and two looks.  Nobody may, once it is locked down.
 check_leaks() {
 	local file=/sys/kernel/debug/kmemleak found _
 	test -w "$file" || return 0
 	for _ in 1 2; do
 		sleep 6
-		echo scan >"$file"
+		{ echo scan >"$file"; } 2>/dev/null || {
+			result ok "no_memory_is_lost # SKIP locked down"
+			return
+		}
 	done
 	found=$(cat "$file")
 	if grep -q '\[dstack\]' <<<"$found"; then
