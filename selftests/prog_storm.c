@@ -43,7 +43,7 @@ static int usage(void)
 	      "  -c CGROUP  move to this cgroup directory first\n"
 	      "  -a BYTES   of arguments for each program\n"
 	      "  -e         exec in the threads themselves: one can win\n"
-	      "  -s         ROUNDS are seconds\n",
+	      "  -s         ROUNDS are seconds, and one FILE is run at least\n",
 	      stderr);
 	return 2;
 }
@@ -114,7 +114,7 @@ static void *work(void *arg)
 	int i;
 
 	pthread_barrier_wait(&ready);
-	for (i = 0; deadline ? now() < deadline : i < rounds; i++) {
+	for (i = 0; deadline ? !i || now() < deadline : i < rounds; i++) {
 		begin = now();
 		count(run(files[nr % nr_files], nr & 2), begin);
 	}
