@@ -34,6 +34,20 @@
 #define DSTACK_ROOT_MIN		32	/* root hash of dm-verity */
 #define DSTACK_ROOT_MAX		64
 
+/* Keys, in bytes. */
+#define DSTACK_KEY_ROOT_SIZE	32	/* what the KMS gives an application */
+#define DSTACK_KEY_ID_SIZE	16	/* names a root without telling it */
+#define DSTACK_KEY_SIZE		32	/* of every key but some of bytes */
+#define DSTACK_KEY_SIZE_MIN	16
+#define DSTACK_KEY_SIZE_MAX	64
+#define DSTACK_KEY_PATH_MAX	256	/* any bytes, no NUL added */
+#define DSTACK_KEY_PURPOSE_MAX	64	/* the same */
+#define DSTACK_KEY_NAME_SIZE	64	/* name in a keyring, with NUL */
+#define DSTACK_KEY_NAME_PREFIX	"dstack:"	/* goes before that name */
+#define DSTACK_KEY_TAG_SIZE	32	/* of HMAC-SHA256 */
+#define DSTACK_KEY_DATA_MAX	1048576	/* of one seal, unseal or HMAC */
+#define DSTACK_SEAL_OVERHEAD	224	/* a blob is so much more than its data */
+
 /* The id that every process outside a registered container has. */
 #define DSTACK_HOST_ID		"host"
 
@@ -230,6 +244,89 @@ enum dstack_action {
 	__DSTACK_ACTION_MAX
 };
 
+/**
+ * enum dstack_key_kind - what a key is for; a mask in policies
+ * @DSTACK_KEY_BYTES: whatever the workload does with it
+ * @DSTACK_KEY_HMAC: HMAC-SHA256, by DSTACK_HMAC
+ * @DSTACK_KEY_AEAD: AES-256-GCM, by DSTACK_SEAL and DSTACK_UNSEAL
+ * @DSTACK_KEY_ED25519: an Ed25519 seed
+ * @DSTACK_KEY_SECP256K1: a secp256k1 scalar, big-endian
+ * @DSTACK_KEY_P256: a P-256 scalar, big-endian
+ *
+ * A kind is part of what a key is derived from: keys of two kinds have nothing
+ * to do with each other, but for those of upstream's first derivation.
+ */
+enum dstack_key_kind {
+	DSTACK_KEY_BYTES = 1,
+	DSTACK_KEY_HMAC = 2,
+	DSTACK_KEY_AEAD = 4,
+	DSTACK_KEY_ED25519 = 8,
+	DSTACK_KEY_SECP256K1 = 16,
+	DSTACK_KEY_P256 = 32,
+};
+
+#define __DSTACK_KEY_KIND_ALL \
+	(DSTACK_KEY_BYTES | DSTACK_KEY_HMAC | DSTACK_KEY_AEAD | \
+	 DSTACK_KEY_ED25519 | DSTACK_KEY_SECP256K1 | DSTACK_KEY_P256)
+
+/**
+ * enum dstack_key_scope - whose key it is; a mask in policies
+ * @DSTACK_SCOPE_CONTAINER: of the containers of one image of one application
+ * @DSTACK_SCOPE_APP: of the whole application.  What upstream derives too has
+ *	upstream's value: kinds that are bytes and seeds
+ */
+enum dstack_key_scope {
+	DSTACK_SCOPE_CONTAINER = 1,
+	DSTACK_SCOPE_APP = 2,
+};
+
+#define __DSTACK_SCOPE_ALL	(DSTACK_SCOPE_CONTAINER | DSTACK_SCOPE_APP)
+
+/**
+ * enum dstack_key_delivery - how the caller gets a key; a mask in policies
+ * @DSTACK_DELIVER_HANDLE: as a key of type "dstack" in a keyring, for the
+ *	ioctls below: the secret stays where it is.  Kinds HMAC and AEAD
+ * @DSTACK_DELIVER_LOGON: as a key of type "logon", which the kernel uses and
+ *	nobody reads: dm-crypt.  Kind BYTES
+ * @DSTACK_DELIVER_FSCRYPT: as a key of type "fscrypt-provisioning", for
+ *	FS_IOC_ADD_ENCRYPTION_KEY.  Kind BYTES
+ * @DSTACK_DELIVER_BYTES: as bytes in the caller's memory, which is an event in
+ *	the log.  Any kind
+ */
+enum dstack_key_delivery {
+	DSTACK_DELIVER_HANDLE = 1,
+	DSTACK_DELIVER_LOGON = 2,
+	DSTACK_DELIVER_FSCRYPT = 4,
+	DSTACK_DELIVER_BYTES = 8,
+};
+
+#define __DSTACK_DELIVER_ALL \
+	(DSTACK_DELIVER_HANDLE | DSTACK_DELIVER_LOGON | \
+	 DSTACK_DELIVER_FSCRYPT | DSTACK_DELIVER_BYTES)
+
+/**
+ * enum dstack_seal_check - which check a sealed blob did not pass
+ * @DSTACK_SEAL_OK: it passed all
+ * @DSTACK_SEAL_FORMAT: it is no blob, of another version, or cut short
+ * @DSTACK_SEAL_APP: another application sealed it
+ * @DSTACK_SEAL_IMAGE: a container of another image sealed it
+ * @DSTACK_SEAL_NAME: a key of another path, purpose or scope did
+ * @DSTACK_SEAL_EPOCH: its key epoch is retired, or not loaded yet
+ * @DSTACK_SEAL_POLICY: it opens under another policy only
+ * @DSTACK_SEAL_TAG: it was changed, or sealed from another root key
+ */
+enum dstack_seal_check {
+	DSTACK_SEAL_OK = 0,
+	DSTACK_SEAL_FORMAT = 1,
+	DSTACK_SEAL_APP = 2,
+	DSTACK_SEAL_IMAGE = 3,
+	DSTACK_SEAL_NAME = 4,
+	DSTACK_SEAL_EPOCH = 5,
+	DSTACK_SEAL_POLICY = 6,
+	DSTACK_SEAL_TAG = 7,
+	__DSTACK_SEAL_MAX
+};
+
 /*
  * Every exec in the container gets SECBIT_EXEC_RESTRICT_FILE and
  * SECBIT_EXEC_DENY_INTERACTIVE, locked: its interpreters are told to ask the
@@ -243,9 +340,10 @@ enum dstack_action {
 #define DSTACK_FEATURE_SIM	_BITULL(1)
 #define DSTACK_FEATURE_BPF_LSM	_BITULL(2)
 #define DSTACK_FEATURE_FSVERITY	_BITULL(3)
+#define DSTACK_FEATURE_KEYS	_BITULL(4)
 #define __DSTACK_FEATURE_ALL \
 	(DSTACK_FEATURE_TDX | DSTACK_FEATURE_SIM | DSTACK_FEATURE_BPF_LSM | \
-	 DSTACK_FEATURE_FSVERITY)
+	 DSTACK_FEATURE_FSVERITY | DSTACK_FEATURE_KEYS)
 
 /*
  * ioctls
@@ -260,6 +358,10 @@ enum dstack_action {
 #define DSTACK_READ_LOG		_IO(DSTACK_IOC_TYPE, 0x02)
 #define DSTACK_EXTEND		_IO(DSTACK_IOC_TYPE, 0x03)
 #define DSTACK_WHY		_IO(DSTACK_IOC_TYPE, 0x04)
+#define DSTACK_GET_KEY		_IO(DSTACK_IOC_TYPE, 0x05)
+#define DSTACK_HMAC		_IO(DSTACK_IOC_TYPE, 0x06)
+#define DSTACK_SEAL		_IO(DSTACK_IOC_TYPE, 0x07)
+#define DSTACK_UNSEAL		_IO(DSTACK_IOC_TYPE, 0x08)
 
 /**
  * struct dstack_info - DSTACK_INFO: what this kernel offers
@@ -430,6 +532,130 @@ struct dstack_why {
 
 #define DSTACK_WHY_SIZE_VER0	208
 
+/* @epoch names the key epoch; without it, it is the newest. */
+#define DSTACK_KEY_F_EPOCH	_BITUL(0)
+/* Upstream's second derivation ("v1"), not its first; scope APP, seeds only. */
+#define DSTACK_KEY_F_V1		_BITUL(1)
+#define __DSTACK_KEY_F_ALL	(DSTACK_KEY_F_EPOCH | DSTACK_KEY_F_V1)
+
+/**
+ * struct dstack_get_key - DSTACK_GET_KEY: a key of the caller's container
+ * @size: sizeof(struct dstack_get_key)
+ * @flags: DSTACK_KEY_F_*
+ * @kind: one enum dstack_key_kind
+ * @scope: one enum dstack_key_scope
+ * @delivery: one enum dstack_key_delivery
+ * @key_len: bytes of the key: DSTACK_KEY_SIZE, or with kind BYTES in scope
+ *	CONTAINER any from DSTACK_KEY_SIZE_MIN to DSTACK_KEY_SIZE_MAX
+ * @keyring: KEY_SPEC_THREAD_KEYRING, KEY_SPEC_PROCESS_KEYRING or
+ *	KEY_SPEC_SESSION_KEYRING; 0 with DSTACK_DELIVER_BYTES
+ * @out_serial: the key's number in the keyrings
+ * @path: pointer to the path, which policies approve by prefix
+ * @purpose: pointer to what it is for; none in scope APP
+ * @bytes: pointer to a buffer of @key_len bytes, with DSTACK_DELIVER_BYTES
+ * @path_len: at most DSTACK_KEY_PATH_MAX
+ * @purpose_len: at most DSTACK_KEY_PURPOSE_MAX
+ * @epoch: in, with DSTACK_KEY_F_EPOCH, and out: the key epoch
+ * @name: with a keyring: what the key is called there after
+ *	DSTACK_KEY_NAME_PREFIX; NUL-terminated, [A-Za-z0-9._-]+
+ */
+struct dstack_get_key {
+	__u32 size;
+	__u32 flags;
+	__u32 kind;
+	__u32 scope;
+	__u32 delivery;
+	__u32 key_len;
+	__s32 keyring;
+	__s32 out_serial;
+	__aligned_u64 path;
+	__aligned_u64 purpose;
+	__aligned_u64 bytes;
+	__u32 path_len;
+	__u32 purpose_len;
+	__aligned_u64 epoch;
+	__u8 name[DSTACK_KEY_NAME_SIZE];
+};
+
+#define DSTACK_GET_KEY_SIZE_VER0	136
+
+/* Compare with @tag, in constant time, instead of telling it. */
+#define DSTACK_HMAC_F_VERIFY	_BITUL(0)
+#define __DSTACK_HMAC_F_ALL	DSTACK_HMAC_F_VERIFY
+
+/**
+ * struct dstack_hmac - DSTACK_HMAC: HMAC-SHA256 of data
+ * @size: sizeof(struct dstack_hmac)
+ * @flags: DSTACK_HMAC_F_*
+ * @key: number of a key of type "dstack" of kind HMAC
+ * @data_len: at most DSTACK_KEY_DATA_MAX
+ * @data: pointer to the data
+ * @tag: out; with DSTACK_HMAC_F_VERIFY in
+ */
+struct dstack_hmac {
+	__u32 size;
+	__u32 flags;
+	__s32 key;
+	__u32 data_len;
+	__aligned_u64 data;
+	__u8 tag[DSTACK_KEY_TAG_SIZE];
+};
+
+#define DSTACK_HMAC_SIZE_VER0	56
+
+/* The blob opens under the policy that is active now, and no other. */
+#define DSTACK_SEAL_F_POLICY	_BITUL(0)
+#define __DSTACK_SEAL_F_ALL	DSTACK_SEAL_F_POLICY
+
+/**
+ * struct dstack_seal - DSTACK_SEAL: make data a blob that only its owner opens
+ * @size: sizeof(struct dstack_seal)
+ * @flags: DSTACK_SEAL_F_*
+ * @key: number of a key of type "dstack" of kind AEAD
+ * @data_len: at most DSTACK_KEY_DATA_MAX
+ * @data: pointer to the data
+ * @blob: pointer to a buffer of @data_len + DSTACK_SEAL_OVERHEAD bytes
+ * @blob_len: in: its size in bytes; out: the blob's, also with ENOSPC
+ * @__reserved: must be 0
+ */
+struct dstack_seal {
+	__u32 size;
+	__u32 flags;
+	__s32 key;
+	__u32 data_len;
+	__aligned_u64 data;
+	__aligned_u64 blob;
+	__u32 blob_len;
+	__u32 __reserved;
+};
+
+#define DSTACK_SEAL_SIZE_VER0	40
+
+/**
+ * struct dstack_unseal - DSTACK_UNSEAL: the data of a blob
+ * @size: sizeof(struct dstack_unseal)
+ * @flags: must be 0
+ * @key: number of a key of type "dstack" of kind AEAD
+ * @blob_len: at most DSTACK_KEY_DATA_MAX + DSTACK_SEAL_OVERHEAD
+ * @blob: pointer to the blob
+ * @data: pointer to a buffer
+ * @data_len: in: its size in bytes; out: the data's, also with ENOSPC
+ * @out_check: enum dstack_seal_check, which one failed; also with EBADMSG,
+ *	EKEYREJECTED, EKEYREVOKED and ENOKEY
+ */
+struct dstack_unseal {
+	__u32 size;
+	__u32 flags;
+	__s32 key;
+	__u32 blob_len;
+	__aligned_u64 blob;
+	__aligned_u64 data;
+	__u32 data_len;
+	__u32 out_check;
+};
+
+#define DSTACK_UNSEAL_SIZE_VER0	40
+
 /*
  * Generic netlink: Documentation/netlink/specs/dstack.yaml
  */
@@ -451,6 +677,10 @@ enum dstack_cmd {
 	DSTACK_CMD_DEVICE_ADD = 12,
 	DSTACK_CMD_DEVICE_REMOVE = 13,
 	DSTACK_CMD_DEVICE_GET = 14,
+	DSTACK_CMD_KEY_LOAD = 15,
+	DSTACK_CMD_KEY_RETIRE = 16,
+	DSTACK_CMD_KEY_WIPE = 17,
+	DSTACK_CMD_KEY_GET = 18,
 	__DSTACK_CMD_MAX
 };
 
@@ -543,6 +773,10 @@ enum dstack_hook {
  * @DSTACK_A_LOG_FIRST: u64, the first event whose digest the module keeps
  * @DSTACK_A_LOG_START: binary, what the events before that one replay to
  * @DSTACK_A_REFUSED: u64, how often the container wanted to record too much
+ * @DSTACK_A_KEY_EPOCH: u64
+ * @DSTACK_A_KEY_ROOT: binary, 32 bytes, an application's root key; never told
+ * @DSTACK_A_KEY_ID: binary, 16 bytes, derived from the root key to name it
+ * @DSTACK_A_KEYS: u32, keys in keyrings that were made from root keys
  */
 enum dstack_attr {
 	DSTACK_A_UNSPEC = 0,
@@ -585,6 +819,10 @@ enum dstack_attr {
 	DSTACK_A_LOG_FIRST = 37,
 	DSTACK_A_LOG_START = 38,
 	DSTACK_A_REFUSED = 39,
+	DSTACK_A_KEY_EPOCH = 40,
+	DSTACK_A_KEY_ROOT = 41,
+	DSTACK_A_KEY_ID = 42,
+	DSTACK_A_KEYS = 43,
 	__DSTACK_A_MAX
 };
 
