@@ -173,6 +173,35 @@ void dstack_policy_ask(const char *section, enum dstack_kind kind,
 }
 
 /**
+ * dstack_policy_key_allows() - may a container have this key
+ * @section: the container's section
+ * @kind: one enum dstack_key_kind
+ * @scope: one enum dstack_key_scope
+ * @delivery: one enum dstack_key_delivery
+ * @path: of the key
+ * @len: bytes of it
+ *
+ * Return: true if the active policy says so; without a policy, or a section in
+ * it, nobody has keys.
+ */
+bool dstack_policy_key_allows(const char *section, u32 kind, u32 scope,
+			      u32 delivery, const void *path, size_t len)
+{
+	const struct dstack_table_section *found = NULL;
+	const struct dstack_policy *policy;
+	bool allows;
+
+	rcu_read_lock();
+	policy = rcu_dereference(active);
+	if (policy)
+		found = dstack_table_find(policy->table, section);
+	allows = found && dstack_table_key_allows(policy->table, found, kind,
+						  scope, delivery, path, len);
+	rcu_read_unlock();
+	return allows;
+}
+
+/**
  * dstack_policy_state() - the state now
  *
  * Return: the state.

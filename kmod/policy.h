@@ -82,6 +82,8 @@ void dstack_policy_consult(const struct dstack_policy *policy,
 			   enum dstack_storage storage,
 			   const struct dstack_digest *digest,
 			   struct dstack_policy_answer *answer);
+bool dstack_policy_key_allows(const char *section, u32 kind, u32 scope,
+			      u32 delivery, const void *path, size_t len);
 
 enum dstack_state dstack_policy_state(void);
 void dstack_policy_set_state(enum dstack_state state);

@@ -44,6 +44,20 @@ const struct dstack_table_rule *dstack_table_rules(const void *table)
 			      le32_to_cpu(header->sections));
 }
 
+/**
+ * dstack_table_keys() - the key terms of all sections
+ * @table: a table whose header was checked
+ *
+ * Return: the first of header.keys.
+ */
+const struct dstack_table_key *dstack_table_keys(const void *table)
+{
+	const struct dstack_table_header *header = table;
+
+	return (const void *)(dstack_table_rules(table) +
+			      le32_to_cpu(header->rules));
+}
+
 static const char *check_header(const struct dstack_table_header *header,
 				size_t size)
 {
@@ -59,10 +73,11 @@ static const char *check_header(const struct dstack_table_header *header,
 		sizeof(struct dstack_table_section);
 	want += (u64)le32_to_cpu(header->rules) *
 		sizeof(struct dstack_table_rule);
+	want += (u64)le32_to_cpu(header->keys) *
+		sizeof(struct dstack_table_key);
 	if (want != size || le32_to_cpu(header->size) != size)
 		return "size differs from what the header says";
-	if (header->__reserved ||
-	    !zero(header->__reserved2, sizeof(header->__reserved2)))
+	if (!zero(header->__reserved, sizeof(header->__reserved)))
 		return "reserved bytes of the header are not zero";
 	if (!header->epoch)
 		return "epoch is 0";
@@ -114,6 +129,48 @@ static const char *check_rules(const struct dstack_table_rule *rule, u32 count)
 	return NULL;
 }
 
+static const char *check_key(const struct dstack_table_key *key)
+{
+	if (key->path_len > sizeof(key->path))
+		return "a key term's prefix is too long";
+	if (!zero(key->path + key->path_len,
+		  sizeof(key->path) - key->path_len))
+		return "a key term's prefix is not padded with zeros";
+	if (!key->kinds || key->kinds & ~__DSTACK_KEY_KIND_ALL)
+		return "a key term's kinds are empty or unknown";
+	if (!key->scopes || key->scopes & ~__DSTACK_SCOPE_ALL)
+		return "a key term's scopes are empty or unknown";
+	if (!key->delivery || key->delivery & ~__DSTACK_DELIVER_ALL)
+		return "a key term's delivery is empty or unknown";
+	if (!zero(key->__reserved, sizeof(key->__reserved)))
+		return "reserved bytes of a key term are not zero";
+	return NULL;
+}
+
+/* The padding sorts a prefix before what it begins, but for one of NULs. */
+static int compare_keys(const struct dstack_table_key *left,
+			const struct dstack_table_key *right)
+{
+	int order = memcmp(left->path, right->path, sizeof(left->path));
+
+	return order ?: left->path_len - right->path_len;
+}
+
+static const char *check_keys(const struct dstack_table_key *key, u32 count)
+{
+	const char *why;
+	u32 i;
+
+	for (i = 0; i < count; i++, key++) {
+		why = check_key(key);
+		if (why)
+			return why;
+		if (i && compare_keys(key - 1, key) >= 0)
+			return "key terms are not sorted, or one occurs twice";
+	}
+	return NULL;
+}
+
 static const char *check_storage(const struct dstack_table_section *section)
 {
 	u32 i;
@@ -145,33 +202,58 @@ static const char *check_section(const struct dstack_table_section *section)
 	return check_storage(section);
 }
 
+/*
+ * What is a section's own must begin where that of the one before it ended;
+ * @rules and @keys are where, and are moved on.
+ */
+static const char *check_parts(const void *table,
+			       const struct dstack_table_section *section,
+			       u32 *rules, u32 *keys)
+{
+	const struct dstack_table_header *header = table;
+	u32 nr_rules = le32_to_cpu(section->count);
+	u32 nr_keys = le32_to_cpu(section->count_keys);
+	const char *why;
+
+	if (le32_to_cpu(section->first) != *rules ||
+	    nr_rules > le32_to_cpu(header->rules) - *rules)
+		return "a section's rules are out of bounds";
+	if (nr_keys > DSTACK_TABLE_KEYS)
+		return "a section has too many key terms";
+	if (le32_to_cpu(section->first_key) != *keys ||
+	    nr_keys > le32_to_cpu(header->keys) - *keys)
+		return "a section's key terms are out of bounds";
+	why = check_rules(dstack_table_rules(table) + *rules, nr_rules);
+	if (!why)
+		why = check_keys(dstack_table_keys(table) + *keys, nr_keys);
+	*rules += nr_rules;
+	*keys += nr_keys;
+	return why;
+}
+
 static const char *check_sections(const void *table)
 {
 	const struct dstack_table_header *header = table;
 	const struct dstack_table_section *section =
 		dstack_table_sections(table);
-	const struct dstack_table_rule *rules = dstack_table_rules(table);
-	u32 nr_rules = le32_to_cpu(header->rules);
-	u32 i, next = 0;
+	u32 i, rules = 0, keys = 0;
 	const char *why;
 
 	for (i = 0; i < le32_to_cpu(header->sections); i++, section++) {
-		u32 count = le32_to_cpu(section->count);
-
 		why = check_section(section);
 		if (why)
 			return why;
 		if (i && strcmp(section[-1].name, section->name) >= 0)
 			return "sections are not sorted, or one occurs twice";
-		if (le32_to_cpu(section->first) != next ||
-		    count > nr_rules - next)
-			return "a section's rules are out of bounds";
-		why = check_rules(rules + next, count);
+		why = check_parts(table, section, &rules, &keys);
 		if (why)
 			return why;
-		next += count;
 	}
-	return next == nr_rules ? NULL : "rules outside every section";
+	if (rules != le32_to_cpu(header->rules))
+		return "rules outside every section";
+	if (keys != le32_to_cpu(header->keys))
+		return "key terms outside every section";
+	return NULL;
 }
 
 /**
@@ -383,4 +465,42 @@ bool dstack_table_trusts(const struct dstack_table_section *section, u32 kind,
 			 u32 storage)
 {
 	return has_storage(section->trust, kind, storage);
+}
+
+/* One bit, and one of @mask. */
+static bool has_bit(u32 mask, u32 bit)
+{
+	return !(bit & (bit - 1)) && mask & bit;
+}
+
+/**
+ * dstack_table_key_allows() - may a container have this key
+ * @table: a checked table
+ * @section: one of its sections
+ * @kind: one enum dstack_key_kind
+ * @scope: one enum dstack_key_scope
+ * @delivery: one enum dstack_key_delivery
+ * @path: of the key
+ * @len: bytes of it
+ *
+ * A path is bytes: "db/" begins "db/" and "db/../web", but not "db".
+ *
+ * Return: true if one term of the section allows all of it.
+ */
+bool dstack_table_key_allows(const void *table,
+			     const struct dstack_table_section *section,
+			     u32 kind, u32 scope, u32 delivery,
+			     const void *path, size_t len)
+{
+	const struct dstack_table_key *key = dstack_table_keys(table) +
+		le32_to_cpu(section->first_key);
+	u32 i;
+
+	for (i = 0; i < le32_to_cpu(section->count_keys); i++, key++)
+		if (key->path_len <= len &&
+		    !memcmp(key->path, path, key->path_len) &&
+		    has_bit(key->kinds, kind) && has_bit(key->scopes, scope) &&
+		    has_bit(key->delivery, delivery))
+			return true;
+	return false;
 }

@@ -15,6 +15,7 @@
 
 #define SECTIONS	2
 #define RULES		3
+#define KEYS		3
 #define CHUNK_MAX	32768
 
 /* A small but complete table. */
@@ -22,6 +23,7 @@ struct table {
 	struct dstack_table_header header;
 	struct dstack_table_section sections[SECTIONS];
 	struct dstack_table_rule rules[RULES];
+	struct dstack_table_key keys[KEYS];
 };
 
 static inline void make_table(struct table *table, uint64_t epoch)
@@ -33,6 +35,7 @@ static inline void make_table(struct table *table, uint64_t epoch)
 	table->header.size = htole32(sizeof(*table));
 	table->header.sections = htole32(SECTIONS);
 	table->header.rules = htole32(RULES);
+	table->header.keys = htole32(KEYS);
 	table->header.epoch = htole64(epoch);
 	strcpy(table->sections[0].name, "selftest-one");
 	table->sections[0].count = htole32(2);
@@ -47,6 +50,16 @@ static inline void make_table(struct table *table, uint64_t epoch)
 		table->rules[i].digest[0] = i;
 		table->rules[i].alg = DSTACK_ALG_SHA256;
 		table->rules[i].kinds = DSTACK_KIND_EXEC;
+	}
+	table->sections[0].count_keys = htole32(2);
+	table->sections[1].first_key = htole32(2);
+	table->sections[1].count_keys = htole32(1);
+	for (i = 0; i < KEYS; i++) {
+		table->keys[i].path[0] = 'a' + i;
+		table->keys[i].path_len = 1;
+		table->keys[i].kinds = DSTACK_KEY_AEAD;
+		table->keys[i].scopes = DSTACK_SCOPE_CONTAINER;
+		table->keys[i].delivery = DSTACK_DELIVER_HANDLE;
 	}
 }
 

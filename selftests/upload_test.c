@@ -166,6 +166,7 @@ TEST_F(upload, commit_ends_it_even_if_refused)
 #define HEADER(field)	 offsetof(struct table, header.field)
 #define SECTION(i, field) offsetof(struct table, sections[i].field)
 #define RULE(i, field)	 offsetof(struct table, rules[i].field)
+#define KEY(i, field)	 offsetof(struct table, keys[i].field)
 
 #define NAME_TOO_LONG \
 	"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
@@ -180,7 +181,8 @@ struct change {
 
 static const struct change changes[] = {
 	{ "other magic", HEADER(magic), 1, "d", "not a policy table" },
-	{ "next version", HEADER(magic[7]), 1, "3", "of another version" },
+	{ "former version", HEADER(magic[7]), 1, "2", "of another version" },
+	{ "next version", HEADER(magic[7]), 1, "4", "of another version" },
 	{ "smaller size", HEADER(size), 1, "\x01", "size differs" },
 	{ "huge size", HEADER(size) + 3, 1, "\xff", "size differs" },
 	{ "fewer sections", HEADER(sections), 1, "\x01", "size differs" },
@@ -191,9 +193,12 @@ static const struct change changes[] = {
 	{ "fewer rules", HEADER(rules), 1, "\x02", "size differs" },
 	{ "most rules", HEADER(rules), 4, "\xff\xff\xff\xff",
 	  "size differs" },
+	{ "fewer key terms", HEADER(keys), 1, "\x02", "size differs" },
+	{ "most key terms", HEADER(keys), 4, "\xff\xff\xff\xff",
+	  "size differs" },
 	{ "reserved", HEADER(__reserved), 1, "\x01",
 	  "reserved bytes of the h" },
-	{ "reserved, end", HEADER(__reserved2[11]), 1, "\x01",
+	{ "reserved, end", HEADER(__reserved[11]), 1, "\x01",
 	  "reserved bytes of the h" },
 	{ "epoch 0", HEADER(epoch), 8, "\x00\x00\x00\x00\x00\x00\x00\x00",
 	  "epoch is 0" },
@@ -237,6 +242,40 @@ static const struct change changes[] = {
 	{ "rules not sorted", RULE(0, digest), 1, "\x09",
 	  "rules are not sorted" },
 	{ "rule twice", RULE(1, digest), 1, "\x00", "rules are not sorted" },
+	{ "gap before key terms", SECTION(0, first_key), 1, "\x01",
+	  "key terms are out of bounds" },
+	{ "key terms overlap", SECTION(1, first_key), 1, "\x01",
+	  "key terms are out of bounds" },
+	{ "key terms past the end", SECTION(1, count_keys), 1, "\x02",
+	  "key terms are out of bounds" },
+	{ "too many key terms", SECTION(0, count_keys), 1, "\x41",
+	  "too many key terms" },
+	{ "far too many", SECTION(0, count_keys), 4, "\xff\xff\xff\xff",
+	  "too many key terms" },
+	{ "key term of no section", SECTION(1, count_keys), 1, "\x00",
+	  "key terms outside every section" },
+	{ "prefix too long", KEY(0, path_len), 1, "\x71",
+	  "prefix is too long" },
+	{ "prefix cut", KEY(1, path_len), 1, "\x00", "not padded with zeros" },
+	{ "prefix not padded", KEY(2, path[111]), 1, "x",
+	  "not padded with zeros" },
+	{ "no kinds of keys", KEY(0, kinds), 1, "\x00",
+	  "term's kinds are empty or unknown" },
+	{ "unknown kind of keys", KEY(0, kinds), 1, "\x44",
+	  "term's kinds are empty or unknown" },
+	{ "no scope", KEY(1, scopes), 1, "\x00",
+	  "scopes are empty or unknown" },
+	{ "unknown scope", KEY(1, scopes), 1, "\x05",
+	  "scopes are empty or unknown" },
+	{ "no delivery", KEY(2, delivery), 1, "\x00",
+	  "delivery is empty or unknown" },
+	{ "unknown delivery", KEY(2, delivery), 1, "\x11",
+	  "delivery is empty or unknown" },
+	{ "reserved of a key term", KEY(2, __reserved[3]), 1, "\x01",
+	  "reserved bytes of a key term" },
+	{ "key terms not sorted", KEY(0, path), 1, "c",
+	  "key terms are not sorted" },
+	{ "prefix twice", KEY(1, path), 1, "a", "key terms are not sorted" },
 };
 
 TEST_F(upload, malformed_tables_rejected_with_the_reason)
@@ -354,7 +393,7 @@ TEST_F(upload, epoch_that_does_not_rise_rejected)
 	EXPECT_EQ(-ESTALE, load(genl, &self->table, sizeof(self->table)));
 	EXPECT_TRUE(policy_unchanged(self->control, &now));
 	/* What is wrong with the table comes first. */
-	self->table.header.__reserved = 1;
+	self->table.header.__reserved[0] = 1;
 	EXPECT_EQ(-EBADMSG, load(genl, &self->table, sizeof(self->table)));
 }
 
@@ -372,6 +411,7 @@ TEST_F(upload, large_table_becomes_the_policy)
 	header->size = htole32(size);
 	header->sections = htole32(DSTACK_TABLE_SECTIONS);
 	header->rules = 0;
+	header->keys = 0;
 	for (i = 0; i < DSTACK_TABLE_SECTIONS; i++)
 		snprintf(section[i].name, sizeof(section[i].name), "s%06zu", i);
 	EXPECT_EQ(0, load(&self->genl, header, size))

@@ -43,15 +43,37 @@ static void look_up(const void *table)
 	free(index);
 }
 
+/* Of an accepted table every key term allows what it says. */
+static void ask_keys(const void *table)
+{
+	const struct dstack_table_header *header = table;
+	const struct dstack_table_section *section =
+		dstack_table_sections(table);
+	const struct dstack_table_key *key = dstack_table_keys(table);
+	uint32_t i, j;
+
+	for (i = 0; i < le32_to_cpu(header->sections); i++, section++)
+		for (j = 0; j < le32_to_cpu(section->count_keys); j++, key++)
+			must(dstack_table_key_allows(table, section,
+						     key->kinds & -key->kinds,
+						     key->scopes & -key->scopes,
+						     key->delivery &
+						     -key->delivery,
+						     key->path,
+						     key->path_len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const char *why = NULL;
 	void *table = fuzz_copy(data, len);
 
-	if (!dstack_table_check(table, len, &why))
+	if (!dstack_table_check(table, len, &why)) {
 		look_up(table);
-	else
+		ask_keys(table);
+	} else {
 		must(why);
+	}
 	free(table);
 	return 0;
 }
