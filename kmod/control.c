@@ -30,6 +30,7 @@
 #include "revoke.h"
 #include "table.h"
 #include "trace/trace.h"
+#include "words.h"
 
 /* One change at a time.  Outside the measure lock. */
 static DEFINE_MUTEX(lock);

@@ -53,31 +53,6 @@ enum dstack_event_id {
 };
 
 /**
- * enum dstack_tamper - what somebody tried
- * @DSTACK_TAMPER_TRACE: to trace a process, or write to its memory
- * @DSTACK_TAMPER_MEMORY: to write to its own memory past its protection
- * @DSTACK_TAMPER_PROGRAM: to pass for another program
- * @DSTACK_TAMPER_KEXEC: to boot another kernel
- * @DSTACK_TAMPER_MODULE: to load kernel code that is in no file
- * @DSTACK_TAMPER_UNLOAD: to unload a module
- * @DSTACK_TAMPER_BPF: to run a BPF program that could answer for the hooks
- * @DSTACK_TAMPER_DISK: to reach a disk below the file systems that use it
- * @DSTACK_TAMPER_MOUNT: to mount a disk, which it may change from below
- */
-enum dstack_tamper {
-	DSTACK_TAMPER_TRACE,
-	DSTACK_TAMPER_MEMORY,
-	DSTACK_TAMPER_PROGRAM,
-	DSTACK_TAMPER_KEXEC,
-	DSTACK_TAMPER_MODULE,
-	DSTACK_TAMPER_UNLOAD,
-	DSTACK_TAMPER_BPF,
-	DSTACK_TAMPER_DISK,
-	DSTACK_TAMPER_MOUNT,
-	__DSTACK_TAMPER_MAX
-};
-
-/**
  * struct dstack_event - an event being written
  * @id: which of the kernel's events, __DSTACK_EVENT_MAX for a foreign name
  * @key: index of the next key to append
@@ -149,15 +124,5 @@ int dstack_event_digest(const void *name, size_t name_len, const void *payload,
 			size_t len, u8 out[DSTACK_REGISTER_SIZE]);
 int dstack_event_fold(u8 value[DSTACK_REGISTER_SIZE],
 		      const u8 digest[DSTACK_REGISTER_SIZE]);
-
-const char *dstack_state_name(u32 state);
-const char *dstack_kind_name(u32 kind);
-const char *dstack_reason_name(u32 reason);
-const char *dstack_storage_name(u32 storage);
-const char *dstack_alg_name(u32 alg);
-const char *dstack_mode_name(u32 mode);
-const char *dstack_action_name(u32 action);
-const char *dstack_backend_name(u32 backend);
-const char *dstack_tamper_name(u32 what);
 
 #endif /* _DSTACK_EVENT_H */

@@ -17,6 +17,7 @@
 #include "follow.h"
 #include "identity.h"
 #include "measure.h"
+#include "words.h"
 
 /**
  * struct turn - a container on its way to something else

@@ -14,8 +14,8 @@
 #include <linux/types.h>
 #include <uapi/linux/dstack.h>
 
-#include "event.h"
 #include "seen.h"
+#include "words.h"
 
 struct cgroup;
 struct task_struct;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What the pure rooms (event, table) need, in the kernel and outside
+ * What the pure rooms (event, table, words) need, in the kernel and outside
  *
  * Copyright The dstack for Linux authors
  *

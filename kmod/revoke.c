@@ -45,6 +45,7 @@
 #include "seen.h"
 #include "signal.h"
 #include "storage.h"
+#include "words.h"
 
 #define MAPPINGS	16	/* files that are taken out of a mm at a time */
 

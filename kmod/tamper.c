@@ -35,6 +35,7 @@
 #include "measure.h"
 #include "policy.h"
 #include "tamper.h"
+#include "words.h"
 
 /**
  * struct note - an attempt that is to become an event

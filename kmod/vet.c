@@ -38,6 +38,7 @@
 #include "storage.h"
 #include "trace/trace.h"
 #include "vet.h"
+#include "words.h"
 
 static atomic64_t allowed, denied;
 

@@ -5,7 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "dstackctl.h"
-#include "event.h"
+#include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>

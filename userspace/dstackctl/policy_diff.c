@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "event.h"
+#include "words.h"
 
 #define TEXT_MAX	128	/* all storage classes, or all kinds */
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "words.h"
 
 /* For lists, which need no section. */
 #define UNNAMED		"default"

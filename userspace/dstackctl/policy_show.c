@@ -5,7 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "policy.h"
-#include "event.h"
+#include "words.h"
 
 #include <inttypes.h>
 

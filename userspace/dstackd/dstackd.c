@@ -8,7 +8,7 @@
  * with the module; events wait there until the next one comes.
  */
 #include "dstackd.h"
-#include "event.h"
+#include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "event.h"
+#include "words.h"
 
 char *libdstack_to_hex(const void *data, size_t len, char *out)
 {

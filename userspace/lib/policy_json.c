@@ -21,6 +21,7 @@
 
 #include "event.h"
 #include "policy_fields.h"
+#include "words.h"
 
 static_assert(POLICY_PADDING == YYJSON_PADDING_SIZE, "for the reader");
 

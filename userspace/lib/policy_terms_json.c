@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "event.h"
 #include "policy_fields.h"
+#include "words.h"
 
 /* The one of @nr names that the field has; what a field does not say stays. */
 static int parse_choice(const struct reader *reader, const struct field *field,

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "event.h"
 #include "policy.h"
+#include "words.h"
 
 #define CHUNK	65536	/* more than the longest string that is put */
 

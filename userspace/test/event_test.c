@@ -16,6 +16,7 @@
 
 #include "event.h"
 #include "lib.h"
+#include "words.h"
 
 #define EXEC_PAYLOAD \
 	"v=1 id=web digest=sha256:00 reason=approved epoch=3 " \
