@@ -46,6 +46,11 @@ static const struct dstack_schema {
 		{ "id", "from", "to", "epoch" } },
 	[DSTACK_EVENT_FORMAT] = { "dstack.format",
 		{ "id", "verdict", "count", "path" } },
+	[DSTACK_EVENT_ROOT] = { "dstack.root",
+		{ "action", "app", "epoch", "key" } },
+	[DSTACK_EVENT_KEY] = { "dstack.key",
+		{ "id", "path", "purpose", "kind", "scope", "epoch",
+		  "delivery" } },
 };
 
 static const char hexdigits[] = "0123456789abcdef";

@@ -49,6 +49,8 @@ enum dstack_event_id {
 	DSTACK_EVENT_DEVICE,	/* a block device checks what it reads */
 	DSTACK_EVENT_MEMORY,	/* may a container have memory of its own */
 	DSTACK_EVENT_FORMAT,	/* a container opened binfmt_misc */
+	DSTACK_EVENT_ROOT,	/* a root key came, was retired or wiped */
+	DSTACK_EVENT_KEY,	/* a container got a key's bytes */
 	__DSTACK_EVENT_MAX
 };
 

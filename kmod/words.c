@@ -132,3 +132,49 @@ const char *dstack_tamper_name(u32 what)
 
 	return name_of(names, ARRAY_SIZE(names), what);
 }
+
+const char *dstack_key_kind_name(u32 kind)
+{
+	static const char * const names[] = {
+		[DSTACK_KEY_BYTES] = "bytes", [DSTACK_KEY_HMAC] = "hmac",
+		[DSTACK_KEY_AEAD] = "aead", [DSTACK_KEY_ED25519] = "ed25519",
+		[DSTACK_KEY_SECP256K1] = "secp256k1",
+		[DSTACK_KEY_P256] = "p256",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), kind);
+}
+
+const char *dstack_key_scope_name(u32 scope)
+{
+	static const char * const names[] = {
+		[DSTACK_SCOPE_CONTAINER] = "container",
+		[DSTACK_SCOPE_APP] = "app",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), scope);
+}
+
+const char *dstack_key_delivery_name(u32 delivery)
+{
+	static const char * const names[] = {
+		[DSTACK_DELIVER_HANDLE] = "handle",
+		[DSTACK_DELIVER_LOGON] = "logon",
+		[DSTACK_DELIVER_FSCRYPT] = "fscrypt",
+		[DSTACK_DELIVER_BYTES] = "bytes",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), delivery);
+}
+
+const char *dstack_seal_check_name(u32 check)
+{
+	static const char * const names[] = {
+		[DSTACK_SEAL_OK] = "ok", [DSTACK_SEAL_FORMAT] = "format",
+		[DSTACK_SEAL_APP] = "app", [DSTACK_SEAL_IMAGE] = "image",
+		[DSTACK_SEAL_NAME] = "name", [DSTACK_SEAL_EPOCH] = "epoch",
+		[DSTACK_SEAL_POLICY] = "policy", [DSTACK_SEAL_TAG] = "tag",
+	};
+
+	return name_of(names, ARRAY_SIZE(names), check);
+}

@@ -46,5 +46,9 @@ const char *dstack_mode_name(u32 mode);
 const char *dstack_action_name(u32 action);
 const char *dstack_backend_name(u32 backend);
 const char *dstack_tamper_name(u32 what);
+const char *dstack_key_kind_name(u32 kind);
+const char *dstack_key_scope_name(u32 scope);
+const char *dstack_key_delivery_name(u32 delivery);
+const char *dstack_seal_check_name(u32 check);
 
 #endif /* _DSTACK_WORDS_H */

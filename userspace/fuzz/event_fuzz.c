@@ -60,6 +60,8 @@ void fuzz_seeds(void)
 		"dstack.deny:v=1 id=c kind=map digest=none reason=storage count=8 epoch=1 storage=disk path=",
 		"dstack.user:v=1 id=host name=x data=",
 		"dstack.quota:v=1 id=c what=room count=1",
+		"dstack.root:v=1 action=load app=00 epoch=1 key=ff",
+		"dstack.key:v=1 id=c path=%00 purpose= kind=bytes scope=app epoch=1 delivery=bytes",
 		"system-ready:",
 	};
 	size_t i;

@@ -61,6 +61,10 @@ static const struct {
 	  "v=1 id=x from=x to=x epoch=x" },
 	{ DSTACK_EVENT_FORMAT, "dstack.format",
 	  "v=1 id=x verdict=x count=x path=x" },
+	{ DSTACK_EVENT_ROOT, "dstack.root",
+	  "v=1 action=x app=x epoch=x key=x" },
+	{ DSTACK_EVENT_KEY, "dstack.key",
+	  "v=1 id=x path=x purpose=x kind=x scope=x epoch=x delivery=x" },
 };
 
 static int decode(const char *name, const char *payload, size_t len,
@@ -303,6 +307,68 @@ static void largest_user_event_fits(void **state)
 	dstack_event_str(&ev, "name", name);
 	dstack_event_hex(&ev, "data", data, sizeof(data));
 	assert_int_equal(dstack_event_end(&ev), 0);
+}
+
+/* Path and purpose are any bytes, as many as the ABI takes. */
+static void largest_key_event_fits(void **state)
+{
+	char bytes[DSTACK_KEY_PATH_MAX];
+	struct dstack_event_fields fields;
+	struct dstack_event ev;
+
+	(void)state;
+	memset(bytes, 0xff, sizeof(bytes));
+	dstack_event_begin(&ev, DSTACK_EVENT_KEY);
+	dstack_event_text(&ev, "id", bytes, DSTACK_ID_SIZE - 1);
+	dstack_event_text(&ev, "path", bytes, DSTACK_KEY_PATH_MAX);
+	dstack_event_text(&ev, "purpose", bytes, DSTACK_KEY_PURPOSE_MAX);
+	dstack_event_str(&ev, "kind", dstack_key_kind_name(DSTACK_KEY_ED25519));
+	dstack_event_str(&ev, "scope",
+			 dstack_key_scope_name(DSTACK_SCOPE_CONTAINER));
+	dstack_event_u64(&ev, "epoch", UINT64_MAX);
+	dstack_event_str(&ev, "delivery",
+			 dstack_key_delivery_name(DSTACK_DELIVER_BYTES));
+	assert_int_equal(dstack_event_end(&ev), 0);
+	assert_int_equal(decode(ev.name, (char *)ev.payload, ev.len, &fields),
+			 0);
+}
+
+/* No path is another than the one that is called "none", or NUL. */
+static void key_without_a_path_has_its_own_spelling(void **state)
+{
+	static const struct {
+		const char *path, *shown;
+		size_t len;
+	} cases[] = {
+		{ "", "", 0 }, { "none", "none", 4 }, { "", "%00", 1 },
+		{ "a/ =%", "a/%20%3D%25", 5 },
+	};
+	char back[DSTACK_KEY_PATH_MAX + 1], want[128];
+	struct dstack_event_fields fields;
+	struct dstack_event ev;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		dstack_event_begin(&ev, DSTACK_EVENT_KEY);
+		dstack_event_str(&ev, "id", "web");
+		dstack_event_text(&ev, "path", cases[i].path, cases[i].len);
+		dstack_event_text(&ev, "purpose", NULL, 0);
+		dstack_event_str(&ev, "kind", "bytes");
+		dstack_event_str(&ev, "scope", "app");
+		dstack_event_u64(&ev, "epoch", 0);
+		dstack_event_str(&ev, "delivery", "bytes");
+		snprintf(want, sizeof(want), "v=1 id=web path=%s purpose= "
+			 "kind=bytes scope=app epoch=0 delivery=bytes",
+			 cases[i].shown);
+		assert_payload(&ev, want);
+		assert_int_equal(decode(ev.name, (char *)ev.payload, ev.len,
+					&fields), 0);
+		assert_int_equal(dstack_event_unescape(&fields.value[1], back,
+						       sizeof(back)),
+				 cases[i].len);
+		assert_memory_equal(back, cases[i].path, cases[i].len);
+	}
 }
 
 static void encoder_refuses_keys_out_of_order(void **state)
@@ -552,6 +618,23 @@ static void every_number_has_a_name(void **state)
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_CONTROL), "control");
 	assert_string_equal(dstack_kind_name(DSTACK_KIND_MEMORY), "memory");
 	assert_string_equal(dstack_kind_name(3), "unknown");
+	for (i = 0; i < __DSTACK_SEAL_MAX; i++)
+		assert_string_not_equal(dstack_seal_check_name(i), "unknown");
+	for (i = 0; i < 32; i++) {
+		bool kind = __DSTACK_KEY_KIND_ALL & 1U << i;
+		bool scope = __DSTACK_SCOPE_ALL & 1U << i;
+		bool delivery = __DSTACK_DELIVER_ALL & 1U << i;
+
+		assert_int_equal(strcmp(dstack_key_kind_name(1U << i),
+					"unknown") != 0, kind);
+		assert_int_equal(strcmp(dstack_key_scope_name(1U << i),
+					"unknown") != 0, scope);
+		assert_int_equal(strcmp(dstack_key_delivery_name(1U << i),
+					"unknown") != 0, delivery);
+	}
+	assert_string_equal(dstack_key_kind_name(0), "unknown");
+	assert_string_equal(dstack_key_scope_name(3), "unknown");
+	assert_string_equal(dstack_key_delivery_name(6), "unknown");
 	assert_string_equal(dstack_state_name(UINT32_MAX), "unknown");
 	assert_string_equal(dstack_reason_name(__DSTACK_REASON_MAX),
 			    "unknown");
@@ -569,6 +652,8 @@ int main(void)
 		cmocka_unit_test(worst_exec_event_fits),
 		cmocka_unit_test(ids_are_longer_than_names),
 		cmocka_unit_test(largest_user_event_fits),
+		cmocka_unit_test(largest_key_event_fits),
+		cmocka_unit_test(key_without_a_path_has_its_own_spelling),
 		cmocka_unit_test(encoder_refuses_keys_out_of_order),
 		cmocka_unit_test(event_that_outgrows_its_room_is_refused),
 		cmocka_unit_test(foreign_event_cannot_take_a_reserved_name),
