@@ -14,12 +14,9 @@
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/magic.h>
-#include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
-#include <linux/slab.h>
 #include <linux/string.h>
 #include <net/genetlink.h>
 #include <net/netlink.h>
@@ -35,38 +32,12 @@
 #include "measure.h"
 #include "netlink.h"
 #include "netlink_block.h"
+#include "netlink_policy.h"
 #include "policy.h"
 #include "quota.h"
 #include "vet.h"
 
-/**
- * struct upload - a policy table on its way in
- * @owner: port of the socket that sends it, 0 if none does
- * @table: room for all of it
- * @size: bytes of it
- * @used: bytes that have come
- * @document: SHA-256 of the document
- *
- * One at a time: another BEGIN, or the end of the socket, drops it.
- */
-static struct upload {
-	u32 owner;
-	u8 *table;
-	u32 size;
-	u32 used;
-	u8 document[DSTACK_DIGEST_SIZE];
-} upload;
-
-static DEFINE_MUTEX(upload_lock);
-
 static struct genl_family family;
-
-static void drop_upload(void)
-{
-	lockdep_assert_held(&upload_lock);
-	kvfree(upload.table);
-	memset(&upload, 0, sizeof(upload));
-}
 
 static int need(struct genl_info *info, enum dstack_attr attr)
 {
@@ -212,74 +183,6 @@ static int do_state(struct sk_buff *skb, struct genl_info *info)
 				   &why);
 	if (err && why)
 		NL_SET_ERR_MSG_FMT(info->extack, "%s", why);
-	return err;
-}
-
-static int do_policy_begin(struct sk_buff *skb, struct genl_info *info)
-{
-	u32 size;
-
-	if (need(info, DSTACK_A_POLICY_SIZE) ||
-	    need(info, DSTACK_A_POLICY_DOCUMENT))
-		return -EINVAL;
-	size = nla_get_u32(info->attrs[DSTACK_A_POLICY_SIZE]);
-	if (!size || size > DSTACK_TABLE_MAX) {
-		NL_SET_ERR_MSG(info->extack, "table size out of bounds");
-		return -EFBIG;
-	}
-	guard(mutex)(&upload_lock);
-	drop_upload();
-	upload.table = kvmalloc(size, GFP_KERNEL);
-	if (!upload.table)
-		return -ENOMEM;
-	upload.owner = info->snd_portid;
-	upload.size = size;
-	nla_memcpy(upload.document, info->attrs[DSTACK_A_POLICY_DOCUMENT],
-		   sizeof(upload.document));
-	return 0;
-}
-
-static int do_policy_data(struct sk_buff *skb, struct genl_info *info)
-{
-	const struct nlattr *chunk = info->attrs[DSTACK_A_POLICY_CHUNK];
-
-	if (need(info, DSTACK_A_POLICY_CHUNK))
-		return -EINVAL;
-	guard(mutex)(&upload_lock);
-	if (!upload.table || upload.owner != info->snd_portid) {
-		NL_SET_ERR_MSG(info->extack, "no upload was begun on this socket");
-		return -ENOENT;
-	}
-	if (nla_len(chunk) > upload.size - upload.used) {
-		NL_SET_ERR_MSG(info->extack, "more data than was announced");
-		return -EOVERFLOW;
-	}
-	memcpy(upload.table + upload.used, nla_data(chunk), nla_len(chunk));
-	upload.used += nla_len(chunk);
-	return 0;
-}
-
-static int do_policy_commit(struct sk_buff *skb, struct genl_info *info)
-{
-	const char *why = NULL;
-	int err;
-
-	guard(mutex)(&upload_lock);
-	if (!upload.table || upload.owner != info->snd_portid) {
-		NL_SET_ERR_MSG(info->extack, "no upload was begun on this socket");
-		return -ENOENT;
-	}
-	if (upload.used != upload.size) {
-		NL_SET_ERR_MSG(info->extack, "less data than was announced");
-		return -ENODATA;
-	}
-	err = dstack_control_policy(upload.table, upload.size,
-				    upload.document, &why);
-	if (!err)
-		upload.table = NULL;	/* it is the active policy now */
-	if (err && why)
-		NL_SET_ERR_MSG_FMT(info->extack, "%s", why);
-	drop_upload();
 	return err;
 }
 
@@ -617,11 +520,11 @@ static const struct genl_ops ops[] = {
 	{ .cmd = DSTACK_CMD_STATUS_GET, .doit = do_status },
 	{ .cmd = DSTACK_CMD_STATE_SET, .doit = do_state,
 	  .policy = state_policy, .maxattr = ARRAY_SIZE(state_policy) - 1 },
-	{ .cmd = DSTACK_CMD_POLICY_BEGIN, .doit = do_policy_begin,
+	{ .cmd = DSTACK_CMD_POLICY_BEGIN, .doit = dstack_netlink_policy_begin,
 	  .policy = begin_policy, .maxattr = ARRAY_SIZE(begin_policy) - 1 },
-	{ .cmd = DSTACK_CMD_POLICY_DATA, .doit = do_policy_data,
+	{ .cmd = DSTACK_CMD_POLICY_DATA, .doit = dstack_netlink_policy_data,
 	  .policy = data_policy, .maxattr = ARRAY_SIZE(data_policy) - 1 },
-	{ .cmd = DSTACK_CMD_POLICY_COMMIT, .doit = do_policy_commit },
+	{ .cmd = DSTACK_CMD_POLICY_COMMIT, .doit = dstack_netlink_policy_commit },
 	{ .cmd = DSTACK_CMD_CONTAINER_ADD, .doit = do_container_add,
 	  .policy = add_policy, .maxattr = ARRAY_SIZE(add_policy) - 1 },
 	{ .cmd = DSTACK_CMD_CONTAINER_REMOVE, .doit = do_container_remove,
@@ -657,11 +560,8 @@ static int socket_gone(struct notifier_block *nb, unsigned long event,
 
 	if (event != NETLINK_URELEASE || notify->protocol != NETLINK_GENERIC)
 		return NOTIFY_DONE;
-	mutex_lock(&upload_lock);
-	if (upload.table && upload.owner == notify->portid &&
-	    net_eq(notify->net, &init_net))
-		drop_upload();
-	mutex_unlock(&upload_lock);
+	if (net_eq(notify->net, &init_net))
+		dstack_netlink_policy_gone(notify->portid);
 	return NOTIFY_DONE;
 }
 
@@ -692,7 +592,5 @@ void dstack_netlink_exit(void)
 {
 	genl_unregister_family(&family);
 	netlink_unregister_notifier(&notifier);
-	mutex_lock(&upload_lock);
-	drop_upload();
-	mutex_unlock(&upload_lock);
+	dstack_netlink_policy_exit();
 }

@@ -159,7 +159,8 @@ only_device_touches_user_memory() {
 
 only_netlink_touches_messages() {
 	only 'sk_buff|\<genlmsg?_|\<nla_|<net/' kmod/netlink.c kmod/netlink.h \
-		kmod/netlink_block.c kmod/netlink_block.h
+		kmod/netlink_block.c kmod/netlink_block.h \
+		kmod/netlink_policy.c kmod/netlink_policy.h
 }
 
 only_kfuncs_touches_bpf() {
