@@ -17,6 +17,7 @@ static void usage(FILE *out)
 	      "       dstackctl policy show [--json] FILE\n"
 	      "       dstackctl policy diff [--json] OLD NEW\n"
 	      "       dstackctl policy prove FILE SECTION DIGEST\n"
+	      "       dstackctl policy prove FILE SECTION --keys PATH\n"
 	      "       dstackctl policy load FILE\n\n"
 	      "  scan   write a policy that allows what is in PATH; see "
 	      "'policy scan --help'\n"
@@ -29,8 +30,9 @@ static void usage(FILE *out)
 	      "the reverse; exit\n"
 	      "         with 0 if both say the same, 1 if not, 2 if that can't "
 	      "be told\n"
-	      "  prove  print that the rule for DIGEST is part of the policy "
-	      "with this root\n"
+	      "  prove  print that the rule for DIGEST, or the key term for "
+	      "PATH, is part of the\n"
+	      "         policy with this root\n"
 	      "  load   make a policy the kernel's active one\n\n"
 	      "FILE may be /dev/stdin.\n", out);
 }

@@ -106,6 +106,13 @@ static int copy_terms(const struct libdstack_section *section, void *arg)
 	return err;
 }
 
+static int copy_keys(const struct libdstack_key_term *term, void *arg)
+{
+	struct learner *learner = arg;
+
+	return libdstack_policy_set_keys(learner->policy, term);
+}
+
 static int copy_rule(const struct libdstack_rule *rule, void *arg)
 {
 	struct learner *learner = arg;
@@ -121,6 +128,9 @@ static int copy_section(const struct libdstack_section *section, void *arg)
 	bool seen = has_section(learner, learner->policy, section->name);
 	int err = copy_terms(section, learner);
 
+	if (!err)
+		err = libdstack_policy_each_keys(learner->base, section->name,
+						 copy_keys, learner);
 	if (err || (seen && learner->replace))
 		return err;
 	return libdstack_policy_each_rule(learner->base, section->name,

@@ -19,6 +19,15 @@ char *sha256_text(const uint8_t digest[DSTACK_DIGEST_SIZE],
 /* Takes @root over, NULL included.  Returns an exit status. */
 int write_json(const char *path, json_t *root);
 
+/* policy_keys.c */
+
+#define KEY_TERM_TEXT	128	/* all kinds, scopes and deliveries */
+
+/* "aead,hmac container handle"; returns @text. */
+char *key_term_text(const struct libdstack_key_term *term,
+		    char text[KEY_TERM_TEXT]);
+json_t *key_term_json(const struct libdstack_key_term *term);
+
 /* policy_show.c */
 int policy_show(const struct libdstack_policy *policy, bool json);
 

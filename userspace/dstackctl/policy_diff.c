@@ -23,7 +23,8 @@ struct side {
 	struct libdstack_policy *policy;
 	struct libdstack_section *sections;
 	struct libdstack_rule *rules;
-	size_t nr_sections, nr_rules;
+	struct libdstack_key_term *keys;
+	size_t nr_sections, nr_rules, nr_keys;
 };
 
 /* @changes: an array for JSON, or NULL to print each. */
@@ -45,6 +46,7 @@ static int take_section(const struct libdstack_section *section, void *arg)
 	side->sections = more;
 	more[side->nr_sections++] = *section;
 	side->nr_rules += section->rules;
+	side->nr_keys += section->keys;
 	return 0;
 }
 
@@ -53,6 +55,14 @@ static int take_rule(const struct libdstack_rule *rule, void *arg)
 	struct side *side = arg;
 
 	side->rules[side->nr_rules++] = *rule;
+	return 0;
+}
+
+static int take_key(const struct libdstack_key_term *term, void *arg)
+{
+	struct side *side = arg;
+
+	side->keys[side->nr_keys++] = *term;
 	return 0;
 }
 
@@ -66,22 +76,30 @@ static int read_side(const char *file, struct side *side)
 	if (err)
 		return err;
 	side->rules = calloc(side->nr_rules + 1, sizeof(*side->rules));
-	if (!side->rules)
+	side->keys = calloc(side->nr_keys + 1, sizeof(*side->keys));
+	if (!side->rules || !side->keys)
 		return -ENOMEM;
 	side->nr_rules = 0;
-	return libdstack_policy_each_rule(side->policy, NULL, take_rule, side);
+	side->nr_keys = 0;
+	return libdstack_policy_each_rule(side->policy, NULL, take_rule,
+					  side) ?:
+		libdstack_policy_each_keys(side->policy, NULL, take_key, side);
 }
 
 static void free_side(struct side *side)
 {
 	free(side->sections);
 	free(side->rules);
+	free(side->keys);
 	libdstack_policy_free(side->policy);
 }
 
-/* One difference: @from or @to is NULL where there is nothing. */
+/*
+ * One difference: @from or @to is NULL where there is nothing.  @prefix: of
+ * keys.
+ */
 struct change {
-	const char *section, *what, *digest, *path;
+	const char *section, *what, *digest, *path, *prefix;
 	const char *from, *to;
 };
 
@@ -91,6 +109,11 @@ static void print_change(const struct change *change)
 	if (change->section)
 		printf(" %s", change->section);
 	printf(" %s", change->digest ? change->digest : change->what);
+	if (change->prefix) {
+		fputs(" \"", stdout);
+		print_safe(stdout, change->prefix, strlen(change->prefix));
+		putchar('"');
+	}
 	if (change->from && *change->from)
 		printf(" %s", change->from);
 	if (change->from && change->to)
@@ -116,7 +139,8 @@ static void say(struct diff *diff, const struct change *change)
 					"what", change->what,
 					"section", change->section,
 					"digest", change->digest,
-					"path", change->path,
+					"path", change->prefix ?:
+					change->path,
 					"from", change->from,
 					"to", change->to));
 }
@@ -266,6 +290,41 @@ static void compare_all_rules(struct diff *diff)
 	}
 }
 
+/* @from, @to: NULL where there is no such term. */
+static void say_keys(struct diff *diff, const struct libdstack_key_term *from,
+		     const struct libdstack_key_term *to)
+{
+	char before[KEY_TERM_TEXT], after[KEY_TERM_TEXT];
+	struct change change = {
+		.section = from ? from->section : to->section, .what = "keys",
+		.prefix = from ? from->path : to->path,
+		.from = from ? key_term_text(from, before) : NULL,
+		.to = to ? key_term_text(to, after) : NULL,
+	};
+
+	if (!from || !to || strcmp(before, after) != 0)
+		say(diff, &change);
+}
+
+static void compare_all_keys(struct diff *diff)
+{
+	const struct libdstack_key_term *from = diff->old.keys;
+	const struct libdstack_key_term *to = diff->new.keys;
+	const struct libdstack_key_term *from_end = from + diff->old.nr_keys;
+	const struct libdstack_key_term *to_end = to + diff->new.nr_keys;
+
+	while (from < from_end || to < to_end) {
+		int order = from == from_end ? 1 : to == to_end ? -1 :
+			strcmp(from->section, to->section) ?:
+			strcmp(from->path, to->path);
+
+		say_keys(diff, order <= 0 ? from : NULL,
+			 order >= 0 ? to : NULL);
+		from += order <= 0;
+		to += order >= 0;
+	}
+}
+
 static void compare_heads(struct diff *diff)
 {
 	const struct libdstack_policy *from = diff->old.policy;
@@ -294,6 +353,7 @@ static int run_diff(struct diff *diff, const char *from, const char *to,
 	compare_heads(diff);
 	compare_sections(diff);
 	compare_all_rules(diff);
+	compare_all_keys(diff);
 	if (json && write_json("-", json_pack("{s:b, s:o}", "same",
 					      !diff->differ, "changes",
 					      diff->changes)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * dstackctl policy prove: a rule is part of the policy with this root
+ * dstackctl policy prove: what a policy with this root says
  *
  * Copyright The dstack for Linux authors
  */
@@ -30,46 +30,79 @@ static int print_proof(const struct libdstack_proof *proof,
 					 "path", path));
 }
 
-static int prove(const struct libdstack_policy *policy, const char *section,
-		 const char *text)
+static int prove_rule(const struct libdstack_policy *policy,
+		      const char *section, const char *text,
+		      struct libdstack_proof *proof)
 {
-	struct libdstack_proof proof;
 	struct dstack_digest digest;
-	uint8_t root[DSTACK_DIGEST_SIZE];
 	int err;
 
 	if (!libdstack_digest_from_text(text, &digest)) {
 		error_msg("'%s' is no digest: want 'sha256:' or 'fsverity-sha256:' and 64 hex digits",
 			  text);
-		return usage_hint("policy");
+		return -EINVAL;
 	}
-	err = libdstack_policy_prove(policy, section, &digest, &proof) ?:
-		libdstack_policy_root(policy, root) ?:
+	err = libdstack_policy_prove(policy, section, &digest, proof);
+	if (err == -ENOENT)
+		error_msg("section '%s' has no rule for %s", section, text);
+	return err;
+}
+
+static int prove_keys(const struct libdstack_policy *policy,
+		      const char *section, const char *path,
+		      struct libdstack_proof *proof)
+{
+	int err = libdstack_policy_prove_keys(policy, section, path, proof);
+
+	if (err == -ENOENT)
+		error_msg("section '%s' has no key term for \"%s\"", section,
+			  path);
+	return err;
+}
+
+static int prove(const struct libdstack_policy *policy, const char *section,
+		 const char *text, bool keys)
+{
+	struct libdstack_proof proof;
+	uint8_t root[DSTACK_DIGEST_SIZE];
+	int err;
+
+	err = keys ? prove_keys(policy, section, text, &proof) :
+		prove_rule(policy, section, text, &proof);
+	if (err == -EINVAL)
+		return usage_hint("policy");
+	if (err == -ENOENT)
+		return EXIT_FAILURE;
+	err = err ?: libdstack_policy_root(policy, root) ?:
 		libdstack_proof_check(&proof, root);
 	if (!err)
 		return print_proof(&proof, root);
-	if (err == -ENOENT)
-		error_msg("section '%s' has no rule for %s", section, text);
-	else
-		error_msg_errno(err, "can't prove it");
+	error_msg_errno(err, "can't prove it");
 	return EXIT_FAILURE;
 }
 
 int policy_prove(int argc, char **argv)
 {
-	static const struct option options[] = { { NULL, 0, NULL, 0 } };
+	static const struct option options[] = {
+		{ "keys", no_argument, NULL, 'k' },
+		{ NULL, 0, NULL, 0 }
+	};
 	struct libdstack_policy *policy;
-	int status;
+	bool keys = false;
+	int c, status;
 
-	if (getopt_long(argc, argv, "", options, NULL) != -1)
-		return usage_hint("policy");
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'k')
+			return usage_hint("policy");
+		keys = true;
+	}
 	if (argc - optind != 3) {
-		error_msg("policy prove needs a file, a section and a digest");
+		error_msg("policy prove needs a file, a section and a digest or a path of keys");
 		return usage_hint("policy");
 	}
 	if (libdstack_policy_read(argv[optind], &policy))
 		return EXIT_FAILURE;
-	status = prove(policy, argv[optind + 1], argv[optind + 2]);
+	status = prove(policy, argv[optind + 1], argv[optind + 2], keys);
 	libdstack_policy_free(policy);
 	return status;
 }

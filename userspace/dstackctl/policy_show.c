@@ -5,9 +5,11 @@
  * Copyright The dstack for Linux authors
  */
 #include "policy.h"
-#include "words.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include "words.h"
 
 static json_t *classes_json(uint32_t classes)
 {
@@ -35,18 +37,34 @@ static json_t *use_json(const uint32_t classes[LIBDSTACK_KINDS])
 	return use;
 }
 
+static int append_key(const struct libdstack_key_term *term, void *arg)
+{
+	return json_array_append_new(arg, key_term_json(term));
+}
+
+/* @sections: an array for JSON, or NULL to print each. */
+struct show {
+	const struct libdstack_policy *policy;
+	json_t *sections;
+};
+
 static int append_section(const struct libdstack_section *section, void *arg)
 {
-	json_t *shown = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I}",
+	const struct show *show = arg;
+	json_t *keys = json_array();
+	json_t *shown = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:I}",
 				  "name", section->name, "measure",
 				  dstack_mode_name(section->measure), "memory",
 				  section->memory ? "allow" : "deny", "revoked",
 				  dstack_action_name(section->revoked),
 				  "storage", use_json(section->accept),
-				  "trust", use_json(section->trust), "files",
-				  (json_int_t)section->rules);
+				  "trust", use_json(section->trust), "keys",
+				  keys, "files", (json_int_t)section->rules);
 
-	return json_array_append_new(arg, shown);
+	if (json_array_append_new(show->sections, shown))
+		return -1;
+	return libdstack_policy_each_keys(show->policy, section->name,
+					  append_key, keys);
 }
 
 /* "  storage  exec: disk memory". */
@@ -66,16 +84,30 @@ static void print_use(const char *what, const uint32_t classes[LIBDSTACK_KINDS],
 	}
 }
 
+/* "  keys "db/": aead container handle". */
+static int print_key(const struct libdstack_key_term *term, void *arg)
+{
+	char text[KEY_TERM_TEXT];
+
+	(void)arg;
+	fputs("  keys \"", stdout);
+	print_safe(stdout, term->path, strlen(term->path));
+	printf("\": %s\n", key_term_text(term, text));
+	return 0;
+}
+
 static int print_section(const struct libdstack_section *section, void *arg)
 {
-	(void)arg;
+	const struct show *show = arg;
+
 	printf("%-32s %-8s %-7s %-8s %zu\n", section->name,
 	       dstack_mode_name(section->measure),
 	       section->memory ? "allow" : "deny",
 	       dstack_action_name(section->revoked), section->rules);
 	print_use("storage", section->accept, __DSTACK_STORAGE_ACCEPTABLE);
 	print_use("trust", section->trust, 0);
-	return 0;
+	return libdstack_policy_each_keys(show->policy, section->name,
+					  print_key, NULL);
 }
 
 int policy_show(const struct libdstack_policy *policy, bool json)
@@ -87,14 +119,14 @@ int policy_show(const struct libdstack_policy *policy, bool json)
 	uint8_t root[DSTACK_DIGEST_SIZE];
 	uint64_t epoch = libdstack_policy_epoch(policy);
 	char app_id[2 * DSTACK_APP_ID_SIZE + 1];
-	json_t *sections = json_array();
+	struct show show = { .policy = policy, .sections = json_array() };
 
 	if (libdstack_policy_digest(policy, document) ||
 	    libdstack_policy_table_digest(policy, table) ||
 	    libdstack_policy_root(policy, root) ||
-	    libdstack_policy_each_section(policy, append_section, sections)) {
+	    libdstack_policy_each_section(policy, append_section, &show)) {
 		error_msg("can't show the policy");
-		json_decref(sections);
+		json_decref(show.sections);
 		return EXIT_FAILURE;
 	}
 	sha256_text(document, document_text);
@@ -109,13 +141,14 @@ int policy_show(const struct libdstack_policy *policy, bool json)
 						 "document", document_text,
 						 "table", table_text,
 						 "root", root_text,
-						 "sections", sections));
-	json_decref(sections);
+						 "sections",
+						 show.sections));
+	json_decref(show.sections);
 	printf("epoch     %" PRIu64 "\napp id    %s\n", epoch, app_id);
 	printf("document  %s\ntable     %s\nroot      %s\n\n", document_text,
 	       table_text, root_text);
 	printf("%-32s %-8s %-7s %-8s %s\n", "section", "measure", "memory",
 	       "revoked", "files");
-	libdstack_policy_each_section(policy, print_section, NULL);
+	libdstack_policy_each_section(policy, print_section, &show);
 	return EXIT_SUCCESS;
 }

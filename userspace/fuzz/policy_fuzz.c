@@ -69,4 +69,9 @@ void fuzz_seeds(void)
 		       "\"revoked\":\"kill\","
 		       "\"storage\":{\"exec\":[\"disk\",\"fs-verity\"]},"
 		       "\"trust\":{\"map\":[\"dm-verity\"]}}}}");
+	fuzz_seed_text(HEAD "\"web\":{\"allow\":[],\"keys\":["
+		       "{\"path\":\"db/\",\"kinds\":[\"hmac\",\"aead\"],"
+		       "\"delivery\":[\"handle\"]},{\"path\":\"\","
+		       "\"kinds\":[\"bytes\"],\"delivery\":[\"bytes\"],"
+		       "\"scope\":[\"app\",\"container\"]}]}}}");
 }

@@ -101,9 +101,15 @@ static void seed(const char *containers)
 	"{\"digest\":\"sha256:" digit ZEROS "0" ZEROS "\"," \
 	"\"kinds\":[\"" kind "\"]}"
 
+#define KEYS(path, kind, delivery) \
+	"{\"path\":\"" path "\",\"kinds\":[\"" kind "\"]," \
+	"\"delivery\":[\"" delivery "\"]}"
+
 void fuzz_seeds(void)
 {
 	seed("\"a\":{\"allow\":[]}");
 	seed("\"a\":{\"allow\":[" RULE("0", "exec") "," RULE("9", "map") "]},"
-	     "\"b\":{\"allow\":[" RULE("f", "script") "]}");
+	     "\"b\":{\"allow\":[" RULE("f", "script") "],\"keys\":["
+	     KEYS("db/", "aead", "handle") "," KEYS("", "bytes", "logon")
+	     "]}");
 }

@@ -248,17 +248,29 @@ struct libdstack_section {
 	/* For each kind: bits 1 << enum dstack_storage. */
 	uint32_t accept[LIBDSTACK_KINDS];
 	uint32_t trust[LIBDSTACK_KINDS];	/* without a rule */
-	size_t rules;
+	size_t rules, keys;
+};
+
+/* Keys that containers of a section may ask for. */
+struct libdstack_key_term {
+	const char *section;
+	const char *path;		/* what their paths begin with */
+	uint32_t kinds;			/* mask of enum dstack_key_kind */
+	uint32_t scopes;		/* of enum dstack_key_scope */
+	uint32_t delivery;		/* of enum dstack_key_delivery */
 };
 
 /* Return other than 0 to stop; that is what the caller then gets. */
 typedef int (*libdstack_rule_fn)(const struct libdstack_rule *rule, void *arg);
 typedef int (*libdstack_section_fn)(const struct libdstack_section *section,
 				    void *arg);
+typedef int (*libdstack_key_term_fn)(const struct libdstack_key_term *term,
+				     void *arg);
 
 /*
  * -EBADMSG: not a policy, and the message says where and how to mend it;
- * -E2BIG: more rules or sections than a table holds; -EFBIG: too long a text.
+ * -E2BIG: more rules, sections or key terms than a table holds; -EFBIG: too
+ * long a text.
  */
 int libdstack_policy_read(const char *path, struct libdstack_policy **policy);
 int libdstack_policy_parse(const char *text, size_t len,
@@ -286,6 +298,9 @@ int libdstack_policy_set_revoked(struct libdstack_policy *policy,
 int libdstack_policy_set_storage(struct libdstack_policy *policy,
 				 const char *section, enum dstack_kind kind,
 				 uint32_t accept, uint32_t trust);
+/* In the place of a term that the section has for the same path. */
+int libdstack_policy_set_keys(struct libdstack_policy *policy,
+			      const struct libdstack_key_term *term);
 /*
  * Adds the section too if need be.  A digest that the section has gets the
  * new kinds as well, and of two paths the one that sorts first is kept, so
@@ -296,11 +311,17 @@ int libdstack_policy_add(struct libdstack_policy *policy, const char *section,
 			 const char *path);
 uint64_t libdstack_policy_epoch(const struct libdstack_policy *policy);
 const uint8_t *libdstack_policy_app_id(const struct libdstack_policy *policy);
-/* Sections by name; the rules of one section (NULL: of all) by digest. */
+/*
+ * Sections by name; the rules of one section (NULL: of all) by digest, its key
+ * terms by path.
+ */
 int libdstack_policy_each_section(const struct libdstack_policy *policy,
 				  libdstack_section_fn fn, void *arg);
 int libdstack_policy_each_rule(const struct libdstack_policy *policy,
 			       const char *section, libdstack_rule_fn fn,
+			       void *arg);
+int libdstack_policy_each_keys(const struct libdstack_policy *policy,
+			       const char *section, libdstack_key_term_fn fn,
 			       void *arg);
 /*
  * Canonical JSON (RFC 8785) for free(), and its SHA-256.  A policy that was
@@ -318,10 +339,10 @@ int libdstack_policy_table_digest(const struct libdstack_policy *policy,
 
 /*
  * The Merkle root of what a policy says, whatever its order and paths, and a
- * proof that a rule is part of it (policy.rst has the tree).
+ * proof that a rule or a key term is part of it (policy.rst has the tree).
  */
 
-#define LIBDSTACK_LEAF_MAX	128
+#define LIBDSTACK_LEAF_MAX	192
 #define LIBDSTACK_PROOF_MAX	64
 
 struct libdstack_proof {
@@ -338,6 +359,10 @@ int libdstack_policy_prove(const struct libdstack_policy *policy,
 			   const char *section,
 			   const struct dstack_digest *digest,
 			   struct libdstack_proof *proof);
+/* -ENOENT: the section has no key term with this very path. */
+int libdstack_policy_prove_keys(const struct libdstack_policy *policy,
+				const char *section, const char *path,
+				struct libdstack_proof *proof);
 /* 0 if the leaf is at its index in the tree of this root; or -EBADMSG. */
 int libdstack_proof_check(const struct libdstack_proof *proof,
 			  const uint8_t root[DSTACK_DIGEST_SIZE]);

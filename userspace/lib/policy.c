@@ -53,6 +53,7 @@ static void free_section(struct policy_section *section)
 	for (i = 0; i < section->nr_rules; i++)
 		free(section->rules[i].path);
 	free(section->rules);
+	free(section->keys);
 	free(section);
 }
 
@@ -129,7 +130,8 @@ size_t policy_table_size(const struct libdstack_policy *policy)
 {
 	return sizeof(struct dstack_table_header) +
 		policy->nr_sections * sizeof(struct dstack_table_section) +
-		policy->nr_rules * sizeof(struct dstack_table_rule);
+		policy->nr_rules * sizeof(struct dstack_table_rule) +
+		policy->nr_keys * sizeof(struct dstack_table_key);
 }
 
 /* The first section that does not sort before @name. */
@@ -268,6 +270,12 @@ static bool has_room(const struct libdstack_policy *policy, size_t more)
 	return policy_table_size(policy) + more <= DSTACK_TABLE_MAX;
 }
 
+int policy_make_room(const struct libdstack_policy *policy, const char *what,
+		     size_t more)
+{
+	return has_room(policy, more) ? 0 : no_room(what);
+}
+
 int policy_add_section(struct libdstack_policy *policy, const char *name,
 		       struct policy_section **section)
 {
@@ -401,6 +409,7 @@ int libdstack_policy_each_section(const struct libdstack_policy *policy,
 			.memory = section->memory,
 			.revoked = section->revoked,
 			.rules = section->nr_rules,
+			.keys = section->nr_keys,
 		};
 
 		for (k = 0; k < POLICY_KINDS; k++) {

@@ -14,6 +14,7 @@
 #define POLICY_VERSION	1
 #define POLICY_KINDS	DSTACK_TABLE_KINDS
 #define POLICY_CLASSES	6	/* bits of __DSTACK_STORAGE_ACCEPTABLE */
+#define POLICY_WORDS	6	/* most bits of a mask of a key term */
 
 /* What a table holds, all of it in one section. */
 #define POLICY_RULES_MAX \
@@ -50,6 +51,20 @@ struct policy_use {
 	struct policy_classes kinds[POLICY_KINDS];
 };
 
+/* Bits, and their order in the document, the rest zeros. */
+struct policy_mask {
+	uint8_t bits;
+	uint8_t written[POLICY_WORDS];
+};
+
+/* @place: in its array of the document.  @path: what a key's begins with. */
+struct policy_key {
+	char path[DSTACK_TABLE_KEY_PREFIX + 1];
+	uint8_t place;
+	bool says_scope;
+	struct policy_mask kinds, scopes, delivery;
+};
+
 /*
  * Of @rules the first @nr_sorted are sorted by digest, and each is there once.
  * Those behind them were added since.
@@ -60,7 +75,10 @@ struct policy_section {
 	uint32_t memory;	/* 1: that is no file's is allowed */
 	uint32_t revoked;	/* enum dstack_action */
 	bool says_measure, says_memory, says_revoked;	/* the document does */
+	bool says_keys;
 	struct policy_use accept, trust;
+	size_t nr_keys;
+	struct policy_key *keys;	/* by path */
 	size_t nr_rules, nr_sorted, cap;
 	struct policy_rule *rules;
 };
@@ -74,7 +92,7 @@ struct libdstack_policy {
 	uint64_t epoch;
 	bool as_read;
 	size_t nr_sections;
-	size_t nr_rules;	/* of all sections */
+	size_t nr_rules, nr_keys;	/* of all sections */
 	struct policy_section *sections[DSTACK_TABLE_SECTIONS];	/* by name */
 };
 
@@ -89,6 +107,9 @@ size_t policy_table_size(const struct libdstack_policy *policy);
 /* NULL: there is none. */
 struct policy_section *policy_find(const struct libdstack_policy *policy,
 				   const char *name);
+/* -E2BIG: the table has not @more bytes for one more @what, after a message. */
+int policy_make_room(const struct libdstack_policy *policy, const char *what,
+		     size_t more);
 /* -E2BIG: no room in the table, after a message; -EINVAL: not a name. */
 int policy_add_section(struct libdstack_policy *policy, const char *name,
 		       struct policy_section **section);
@@ -106,6 +127,15 @@ extern const uint8_t policy_kinds_by_name[POLICY_KINDS];
 const char *policy_memory_name(uint32_t memory);
 /* What holds unless the section says otherwise. */
 void policy_terms_init(struct policy_section *section);
+
+/* policy_keys.c */
+
+/* Can a key term have this prefix? */
+bool policy_prefix_ok(const char *path);
+/* -EEXIST: the section has this prefix; -E2BIG: after a message. */
+int policy_add_key(struct libdstack_policy *policy,
+		   struct policy_section *section,
+		   const struct policy_key *key);
 
 /* policy_json.c */
 

@@ -43,12 +43,29 @@ static void compile_terms(const struct policy_section *section,
 	}
 }
 
+static void compile_keys(const struct policy_section *section,
+			 struct dstack_table_key *to)
+{
+	const struct policy_key *key = section->keys;
+	size_t i;
+
+	for (i = 0; i < section->nr_keys; i++, key++, to++) {
+		to->path_len = strlen(key->path);
+		memcpy(to->path, key->path, to->path_len);
+		to->kinds = key->kinds.bits;
+		to->scopes = key->scopes.bits;
+		to->delivery = key->delivery.bits;
+	}
+}
+
 static void compile_sections(const struct libdstack_policy *policy,
 			     struct dstack_table_section *to)
 {
 	struct dstack_table_rule *rules =
 		(struct dstack_table_rule *)(to + policy->nr_sections);
-	size_t i, next = 0;
+	struct dstack_table_key *keys =
+		(struct dstack_table_key *)(rules + policy->nr_rules);
+	size_t i, next = 0, next_key = 0;
 
 	for (i = 0; i < policy->nr_sections; i++, to++) {
 		const struct policy_section *section = policy->sections[i];
@@ -59,6 +76,10 @@ static void compile_sections(const struct libdstack_policy *policy,
 		compile_terms(section, to);
 		compile_rules(section, rules + next);
 		next += section->nr_rules;
+		to->first_key = cpu_to_le32(next_key);
+		to->count_keys = cpu_to_le32(section->nr_keys);
+		compile_keys(section, keys + next_key);
+		next_key += section->nr_keys;
 	}
 }
 
@@ -78,6 +99,7 @@ int libdstack_policy_compile(const struct libdstack_policy *policy,
 	header->size = cpu_to_le32(*size);
 	header->sections = cpu_to_le32(policy->nr_sections);
 	header->rules = cpu_to_le32(policy->nr_rules);
+	header->keys = cpu_to_le32(policy->nr_keys);
 	header->epoch = cpu_to_le64(policy->epoch);
 	memcpy(header->app_id, policy->app_id, sizeof(header->app_id));
 	compile_sections(policy, (struct dstack_table_section *)(header + 1));

@@ -11,19 +11,20 @@
 
 #include "policy_fields.h"
 
-#define WHERE_MAX	160	/* containers.<section>.allow[<i>].<field> */
+#define WHERE_MAX	160	/* containers.<section>.<array>[<i>].<field> */
 
 static void name_place(const struct reader *reader, const char *field,
 		       char where[WHERE_MAX])
 {
 	const char *section = reader->section ?: "";
 	const char *object = reader->object ?: "";
-	char rule[32] = "";
+	char entry[32] = "";
 
-	if (reader->rule != NO_RULE)
-		snprintf(rule, sizeof(rule), ".allow[%zu]", reader->rule);
+	if (reader->entry != NO_ENTRY)
+		snprintf(entry, sizeof(entry), ".%s[%zu]", reader->array,
+			 reader->entry);
 	snprintf(where, WHERE_MAX, "%s%s%s%s%s%s%s%s",
-		 *section ? "containers." : "", section, rule,
+		 *section ? "containers." : "", section, entry,
 		 *object ? "." : "", object,
 		 *section && *field ? "." : "", field,
 		 *section || *field ? ": " : "");

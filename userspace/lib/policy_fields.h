@@ -12,7 +12,7 @@
 #include "policy.h"
 
 #define NAME_SHOWN	64	/* bytes of a name in a message */
-#define NO_RULE		SIZE_MAX
+#define NO_ENTRY	SIZE_MAX
 
 /* One that an object may have; must, unless it is @optional. */
 struct field {
@@ -36,7 +36,8 @@ struct reader {
 	char *copy;
 	struct libdstack_policy *policy;
 	const char *section;	/* NULL: outside of all */
-	size_t rule;		/* or NO_RULE */
+	size_t entry;		/* of @array, or NO_ENTRY */
+	const char *array;	/* a field of the section */
 	const char *object;	/* a field of the section; NULL: in none */
 	const char *at;
 };
@@ -57,10 +58,19 @@ int policy_take_fields(struct reader *reader, yyjson_val *object,
 
 /* policy_terms_json.c */
 
-enum { TERM_MEASURE, TERM_MEMORY, TERM_REVOKED, TERM_STORAGE, TERM_TRUST };
+enum {
+	TERM_MEASURE, TERM_MEMORY, TERM_REVOKED, TERM_STORAGE, TERM_TRUST,
+	TERM_KEYS
+};
 
 /* What a section says besides what it allows; @fields: one for each TERM_*. */
 int policy_parse_terms(struct reader *reader, const struct field *fields,
 		       struct policy_section *section);
+
+/* policy_keys_json.c */
+
+/* The field may be left out. */
+int policy_parse_keys(struct reader *reader, const struct field *field,
+		      struct policy_section *section);
 
 #endif /* DSTACK_LIB_POLICY_FIELDS_H */

@@ -98,7 +98,7 @@ static int parse_rule(struct reader *reader, struct policy_section *section,
 		{ FIELD("digest") }, { FIELD("kinds") },
 		{ FIELD("path"), .optional = true }, { 0 }
 	};
-	struct policy_rule rule = { .place = reader->rule };
+	struct policy_rule rule = { .place = reader->entry };
 	int err;
 
 	err = policy_take_fields(reader, value, fields) ?:
@@ -116,7 +116,7 @@ static int refuse_twice(struct reader *reader, yyjson_val *allow, size_t place)
 {
 	struct field field = { FIELD("digest") };
 
-	reader->rule = place;
+	reader->entry = place;
 	field.value = yyjson_obj_get(yyjson_arr_get(allow, place), field.name);
 	field.at = yyjson_get_str(field.value);
 	return policy_refuse(reader, &field, "an entry above has the same digest; unite both in one entry with the kinds of both");
@@ -136,18 +136,19 @@ static int parse_allow(struct reader *reader, const struct field *field,
 			     yyjson_arr_size(field->value));
 	if (err)
 		return err;
+	reader->array = field->name;
 	yyjson_arr_foreach(field->value, i, nr, value) {
-		reader->rule = i;
+		reader->entry = i;
 		err = parse_rule(reader, section, value);
 		if (err)
 			return err;
 	}
-	reader->rule = NO_RULE;
+	reader->entry = NO_ENTRY;
 	twice = policy_sort(section);
 	return twice ? refuse_twice(reader, field->value, twice->place) : 0;
 }
 
-enum { ALLOW = TERM_TRUST + 1 };
+enum { ALLOW = TERM_KEYS + 1 };
 
 static int parse_section(struct reader *reader, yyjson_val *name,
 			 yyjson_val *value)
@@ -158,6 +159,7 @@ static int parse_section(struct reader *reader, yyjson_val *name,
 		[TERM_REVOKED] = { FIELD("revoked"), .optional = true },
 		[TERM_STORAGE] = { FIELD("storage"), .optional = true },
 		[TERM_TRUST] = { FIELD("trust"), .optional = true },
+		[TERM_KEYS] = { FIELD("keys"), .optional = true },
 		[ALLOW] = { FIELD("allow") }, { 0 }
 	};
 	struct field all = {
@@ -240,7 +242,7 @@ int policy_from_json(const char *text, char *copy, size_t len,
 		     struct libdstack_policy **policy)
 {
 	struct reader reader = {
-		.text = text, .copy = copy, .len = len, .rule = NO_RULE
+		.text = text, .copy = copy, .len = len, .entry = NO_ENTRY
 	};
 	yyjson_read_err error;
 	size_t line, column;

@@ -12,7 +12,10 @@
 
 #include "policy.h"
 
-/* At most so many commas and opening brackets have a rule and a section. */
+/*
+ * At most so many commas and opening brackets have a rule and a section.  A key
+ * term has no more than the three rules that its room is worth.
+ */
 #define VALUES_MAX	(8 * POLICY_RULES_MAX + 64 * DSTACK_TABLE_SECTIONS)
 #define BLOCK		64
 

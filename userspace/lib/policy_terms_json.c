@@ -126,5 +126,6 @@ int policy_parse_terms(struct reader *reader, const struct field *fields,
 		parse_use(reader, &fields[TERM_STORAGE], NULL,
 			  &section->accept) ?:
 		parse_use(reader, &fields[TERM_TRUST], &section->accept,
-			  &section->trust);
+			  &section->trust) ?:
+		policy_parse_keys(reader, &fields[TERM_KEYS], section);
 }

@@ -26,8 +26,10 @@ enum { AS_LEAF, AS_NODE, AS_ROOT };
 static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + DSTACK_DIGEST_SIZE + 2 <=
 	      LIBDSTACK_LEAF_MAX, "a leaf of a rule");
 static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + 4 + 4 + 1 +
-	      2 * DSTACK_TABLE_KINDS * 2 <= LIBDSTACK_LEAF_MAX,
+	      2 * DSTACK_TABLE_KINDS * 2 + 4 <= LIBDSTACK_LEAF_MAX,
 	      "a leaf of a section");
+static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + 1 + DSTACK_TABLE_KEY_PREFIX +
+	      3 <= LIBDSTACK_LEAF_MAX, "a leaf of a key term");
 
 static int hash(uint8_t as, const void *data, size_t len, uint8_t out[HASH])
 {
@@ -98,6 +100,7 @@ static void leaf_of_section(struct leaf *leaf,
 	put(leaf, &section->revoked, sizeof(section->revoked));
 	put(leaf, section->accept, sizeof(section->accept));
 	put(leaf, section->trust, sizeof(section->trust));
+	put(leaf, &section->count_keys, sizeof(section->count_keys));
 }
 
 static void leaf_of_rule(struct leaf *leaf,
@@ -110,61 +113,77 @@ static void leaf_of_rule(struct leaf *leaf,
 	put(leaf, &rule->kinds, sizeof(rule->kinds));
 }
 
+static void leaf_of_key(struct leaf *leaf,
+			const struct dstack_table_section *section,
+			const struct dstack_table_key *key)
+{
+	begin(leaf, 'K', section->name);
+	put(leaf, &key->path_len, sizeof(key->path_len));
+	put(leaf, key->path, key->path_len);
+	put(leaf, &key->kinds, sizeof(key->kinds));
+	put(leaf, &key->scopes, sizeof(key->scopes));
+	put(leaf, &key->delivery, sizeof(key->delivery));
+}
+
 /* For each leaf in turn; returns other than 0 to stop. */
-typedef int (*leaf_fn)(const struct leaf *leaf,
-		       const struct dstack_table_section *section,
-		       const struct dstack_table_rule *rule, void *arg);
+typedef int (*leaf_fn)(const struct leaf *leaf, void *arg);
+
+static int each_leaf_of(const void *table,
+			const struct dstack_table_section *section, leaf_fn fn,
+			void *arg)
+{
+	const struct dstack_table_rule *rule = dstack_table_rules(table) +
+		le32_to_cpu(section->first);
+	const struct dstack_table_key *key = dstack_table_keys(table) +
+		le32_to_cpu(section->first_key);
+	struct leaf leaf;
+	uint32_t i;
+	int err;
+
+	leaf_of_section(&leaf, section);
+	err = fn(&leaf, arg);
+	for (i = 0; !err && i < le32_to_cpu(section->count); i++) {
+		leaf_of_rule(&leaf, section, rule++);
+		err = fn(&leaf, arg);
+	}
+	for (i = 0; !err && i < le32_to_cpu(section->count_keys); i++) {
+		leaf_of_key(&leaf, section, key++);
+		err = fn(&leaf, arg);
+	}
+	return err;
+}
 
 static int each_leaf(const void *table, leaf_fn fn, void *arg)
 {
 	const struct dstack_table_header *header = table;
 	const struct dstack_table_section *section =
 		dstack_table_sections(table);
-	const struct dstack_table_rule *rule = dstack_table_rules(table);
-	uint32_t i, k;
 	struct leaf leaf;
+	uint32_t i;
 	int err;
 
 	leaf_of_head(&leaf, header);
-	err = fn(&leaf, NULL, NULL, arg);
-	for (i = 0; !err && i < le32_to_cpu(header->sections); i++, section++) {
-		leaf_of_section(&leaf, section);
-		err = fn(&leaf, section, NULL, arg);
-		for (k = 0; !err && k < le32_to_cpu(section->count); k++) {
-			leaf_of_rule(&leaf, section, rule);
-			err = fn(&leaf, section, rule++, arg);
-		}
-	}
+	err = fn(&leaf, arg);
+	for (i = 0; !err && i < le32_to_cpu(header->sections); i++)
+		err = each_leaf_of(table, section++, fn, arg);
 	return err;
 }
 
-/* @wanted: NULL for the root alone. */
+/* @wanted: what the leaf to be proven begins with; NULL for the root alone. */
 struct tree {
 	uint8_t (*hashes)[HASH];
 	uint64_t count;
-	const char *section;
-	const struct dstack_digest *wanted;
+	const struct leaf *wanted;
 	bool found;
 	struct libdstack_proof *proof;
 };
 
-static bool is_wanted(const struct tree *tree,
-		      const struct dstack_table_section *section,
-		      const struct dstack_table_rule *rule)
-{
-	return tree->wanted && rule && !strcmp(section->name, tree->section) &&
-		rule->alg == tree->wanted->alg &&
-		!memcmp(rule->digest, tree->wanted->value,
-			sizeof(rule->digest));
-}
-
-static int add_leaf(const struct leaf *leaf,
-		    const struct dstack_table_section *section,
-		    const struct dstack_table_rule *rule, void *arg)
+static int add_leaf(const struct leaf *leaf, void *arg)
 {
 	struct tree *tree = arg;
 
-	if (is_wanted(tree, section, rule)) {
+	if (tree->wanted && leaf->len >= tree->wanted->len &&
+	    !memcmp(leaf->bytes, tree->wanted->bytes, tree->wanted->len)) {
 		tree->found = true;
 		tree->proof->index = tree->count;
 		tree->proof->leaf_len = leaf->len;
@@ -208,8 +227,8 @@ static int make_tree(const struct libdstack_policy *policy, struct tree *tree,
 	err = libdstack_policy_compile(policy, &table, &size);
 	if (err)
 		return err;
-	tree->hashes = calloc(1 + policy->nr_sections + policy->nr_rules,
-			      HASH);
+	tree->hashes = calloc(1 + policy->nr_sections + policy->nr_rules +
+			      policy->nr_keys, HASH);
 	err = tree->hashes ? each_leaf(table, add_leaf, tree) : -ENOMEM;
 	if (!err && tree->wanted && !tree->found)
 		err = -ENOENT;
@@ -228,21 +247,50 @@ int libdstack_policy_root(const struct libdstack_policy *policy,
 	return make_tree(policy, &tree, root);
 }
 
+static int prove(const struct libdstack_policy *policy,
+		 const struct leaf *wanted, struct libdstack_proof *proof)
+{
+	struct tree tree = { .wanted = wanted, .proof = proof };
+	uint8_t root[HASH];
+	int err;
+
+	err = make_tree(policy, &tree, root);
+	proof->count = tree.count;
+	return err;
+}
+
 int libdstack_policy_prove(const struct libdstack_policy *policy,
 			   const char *section,
 			   const struct dstack_digest *digest,
 			   struct libdstack_proof *proof)
 {
-	struct tree tree = {
-		.section = section, .wanted = digest, .proof = proof,
-	};
-	uint8_t root[HASH];
-	int err;
+	uint8_t alg = digest->alg;
+	struct leaf wanted;
 
 	memset(proof, 0, sizeof(*proof));
-	err = make_tree(policy, &tree, root);
-	proof->count = tree.count;
-	return err;
+	if (!policy_find(policy, section))
+		return -ENOENT;
+	begin(&wanted, 'R', section);
+	put(&wanted, digest->value, sizeof(digest->value));
+	put(&wanted, &alg, sizeof(alg));
+	return prove(policy, &wanted, proof);
+}
+
+int libdstack_policy_prove_keys(const struct libdstack_policy *policy,
+				const char *section, const char *path,
+				struct libdstack_proof *proof)
+{
+	uint8_t len = strlen(path);
+	struct leaf wanted;
+
+	memset(proof, 0, sizeof(*proof));
+	if (!policy_find(policy, section) ||
+	    strlen(path) > DSTACK_TABLE_KEY_PREFIX)
+		return -ENOENT;
+	begin(&wanted, 'K', section);
+	put(&wanted, &len, sizeof(len));
+	put(&wanted, path, len);
+	return prove(policy, &wanted, proof);
 }
 
 int libdstack_proof_check(const struct libdstack_proof *proof,

@@ -73,7 +73,7 @@ static void put_path(struct writer *to, const char *path)
 {
 	size_t len = strcspn(path, "\"\\");
 
-	put(to, ",\"path\":\"");
+	put(to, "\"path\":\"");
 	for (; path[len]; len = strcspn(path, "\"\\")) {
 		put_bytes(to, path, len);
 		put(to, "\\");
@@ -84,23 +84,28 @@ static void put_path(struct writer *to, const char *path)
 	put(to, "\"");
 }
 
-/* In the order of the document that was read, or in that of the bits. */
-static void put_kinds(struct writer *to, const struct policy_rule *rule)
+/*
+ * The words for some bits, one at least: in the order of the document that was
+ * read, of @nr at most, or in that of the bits.
+ */
+static inline void put_words(struct writer *to, uint32_t bits,
+			     const uint8_t *written, uint32_t nr,
+			     const char *(*name_of)(uint32_t bit))
 {
-	const char *comma = "\"";
+	const char *comma = "[\"";
 	uint32_t i;
 
-	for (i = 0; i < POLICY_KINDS; i++) {
-		uint32_t kind = to->policy->as_read ? rule->written[i] :
-			rule->kinds & 1U << i;
+	for (i = 0; i < nr; i++) {
+		uint32_t bit = to->policy->as_read ? written[i] :
+			bits & 1U << i;
 
-		if (!kind)
+		if (!bit)
 			continue;
 		put(to, comma);
-		put(to, dstack_kind_name(kind));
+		put(to, name_of(bit));
 		comma = "\",\"";
 	}
-	put(to, "\"");
+	put(to, "\"]");
 }
 
 static void put_rule(struct writer *to, const struct policy_rule *rule)
@@ -109,11 +114,13 @@ static void put_rule(struct writer *to, const struct policy_rule *rule)
 	reserve(to, LIBDSTACK_DIGEST_TEXT);
 	to->len += strlen(libdstack_digest_to_text(&rule->digest,
 						   to->text + to->len));
-	put(to, "\",\"kinds\":[");
-	put_kinds(to, rule);
-	put(to, "]");
-	if (rule->path)
+	put(to, "\",\"kinds\":");
+	put_words(to, rule->kinds, rule->written, POLICY_KINDS,
+		  dstack_kind_name);
+	if (rule->path) {
+		put(to, ",");
 		put_path(to, rule->path);
+	}
 	put(to, "}");
 }
 
@@ -187,9 +194,53 @@ static void put_use(struct writer *to, const char *field,
 	put(to, "}");
 }
 
+static void put_mask(struct writer *to, const struct policy_mask *mask,
+		     const char *(*name_of)(uint32_t bit))
+{
+	put_words(to, mask->bits, mask->written, POLICY_WORDS, name_of);
+}
+
+static void put_key(struct writer *to, const struct policy_key *key)
+{
+	put(to, "{\"delivery\":");
+	put_mask(to, &key->delivery, dstack_key_delivery_name);
+	put(to, ",\"kinds\":");
+	put_mask(to, &key->kinds, dstack_key_kind_name);
+	put(to, ",");
+	put_path(to, key->path);
+	if (to->policy->as_read ? key->says_scope :
+	    key->scopes.bits != DSTACK_SCOPE_CONTAINER) {
+		put(to, ",\"scope\":");
+		put_mask(to, &key->scopes, dstack_key_scope_name);
+	}
+	put(to, "}");
+}
+
+static void put_keys(struct writer *to, const struct policy_section *section)
+{
+	const struct policy_key *order[DSTACK_TABLE_KEYS];
+	size_t i;
+
+	if (!(to->policy->as_read ? section->says_keys : section->nr_keys))
+		return;
+	for (i = 0; i < section->nr_keys; i++) {
+		const struct policy_key *key = &section->keys[i];
+
+		order[to->policy->as_read ? key->place : i] = key;
+	}
+	put(to, ",\"keys\":[");
+	for (i = 0; i < section->nr_keys; i++) {
+		if (i)
+			put(to, ",");
+		put_key(to, order[i]);
+	}
+	put(to, "]");
+}
+
 /* Fields in the order of their names, all of which are behind "allow". */
 static void put_terms(struct writer *to, const struct policy_section *section)
 {
+	put_keys(to, section);
 	put_choice(to, ",\"measure\":\"", section->says_measure,
 		   section->measure, dstack_mode_name(section->measure));
 	put_choice(to, ",\"memory\":\"", section->says_memory,

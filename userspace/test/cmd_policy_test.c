@@ -117,6 +117,54 @@ static void difference_is_named(void **state)
 	assert_says("\"digest\": \"sha256:" TWO "\"");
 }
 
+#define KEYS(path, kinds, delivery) \
+	"{'path':'" path "','kinds':[" kinds "],'delivery':[" delivery "]}"
+
+static const char key_differences[] =
+	"+ c section\n"
+	"+ a keys \"\" bytes container bytes\n"
+	"~ a keys \"db/\" hmac,aead container handle -> aead container,app handle\n"
+	"- a keys \"web/\" bytes container logon,bytes\n"
+	"+ c keys \"x\" p256 container bytes\n";
+
+static void difference_in_keys_is_named(void **state)
+{
+	(void)state;
+	save_policy("old", 1, "'a':{'allow':[],'keys':["
+		    KEYS("web/", "'bytes'", "'bytes','logon'") ","
+		    KEYS("db/", "'aead','hmac'", "'handle'") ","
+		    KEYS("same", "'aead','hmac'", "'handle','bytes'") "]},"
+		    "'b':{'allow':[],'keys':[]}");
+	save_policy("new", 1, "'a':{'allow':[],'keys':["
+		    "{'path':'same','scope':['container'],"
+		    "'kinds':['hmac','aead'],'delivery':['bytes','handle']},"
+		    "{'path':'db/','scope':['app','container'],"
+		    "'kinds':['aead'],'delivery':['handle']},"
+		    KEYS("", "'bytes'", "'bytes'") "]},"
+		    "'b':{'allow':[]},"
+		    "'c':{'allow':[],'keys':[" KEYS("x", "'p256'", "'bytes'")
+		    "]}");
+	assert_int_equal(policy("diff old new"), 1);
+	assert_string_equal(output, key_differences);
+	assert_int_equal(policy("diff --json old new"), 1);
+	assert_says("\"what\": \"keys\"");
+	assert_says("\"path\": \"db/\"");
+	assert_says("\"to\": \"aead container,app handle\"");
+}
+
+static void keys_of_a_section_are_shown(void **state)
+{
+	(void)state;
+	save_policy("old", 1, "'a':{'allow':[],'keys':["
+		    KEYS("db/", "'aead','hmac'", "'handle'") "]},"
+		    "'b':{'allow':[]}");
+	assert_int_equal(policy("show old"), 0);
+	assert_says("\n  keys \"db/\": hmac,aead container handle\nb ");
+	assert_int_equal(policy("show --json old"), 0);
+	assert_says("\"path\": \"db/\"");
+	assert_says("\"keys\": []");
+}
+
 static void diff_that_cannot_be_told_is_two(void **state)
 {
 	(void)state;
@@ -141,6 +189,22 @@ static void proof_is_printed_for_a_rule_only(void **state)
 	assert_int_equal(policy("prove old a fsverity-sha256:" ONE), 1);
 	assert_int_equal(policy("prove old a " ONE), 2);
 	assert_int_equal(policy("prove old a"), 2);
+}
+
+static void proof_is_printed_for_a_key_term(void **state)
+{
+	(void)state;
+	save_policy("old", 1, "'a':{'allow':[" RULE(ONE, "'exec'") "],"
+		    "'keys':[" KEYS("db/", "'aead','hmac'", "'handle'") "]}");
+	assert_int_equal(policy("prove old a --keys db/"), 0);
+	assert_says("\"index\": 3");
+	assert_says("\"leaves\": 4");
+	assert_says("\"leaf\": \"4b01610364622f060101\"");
+	assert_int_equal(policy("prove old a --keys db"), 1);
+	assert_int_equal(policy("prove old a --keys db/x"), 1);
+	assert_int_equal(policy("prove old b --keys db/"), 1);
+	assert_int_equal(policy("prove old a --keys"), 2);
+	assert_int_equal(policy("prove old a db/"), 2);
 }
 
 /*
@@ -256,7 +320,8 @@ static void base_stays_but_for_what_is_replaced(void **state)
 	static const char base[] =
 		"'host':{'allow':[" RULE(ONE, "'kernel'") "],'trust':"
 		"{'kernel':['dm-verity']}},'web':{'allow':[" RULE(ONE, "'map'")
-		"],'revoked':'kill'}";
+		"],'keys':[" KEYS("db/", "'aead'", "'handle'") "],"
+		"'revoked':'kill'}";
 
 	(void)state;
 	save_policy("old", 6, base);
@@ -266,15 +331,16 @@ static void base_stays_but_for_what_is_replaced(void **state)
 	assert_int_equal(learn_with(" --base old"), 0);
 	save_policy("new", 7, "'host':{'allow':[" RULE(ONE, "'kernel'") "],"
 		    "'trust':{'kernel':['dm-verity']}},'web':{'allow':["
-		    RULE(ONE, "'map'") "," RULE(TWO, "'exec'") "],"
-		    "'revoked':'kill'}");
+		    RULE(ONE, "'map'") "," RULE(TWO, "'exec'") "],'keys':["
+		    KEYS("db/", "'aead'", "'handle'") "],'revoked':'kill'}");
 	assert_int_equal(policy("diff out new"), 0);
 	learn_args[0] = '\0';
 	log_out = fopen("log", "a");
 	assert_int_equal(learn_with(" --replace --base old --epoch 9"), 0);
 	save_policy("new", 9, "'host':{'allow':[" RULE(ONE, "'kernel'") "],"
 		    "'trust':{'kernel':['dm-verity']}},'web':{'allow':["
-		    RULE(TWO, "'exec'") "],'revoked':'kill'}");
+		    RULE(TWO, "'exec'") "],'keys':["
+		    KEYS("db/", "'aead'", "'handle'") "],'revoked':'kill'}");
 	assert_int_equal(policy("diff out new"), 0);
 }
 
@@ -351,7 +417,10 @@ int main(void)
 		cmocka_unit_test(policies_that_say_the_same_do_not_differ),
 		cmocka_unit_test(difference_is_named),
 		cmocka_unit_test(diff_that_cannot_be_told_is_two),
+		cmocka_unit_test(difference_in_keys_is_named),
+		cmocka_unit_test(keys_of_a_section_are_shown),
 		cmocka_unit_test(proof_is_printed_for_a_rule_only),
+		cmocka_unit_test(proof_is_printed_for_a_key_term),
 		cmocka_unit_test(what_ran_is_allowed_in_its_section),
 		cmocka_unit_test(base_stays_but_for_what_is_replaced),
 		cmocka_unit_test(later_events_are_not_learnt),

@@ -18,9 +18,12 @@ static const char example[] =
 	"{\"version\":1,\"epoch\":7,\"app_id\":\"" APP "\",\"containers\":{"
 	"\"web\":{\"allow\":[{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"exec\"]},"
 	"{\"digest\":" ONE_DIGEST ",\"kinds\":[\"map\",\"script\"]}],"
+	"\"keys\":[{\"path\":\"db/\",\"kinds\":[\"aead\",\"hmac\"],"
+	"\"delivery\":[\"handle\"]},{\"path\":\"\",\"kinds\":[\"bytes\"],"
+	"\"delivery\":[\"logon\"],\"scope\":[\"app\",\"container\"]}],"
 	"\"measure\":\"first\",\"revoked\":\"kill\"}}}";
 static const char example_root[] =
-	"e6ea585c40bd59d3800b748928acd67e367b79108da5964cb7cdead505b4ee86";
+	"8ed99f349adc9b6827633bf27caa50df2695a8832c72dc30a8b40f9263f2bac0";
 
 static void sha256(const void *data, size_t len, uint8_t out[HASH])
 {
@@ -87,7 +90,7 @@ static void prove(const struct libdstack_policy *policy, size_t i,
 static void first_leaves(size_t rules, uint8_t (*leaves)[HASH])
 {
 	uint8_t head[31] = { 0, 'P', 0, 0xab, [23] = 1 };
-	uint8_t section[33] = { 0, 'S', 1, 's', rules };
+	uint8_t section[37] = { 0, 'S', 1, 's', rules };
 	size_t i;
 
 	for (i = 0; i < DSTACK_TABLE_KINDS; i++) {
@@ -292,6 +295,9 @@ static void trees_that_differ_have_other_roots(void **state)
 		"\"storage\":{\"map\":[\"disk\"]}}}}",
 		"{" HEAD ",\"containers\":{\"web\":{\"allow\":[],"
 		"\"trust\":{\"map\":[\"disk\"]}}}}",
+		"{" HEAD ",\"containers\":{\"web\":{\"allow\":[],"
+		"\"keys\":[{\"path\":\"\",\"kinds\":[\"hmac\"],"
+		"\"delivery\":[\"handle\"]}]}}}",
 		WITH("{\"digest\":" ZERO_DIGEST ",\"kinds\":[\"map\"]}"),
 		WITH("{\"digest\":" ONE_DIGEST ",\"kinds\":[\"exec\"]}"),
 	};
