@@ -294,15 +294,15 @@ static void compare_all_rules(struct diff *diff)
 static void say_keys(struct diff *diff, const struct libdstack_key_term *from,
 		     const struct libdstack_key_term *to)
 {
-	char before[KEY_TERM_TEXT], after[KEY_TERM_TEXT];
+	char before[KEY_TERM_TEXT] = "", after[KEY_TERM_TEXT] = "";
+	const struct libdstack_key_term *any = from ?: to;
 	struct change change = {
-		.section = from ? from->section : to->section, .what = "keys",
-		.prefix = from ? from->path : to->path,
+		.section = any->section, .what = "keys", .prefix = any->path,
 		.from = from ? key_term_text(from, before) : NULL,
 		.to = to ? key_term_text(to, after) : NULL,
 	};
 
-	if (!from || !to || strcmp(before, after) != 0)
+	if (strcmp(before, after) != 0)
 		say(diff, &change);
 }
 
