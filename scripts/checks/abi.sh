@@ -7,6 +7,7 @@
 : "${top:?}" "${ksrc:?}"
 
 abi=include/uapi/linux/dstack.h
+abi_genl=include/uapi/linux/dstack_genl.h
 spec=Documentation/netlink/specs/dstack.yaml
 
 abi_compiles() {
@@ -122,7 +123,7 @@ spec_numbers_are_those_of_the_header() {
 	python3 "$ksrc/tools/net/ynl/pyynl/ynl_gen_c.py" --mode uapi --header \
 		--spec build/check/netlink/specs/dstack.yaml \
 		-o build/check/generated.h || return 1
-	names=$(grep -ohE '\<DSTACK_(CMD|A)_[A-Z0-9_]+\>' "$abi" |
+	names=$(grep -ohE '\<DSTACK_(CMD|A)_[A-Z0-9_]+\>' "$abi_genl" |
 		grep -vE 'UNSPEC|_MAX$' | sort -u)
 	test "$(wc -l <<<"$names")" -gt 20 || return 1
 	header_values "$top/$abi" <<<"$names" >build/check/values.abi
