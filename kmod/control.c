@@ -23,11 +23,13 @@
 #include "event.h"
 #include "hash.h"
 #include "identity.h"
+#include "key.h"
 #include "log.h"
 #include "measure.h"
 #include "policy.h"
 #include "quota.h"
 #include "revoke.h"
+#include "root.h"
 #include "table.h"
 #include "trace/trace.h"
 #include "words.h"
@@ -118,9 +120,26 @@ u32 dstack_control_hooks_held(void)
 	return READ_ONCE(hooks_held) ? BIT(__DSTACK_HOOK_MAX) - 1 : 0;
 }
 
+/* What runs from now on is not looked at. */
+static void lose_sight(void)
+{
+	struct dstack_container *container;
+	unsigned long next = 0;
+
+	while ((container = dstack_identity_next(&next))) {
+		WRITE_ONCE(container->strayed, true);
+		dstack_identity_put(container);
+	}
+	dstack_root_wipe();
+}
+
 static void publish_state(void *arg)
 {
-	dstack_policy_set_state(*(u32 *)arg);
+	u32 state = *(u32 *)arg;
+
+	dstack_policy_set_state(state);
+	if (state == DSTACK_STATE_OFF)
+		lose_sight();
 }
 
 static int refuse(const char **why, int err, const char *text)
@@ -337,6 +356,7 @@ int dstack_control_policy(const void *table, size_t size,
 		kfree(policy);		/* the table stays the caller's */
 		return err;
 	}
+	dstack_key_review();
 	dstack_revoke_former(policy);
 	return 0;
 }
@@ -359,7 +379,11 @@ static void container_event(struct dstack_event *ev, const char *action,
 
 static void publish_add(void *arg)
 {
-	dstack_identity_commit(arg);
+	struct dstack_container *container = arg;
+
+	if (dstack_policy_state() == DSTACK_STATE_OFF)
+		container->strayed = true;
+	dstack_identity_commit(container);
 }
 
 static void publish_remove(void *arg)
@@ -376,8 +400,11 @@ static int forget(struct dstack_event *ev, struct dstack_container *container)
 	if (err)
 		return err;
 	container_event(ev, "remove", container);
-	return dstack_measure_publish(ev, NULL, publish_remove, container,
-				      NULL);
+	err = dstack_measure_publish(ev, NULL, publish_remove, container,
+				     NULL);
+	if (!err)
+		dstack_key_review();
+	return err;
 }
 
 /*

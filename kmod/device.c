@@ -23,6 +23,7 @@
 
 #include "backend.h"
 #include "device.h"
+#include "device_key.h"
 #include "draft.h"
 #include "event.h"
 #include "identity.h"
@@ -71,7 +72,7 @@ static int do_info(struct caller *caller, void *arg)
 		return -EOPNOTSUPP;
 	info->out_abi = DSTACK_ABI;
 	info->out_features = dstack_backend_features() |
-			     DSTACK_FEATURE_BPF_LSM;
+			     DSTACK_FEATURE_BPF_LSM | DSTACK_FEATURE_KEYS;
 	if (IS_ENABLED(CONFIG_FS_VERITY))
 		info->out_features |= DSTACK_FEATURE_FSVERITY;
 	info->out_errata = 0;
@@ -237,10 +238,36 @@ static int do_why(struct caller *caller, void *arg)
 	return 0;
 }
 
+/* To keys the host is a container as any other. */
+static struct dstack_container *owner(const struct caller *caller)
+{
+	return caller->container ?: dstack_identity_host();
+}
+
+static int do_get_key(struct caller *caller, void *arg)
+{
+	return dstack_device_get_key(owner(caller), arg);
+}
+
+static int do_hmac(struct caller *caller, void *arg)
+{
+	return dstack_device_hmac(owner(caller), arg);
+}
+
+static int do_seal(struct caller *caller, void *arg)
+{
+	return dstack_device_seal(owner(caller), arg);
+}
+
+static int do_unseal(struct caller *caller, void *arg)
+{
+	return dstack_device_unseal(owner(caller), arg);
+}
+
 /**
  * struct op - one ioctl
  * @fn: the work; may change the structure, which goes back on success, and on
- *	ENOSPC and ENODATA, so that the caller learns the size and the place
+ *	errors whose reason, size or place is in it
  * @size: of its structure in this kernel
  * @min_size: of its structure in ABI 1; smaller is EINVAL
  */
@@ -266,6 +293,18 @@ static const struct op ops[] = {
 	[_IOC_NR(DSTACK_WHY)] = {
 		do_why, sizeof(struct dstack_why),
 		DSTACK_WHY_SIZE_VER0 },
+	[_IOC_NR(DSTACK_GET_KEY)] = {
+		do_get_key, sizeof(struct dstack_get_key),
+		DSTACK_GET_KEY_SIZE_VER0 },
+	[_IOC_NR(DSTACK_HMAC)] = {
+		do_hmac, sizeof(struct dstack_hmac),
+		DSTACK_HMAC_SIZE_VER0 },
+	[_IOC_NR(DSTACK_SEAL)] = {
+		do_seal, sizeof(struct dstack_seal),
+		DSTACK_SEAL_SIZE_VER0 },
+	[_IOC_NR(DSTACK_UNSEAL)] = {
+		do_unseal, sizeof(struct dstack_unseal),
+		DSTACK_UNSEAL_SIZE_VER0 },
 };
 
 union any {
@@ -274,6 +313,10 @@ union any {
 	struct dstack_read_log read_log;
 	struct dstack_extend extend;
 	struct dstack_why why;
+	struct dstack_get_key get_key;
+	struct dstack_hmac hmac;
+	struct dstack_seal seal;
+	struct dstack_unseal unseal;
 };
 
 /* Userspace compiles the same layout, whatever its word size. */
@@ -282,7 +325,27 @@ static_assert(sizeof(struct dstack_get_quote) == DSTACK_GET_QUOTE_SIZE_VER0);
 static_assert(sizeof(struct dstack_read_log) == DSTACK_READ_LOG_SIZE_VER0);
 static_assert(sizeof(struct dstack_extend) == DSTACK_EXTEND_SIZE_VER0);
 static_assert(sizeof(struct dstack_why) == DSTACK_WHY_SIZE_VER0);
+static_assert(sizeof(struct dstack_get_key) == DSTACK_GET_KEY_SIZE_VER0);
+static_assert(sizeof(struct dstack_hmac) == DSTACK_HMAC_SIZE_VER0);
+static_assert(sizeof(struct dstack_seal) == DSTACK_SEAL_SIZE_VER0);
+static_assert(sizeof(struct dstack_unseal) == DSTACK_UNSEAL_SIZE_VER0);
 static_assert(sizeof(struct dstack_log_record) == 72);
+
+/* Errors that are not all there is to say. */
+static bool goes_back(int err)
+{
+	switch (err) {
+	case 0:
+	case -ENOSPC:
+	case -ENODATA:
+	case -EBADMSG:
+	case -ENOKEY:
+	case -EKEYREJECTED:
+	case -EKEYREVOKED:
+		return true;
+	}
+	return false;
+}
 
 static int call(struct caller *caller, const struct op *op, void __user *uptr)
 {
@@ -305,7 +368,7 @@ static int call(struct caller *caller, const struct op *op, void __user *uptr)
 	if (copy_to_user(uptr, &arg, min_t(size_t, size, op->size)))
 		return -EFAULT;
 	err = op->fn(caller, &arg);
-	if (err && err != -ENOSPC && err != -ENODATA)
+	if (!goes_back(err))
 		return err;
 	if (copy_to_user(uptr, &arg, min_t(size_t, size, op->size)))
 		return -EFAULT;

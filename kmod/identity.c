@@ -251,6 +251,7 @@ void dstack_identity_remove(struct dstack_container *container)
 	if (xa_erase(&containers, container->cgroup_id) != container)
 		return;
 	hash_del_rcu(&container->node);
+	WRITE_ONCE(container->gone, true);
 	atomic_dec(&count);
 	dstack_identity_put(container);
 }

@@ -50,12 +50,15 @@ struct dstack_quota;
  * @memory_epoch: of the policy that said so
  * @seen: what was already recorded
  * @quota: how much of the log it has used
+ * @keys: how many it has in keyrings
+ * @gone: it is not registered any more
+ * @strayed: something ran in it that nobody approved of, or nobody saw run
  * @allowed: verdicts that let something run
  * @denied: verdicts that did not, or in MEASURE would not
  * @tampers: how often its processes tried what
  *
- * Immutable once registered, but for @mode, @memory, @seen, @quota and the
- * counters.
+ * Immutable once registered, but for @mode, @memory, @seen, @quota, @gone,
+ * @strayed, which are set once, and the counters.
  */
 struct dstack_container {
 	struct kref ref;
@@ -74,6 +77,9 @@ struct dstack_container {
 	u64 memory_epoch;
 	struct dstack_seen seen;
 	struct dstack_quota *quota;
+	atomic_t keys;
+	bool gone;
+	bool strayed;
 	atomic64_t allowed;
 	atomic64_t denied;
 	atomic64_t tampers[__DSTACK_TAMPER_MAX];

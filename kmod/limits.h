@@ -74,6 +74,13 @@
 /* Block devices that count as dm-verity or authenticated. */
 #define DSTACK_DEVICES_MAX	256
 
+/* Root keys, of all applications and key epochs. */
+#define DSTACK_ROOTS_MAX	64
+
+/* Keys in keyrings: of all containers, and of one. */
+#define DSTACK_GRANTS_MAX	65536
+#define DSTACK_GRANTS_EACH	256
+
 /* One netlink message of policy table. */
 #define DSTACK_CHUNK_MAX	SZ_32K
 

@@ -17,11 +17,13 @@
 #include "device.h"
 #include "hash.h"
 #include "identity.h"
+#include "key.h"
 #include "kfuncs.h"
 #include "measure.h"
 #include "memory.h"
 #include "netlink.h"
 #include "revoke.h"
+#include "root.h"
 #include "tamper.h"
 #include "witness.h"
 
@@ -53,9 +55,12 @@ static int __init dstack_mod_init(void)
 	err = dstack_control_init();
 	if (err)
 		goto err_revoke;
-	err = dstack_netlink_init();
+	err = dstack_key_init();
 	if (err)
 		goto err_control;
+	err = dstack_netlink_init();
+	if (err)
+		goto err_key;
 	err = dstack_device_init();
 	if (err)
 		goto err_netlink;
@@ -66,6 +71,8 @@ static int __init dstack_mod_init(void)
 
 err_netlink:
 	dstack_netlink_exit();
+err_key:
+	dstack_key_exit();
 err_control:
 	dstack_control_exit();
 err_revoke:
@@ -88,6 +95,8 @@ static void __exit dstack_mod_exit(void)
 	dstack_witness_exit();
 	dstack_device_exit();
 	dstack_netlink_exit();
+	dstack_key_exit();
+	dstack_root_exit();
 	dstack_memory_exit();
 	dstack_revoke_exit();
 	dstack_control_exit();

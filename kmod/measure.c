@@ -27,6 +27,7 @@
 #include "log.h"
 #include "measure.h"
 #include "quota.h"
+#include "root.h"
 #include "trace/trace.h"
 
 static DEFINE_MUTEX(lock);
@@ -229,6 +230,8 @@ int dstack_measure_report(const u8 report_data[DSTACK_REPORT_DATA_SIZE],
 		if (!diverged)
 			pr_err("the register was extended by somebody else: no quote of this boot verifies any more\n");
 		WRITE_ONCE(diverged, true);
+		/* What has happened nobody knows: no key is to come of it. */
+		dstack_root_wipe();
 	}
 	if (diverged)
 		return -ENOTRECOVERABLE;

@@ -27,11 +27,13 @@
 #include "control.h"
 #include "event.h"
 #include "identity.h"
+#include "key.h"
 #include "limits.h"
 #include "log.h"
 #include "measure.h"
 #include "netlink.h"
 #include "netlink_block.h"
+#include "netlink_key.h"
 #include "netlink_policy.h"
 #include "policy.h"
 #include "quota.h"
@@ -132,6 +134,7 @@ static int put_counters(struct sk_buff *msg)
 	dstack_vet_stats(&allowed, &denied);
 	dstack_cache_stats(&hits, &misses);
 	if (nla_put_u32(msg, DSTACK_A_CONTAINERS, dstack_identity_count()) ||
+	    nla_put_u32(msg, DSTACK_A_KEYS, dstack_key_count()) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_ALLOWED, allowed, DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_DENIED, denied, DSTACK_A_PAD) ||
 	    nla_put_u64_64bit(msg, DSTACK_A_CACHE_HITS, hits, DSTACK_A_PAD) ||
@@ -301,22 +304,30 @@ static int put_container(struct sk_buff *msg,
 	return 0;
 }
 
-static int dump_one(struct sk_buff *msg, struct netlink_callback *cb,
-		    const struct dstack_container *container)
+static void *dump_begin(struct sk_buff *msg, struct netlink_callback *cb,
+			u8 cmd)
 {
-	void *hdr = genlmsg_put(msg, NETLINK_CB(cb->skb).portid,
-				cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
-				DSTACK_CMD_CONTAINER_GET);
-	int err;
+	return genlmsg_put(msg, NETLINK_CB(cb->skb).portid,
+			   cb->nlh->nlmsg_seq, &family, NLM_F_MULTI, cmd);
+}
 
-	if (!hdr)
-		return -EMSGSIZE;
-	err = put_container(msg, container);
+static int dump_end(struct sk_buff *msg, void *hdr, int err)
+{
 	if (err)
 		genlmsg_cancel(msg, hdr);
 	else
 		genlmsg_end(msg, hdr);
 	return err;
+}
+
+static int dump_one(struct sk_buff *msg, struct netlink_callback *cb,
+		    const struct dstack_container *container)
+{
+	void *hdr = dump_begin(msg, cb, DSTACK_CMD_CONTAINER_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	return dump_end(msg, hdr, put_container(msg, container));
 }
 
 static int dump_containers(struct sk_buff *msg, struct netlink_callback *cb)
@@ -341,19 +352,35 @@ static int dump_containers(struct sk_buff *msg, struct netlink_callback *cb)
 static int dump_block(struct sk_buff *msg, struct netlink_callback *cb,
 		      const struct dstack_block *block)
 {
-	void *hdr = genlmsg_put(msg, NETLINK_CB(cb->skb).portid,
-				cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
-				DSTACK_CMD_DEVICE_GET);
-	int err;
+	void *hdr = dump_begin(msg, cb, DSTACK_CMD_DEVICE_GET);
 
 	if (!hdr)
 		return -EMSGSIZE;
-	err = dstack_netlink_block_put(msg, block);
+	return dump_end(msg, hdr, dstack_netlink_block_put(msg, block));
+}
+
+static int dump_key(struct sk_buff *msg, struct netlink_callback *cb,
+		    const struct dstack_root_facts *facts)
+{
+	void *hdr = dump_begin(msg, cb, DSTACK_CMD_KEY_GET);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	return dump_end(msg, hdr, dstack_netlink_key_put(msg, facts));
+}
+
+static int dump_keys(struct sk_buff *msg, struct netlink_callback *cb)
+{
+	struct dstack_root_facts facts;
+	int err;
+
+	err = may_control(cb->skb, cb->extack);
 	if (err)
-		genlmsg_cancel(msg, hdr);
-	else
-		genlmsg_end(msg, hdr);
-	return err;
+		return err;
+	while (dstack_root_nth(cb->args[0], &facts) &&
+	       !dump_key(msg, cb, &facts))
+		cb->args[0]++;
+	return msg->len;
 }
 
 static int dump_devices(struct sk_buff *msg, struct netlink_callback *cb)
@@ -516,6 +543,17 @@ static const struct nla_policy number_policy[] = {
 	[DSTACK_A_DEVICE] = { .type = NLA_U32 },
 };
 
+static const struct nla_policy load_policy[] = {
+	[DSTACK_A_APP_ID] = NLA_POLICY_EXACT_LEN(DSTACK_APP_ID_SIZE),
+	[DSTACK_A_KEY_EPOCH] = { .type = NLA_U64 },
+	[DSTACK_A_KEY_ROOT] = NLA_POLICY_EXACT_LEN(DSTACK_KEY_ROOT_SIZE),
+};
+
+static const struct nla_policy retire_policy[] = {
+	[DSTACK_A_APP_ID] = NLA_POLICY_EXACT_LEN(DSTACK_APP_ID_SIZE),
+	[DSTACK_A_KEY_EPOCH] = { .type = NLA_U64 },
+};
+
 static const struct genl_ops ops[] = {
 	{ .cmd = DSTACK_CMD_STATUS_GET, .doit = do_status },
 	{ .cmd = DSTACK_CMD_STATE_SET, .doit = do_state,
@@ -524,7 +562,8 @@ static const struct genl_ops ops[] = {
 	  .policy = begin_policy, .maxattr = ARRAY_SIZE(begin_policy) - 1 },
 	{ .cmd = DSTACK_CMD_POLICY_DATA, .doit = dstack_netlink_policy_data,
 	  .policy = data_policy, .maxattr = ARRAY_SIZE(data_policy) - 1 },
-	{ .cmd = DSTACK_CMD_POLICY_COMMIT, .doit = dstack_netlink_policy_commit },
+	{ .cmd = DSTACK_CMD_POLICY_COMMIT,
+	  .doit = dstack_netlink_policy_commit },
 	{ .cmd = DSTACK_CMD_CONTAINER_ADD, .doit = do_container_add,
 	  .policy = add_policy, .maxattr = ARRAY_SIZE(add_policy) - 1 },
 	{ .cmd = DSTACK_CMD_CONTAINER_REMOVE, .doit = do_container_remove,
@@ -541,6 +580,12 @@ static const struct genl_ops ops[] = {
 	{ .cmd = DSTACK_CMD_DEVICE_REMOVE, .doit = dstack_netlink_block_remove,
 	  .policy = number_policy, .maxattr = ARRAY_SIZE(number_policy) - 1 },
 	{ .cmd = DSTACK_CMD_DEVICE_GET, .dumpit = dump_devices },
+	{ .cmd = DSTACK_CMD_KEY_LOAD, .doit = dstack_netlink_key_load,
+	  .policy = load_policy, .maxattr = ARRAY_SIZE(load_policy) - 1 },
+	{ .cmd = DSTACK_CMD_KEY_RETIRE, .doit = dstack_netlink_key_retire,
+	  .policy = retire_policy, .maxattr = ARRAY_SIZE(retire_policy) - 1 },
+	{ .cmd = DSTACK_CMD_KEY_WIPE, .doit = dstack_netlink_key_wipe },
+	{ .cmd = DSTACK_CMD_KEY_GET, .dumpit = dump_keys },
 };
 
 static struct genl_family family __ro_after_init = {

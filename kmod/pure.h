@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What the pure rooms (event, table, words) need, in the kernel and outside
+ * What the pure rooms (blob, event, kdf, table, words) need, in the kernel and
+ * outside
  *
  * Copyright The dstack for Linux authors
  *
@@ -19,6 +20,7 @@
 #include <linux/types.h>
 #include <linux/unaligned.h>
 #else
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <linux/types.h>
@@ -66,5 +68,22 @@ struct dstack_bytes {
  */
 int dstack_sha384(const struct dstack_bytes *parts, size_t nr,
 		  u8 out[DSTACK_REGISTER_SIZE]);
+
+struct dstack_mac;
+
+/**
+ * dstack_mac() - HMAC-SHA256 of the parts as one message
+ * @mac: the key
+ * @parts: the message in pieces
+ * @nr: number of pieces
+ * @out: the tag
+ *
+ * The kernel's is in mac.c, the library's on OpenSSL.
+ *
+ * Context: any; of several callers with one key at once none waits.
+ * Return: 0 or -errno of the implementation.
+ */
+int dstack_mac(const struct dstack_mac *mac, const struct dstack_bytes *parts,
+	       size_t nr, u8 out[DSTACK_KEY_TAG_SIZE]);
 
 #endif /* _DSTACK_PURE_H */

@@ -31,6 +31,7 @@
 #include "event.h"
 #include "follow.h"
 #include "identity.h"
+#include "key.h"
 #include "measure.h"
 #include "policy.h"
 #include "quota.h"
@@ -429,6 +430,15 @@ static bool decide_again(struct file *file, enum dstack_kind kind,
 	return verdict->reason != DSTACK_REASON_APPROVED;
 }
 
+/* In MEASURE it runs all the same, but not with keys. */
+static void stray(struct dstack_container *container)
+{
+	if (READ_ONCE(container->strayed))
+		return;
+	WRITE_ONCE(container->strayed, true);
+	dstack_key_review();
+}
+
 static int settle(struct file *file, enum dstack_kind kind,
 		  struct dstack_container *container,
 		  struct dstack_verdict *verdict)
@@ -448,6 +458,8 @@ static int settle(struct file *file, enum dstack_kind kind,
 	if (verdict->reason != DSTACK_REASON_APPROVED) {
 		atomic64_inc(&denied);
 		atomic64_inc(&container->denied);
+		if (!err)
+			stray(container);
 	} else if (!err) {
 		atomic64_inc(&allowed);
 		atomic64_inc(&container->allowed);

@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 
 #include "identity.h"
+#include "root.h"
 #include "vet.h"
 #include "witness.h"
 
@@ -55,6 +56,8 @@ static int look(struct linux_binprm *bprm)
 	/* Asked again, after a module with another format was loaded. */
 	if (saw & KNOWN)
 		return ask(bprm) ?: -ENOEXEC;
+	/* Whoever got around the hooks shall find no key. */
+	dstack_root_wipe();
 	pr_notice_ratelimited("'%s' denied: no hook saw this exec; restart dstackd in state off\n",
 			      current->comm);
 	return -EACCES;

@@ -103,7 +103,8 @@ follows_checkpatch() {
 
 license_of() {
 	case $1 in
-	kmod/event.* | kmod/table.* | kmod/words.* | kmod/pure.h)
+	kmod/blob.* | kmod/event.* | kmod/kdf.* | kmod/table.* | \
+	kmod/words.* | kmod/pure.h)
 		echo 'GPL-2.0-only OR MIT' ;;
 	kmod/* | bpf/* | Kbuild | dkms.conf)
 		echo 'GPL-2.0-only' ;;

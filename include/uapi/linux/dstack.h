@@ -46,7 +46,7 @@
 #define DSTACK_KEY_NAME_PREFIX	"dstack:" /* goes before that name */
 #define DSTACK_KEY_TAG_SIZE	32	/* of HMAC-SHA256 */
 #define DSTACK_KEY_DATA_MAX	1048576	/* of one seal, unseal or HMAC */
-#define DSTACK_SEAL_OVERHEAD	192	/* a blob is so much more than its data */
+#define DSTACK_SEAL_OVERHEAD	192	/* a blob has more than its data */
 
 /* The id that every process outside a registered container has. */
 #define DSTACK_HOST_ID		"host"

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Root keys by the operator: each change is an event before it is in force
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+
+#include "custody.h"
+#include "draft.h"
+#include "event.h"
+#include "measure.h"
+#include "policy.h"
+#include "root.h"
+
+/* One change at a time.  Outside the measure lock. */
+static DEFINE_MUTEX(lock);
+
+static void root_event(struct dstack_event *ev, const char *action,
+		       const u8 *app_id, u64 epoch, const u8 *id)
+{
+	dstack_event_begin(ev, DSTACK_EVENT_ROOT);
+	dstack_event_str(ev, "action", action);
+	dstack_event_hex(ev, "app", app_id, DSTACK_APP_ID_SIZE);
+	dstack_event_u64(ev, "epoch", epoch);
+	if (id)
+		dstack_event_hex(ev, "key", id, DSTACK_KEY_ID_SIZE);
+	else
+		dstack_event_str(ev, "key", "none");
+}
+
+static void publish_load(void *arg)
+{
+	dstack_root_commit(arg);
+}
+
+static int load(struct dstack_root *root)
+{
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	int err;
+
+	if (!draft)
+		return -ENOMEM;
+	guard(mutex)(&lock);
+	if (dstack_policy_state() == DSTACK_STATE_OFF)
+		return -EPERM;
+	/* Evidence of this boot is worth nothing any more. */
+	if (dstack_measure_diverged())
+		return -ENOTRECOVERABLE;
+	err = dstack_root_reserve(root);
+	if (err)
+		return err;
+	root_event(&draft->ev, "load", root->app_id, root->epoch, root->id);
+	return dstack_measure_publish(&draft->ev, NULL, publish_load, root,
+				      NULL);
+}
+
+/**
+ * dstack_custody_load() - let keys be derived from a root key
+ * @app_id: the application
+ * @epoch: the key epoch
+ * @key: the root key; stays the caller's to wipe
+ *
+ * Return: 0; -EPERM in state OFF, in which nobody knows what runs;
+ * -ENOTRECOVERABLE if the register diverged; as dstack_root_alloc(),
+ * dstack_root_reserve() and dstack_measure().
+ */
+int dstack_custody_load(const u8 app_id[DSTACK_APP_ID_SIZE], u64 epoch,
+			const u8 key[DSTACK_KEY_ROOT_SIZE])
+{
+	struct dstack_root *root = dstack_root_alloc(app_id, epoch, key);
+	int err;
+
+	if (IS_ERR(root))
+		return PTR_ERR(root);
+	err = load(root);
+	if (err)
+		dstack_root_free(root);
+	return err;
+}
+
+struct retirement {
+	const u8 *app_id;
+	u64 epoch;
+};
+
+static void publish_retire(void *arg)
+{
+	const struct retirement *what = arg;
+
+	dstack_root_retire(what->app_id, what->epoch);
+}
+
+/**
+ * dstack_custody_retire() - forget key epochs for good
+ * @app_id: the application
+ * @epoch: the last one that goes; all before it go too
+ *
+ * Return: 0; as dstack_root_may_retire(); as dstack_measure().
+ */
+int dstack_custody_retire(const u8 app_id[DSTACK_APP_ID_SIZE], u64 epoch)
+{
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	struct retirement what = { app_id, epoch };
+	int err;
+
+	if (!draft)
+		return -ENOMEM;
+	guard(mutex)(&lock);
+	err = dstack_root_may_retire(app_id, epoch);
+	if (err)
+		return err;
+	root_event(&draft->ev, "retire", app_id, epoch, NULL);
+	return dstack_measure_publish(&draft->ev, NULL, publish_retire, &what,
+				      NULL);
+}
+
+/**
+ * dstack_custody_wipe() - forget every root key until it is loaded again
+ *
+ * They are gone in any case, whether or not that can be recorded.
+ *
+ * Return: 0 or as dstack_measure().
+ */
+int dstack_custody_wipe(void)
+{
+	static const u8 all[DSTACK_APP_ID_SIZE];
+	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+
+	guard(mutex)(&lock);
+	dstack_root_wipe();
+	if (!draft)
+		return -ENOMEM;
+	root_event(&draft->ev, "wipe", all, 0, NULL);
+	return dstack_measure(&draft->ev, NULL);
+}
