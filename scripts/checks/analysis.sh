@@ -103,7 +103,7 @@ user_flags() {
 # does not return.
 user_sources() {
 	tracked 'userspace/*.c' ':!userspace/test/*' \
-		':!userspace/fuzz/*' kmod/event.c kmod/table.c kmod/words.c
+		':!userspace/fuzz/*' kmod/{blob,event,kdf,table,words}.c
 }
 
 # tidy FILE FLAG...: what passed once is not asked again until it, a header of

@@ -21,6 +21,7 @@ static const struct bit_name {
 	{ DSTACK_FEATURE_SIM, "sim", NULL },
 	{ DSTACK_FEATURE_BPF_LSM, "bpf-lsm", NULL },
 	{ DSTACK_FEATURE_FSVERITY, "fsverity", "CONFIG_FS_VERITY" },
+	{ DSTACK_FEATURE_KEYS, "keys", NULL },
 }, hooks[__DSTACK_HOOK_MAX] = {
 	{ 1U << DSTACK_HOOK_EXEC, "exec", NULL },
 	{ 1U << DSTACK_HOOK_MAP, "map", NULL },
@@ -113,8 +114,25 @@ static void print_devices(const json_t *devices)
 	}
 }
 
+static void print_keys(const struct libdstack_status *s, const json_t *roots)
+{
+	const json_t *root;
+	size_t i;
+
+	printf("keys        %u in keyrings%s\n", s->keys,
+	       json_array_size(roots) ? "" : ", no root key");
+	for (i = 0; i < json_array_size(roots); i++) {
+		root = json_array_get(roots, i);
+		printf("  root      of %s, epoch %" PRId64 "\n",
+		       json_string_value(json_object_get(root, "app_id")),
+		       (int64_t)json_integer_value(json_object_get(root,
+								   "epoch")));
+	}
+}
+
 static void print_text(const struct libdstack_status *s,
-		       const struct dstack_info *info, const json_t *devices)
+		       const struct dstack_info *info, const json_t *devices,
+		       const json_t *roots)
 {
 	char hex[2 * DSTACK_REGISTER_SIZE + 1];
 
@@ -135,6 +153,7 @@ static void print_text(const struct libdstack_status *s,
 	print_hooks(s);
 	print_policy(s);
 	print_devices(devices);
+	print_keys(s, roots);
 	printf("containers  %u\n", s->containers);
 	printf("verdicts    %" PRIu64 " allowed, %" PRIu64 " denied%s\n",
 	       s->allowed, s->denied, s->state == DSTACK_STATE_MEASURE ?
@@ -181,13 +200,14 @@ static json_t *json_policy(const struct libdstack_status *s)
 					   sizeof(s->policy_table)));
 }
 
-/* Takes @devices over. */
+/* Takes @devices and @roots over. */
 static int print_json(const struct libdstack_status *s,
-		      const struct dstack_info *info, json_t *devices)
+		      const struct dstack_info *info, json_t *devices,
+		      json_t *roots)
 {
 	json_t *root;
 
-	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}",
+	root = json_pack("{s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "state", dstack_state_name(s->state),
 			 "backend", dstack_backend_name(s->backend),
 			 "insecure",
@@ -203,7 +223,8 @@ static int print_json(const struct libdstack_status *s,
 			 "log_first", (json_int_t)s->log_first,
 			 "hooks", json_bits(s->hooks, true),
 			 "policy", json_policy(s),
-			 "devices", devices,
+			 "devices", devices, "roots", roots,
+			 "keys", (json_int_t)s->keys,
 			 "containers", (json_int_t)s->containers,
 			 "allowed", (json_int_t)s->allowed,
 			 "denied", (json_int_t)s->denied,
@@ -227,8 +248,8 @@ static int print_json(const struct libdstack_status *s,
 	return EXIT_SUCCESS;
 }
 
-/* The status, and, unless @devices is NULL, the devices as JSON. */
-static int ask(struct libdstack_status *status, json_t *devices)
+/* The status, and devices and root keys as JSON. */
+static int ask(struct libdstack_status *status, json_t *devices, json_t *roots)
 {
 	struct libdstack_control *control;
 	int err;
@@ -237,21 +258,23 @@ static int ask(struct libdstack_status *status, json_t *devices)
 	if (err)
 		return err;
 	err = libdstack_status(control, status) ?:
-		libdstack_list_devices(control, append_device, devices);
+		libdstack_list_devices(control, append_device, devices) ?:
+		libdstack_list_roots(control, append_root, roots);
 	libdstack_control_close(control);
 	return err;
 }
 
 static int show(bool json)
 {
-	json_t *devices = json_array();
+	json_t *devices = json_array(), *roots = json_array();
 	struct libdstack_status status;
 	struct dstack_info info;
 	bool have_info = false;
 	int fd;
 
-	if (ask(&status, devices)) {
+	if (ask(&status, devices, roots)) {
 		json_decref(devices);
+		json_decref(roots);
 		return EXIT_FAILURE;
 	}
 	fd = libdstack_device_open();
@@ -260,9 +283,11 @@ static int show(bool json)
 		close(fd);
 	}
 	if (json)
-		return print_json(&status, have_info ? &info : NULL, devices);
-	print_text(&status, have_info ? &info : NULL, devices);
+		return print_json(&status, have_info ? &info : NULL, devices,
+				  roots);
+	print_text(&status, have_info ? &info : NULL, devices, roots);
 	json_decref(devices);
+	json_decref(roots);
 	return EXIT_SUCCESS;
 }
 

@@ -19,10 +19,14 @@ static const struct command {
 	{ "run", cmd_run, "run a command as a container of its own" },
 	{ "container", cmd_container, "list, add and remove containers" },
 	{ "device", cmd_device, "which block devices check what they read" },
+	{ "key", cmd_key, "get keys, and load what they come from" },
+	{ "seal", cmd_seal, "make data a blob that only its owner opens" },
+	{ "unseal", cmd_unseal, "open such a blob" },
 	{ "why", cmd_why, "explain the verdict on a file" },
 	{ "log", cmd_log, "show the event log" },
 	{ "quote", cmd_quote, "get evidence for a relying party" },
 	{ "verify", cmd_verify, "verify a quote and its event log" },
+	{ "volume", cmd_volume, "open an encrypted disk with a key that nobody sees" },
 	{ "replay", cmd_replay, "compute the register from an event log" },
 };
 

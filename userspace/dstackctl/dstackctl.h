@@ -27,14 +27,18 @@
  */
 int cmd_container(int argc, char **argv);
 int cmd_device(int argc, char **argv);
+int cmd_key(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_quote(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_seal(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_unseal(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_volume(int argc, char **argv);
 int cmd_why(int argc, char **argv);
 
 /*
@@ -76,8 +80,9 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *value);
 int explain_verdict(FILE *out, const char *path, const char *rootfs,
 		    const char *id);
 
-/* Appends it to @arg, a JSON array.  Returns 0 or -ENOMEM. */
+/* These append it to @arg, a JSON array.  Return 0 or -ENOMEM. */
 int append_device(const struct libdstack_device *device, void *arg);
+int append_root(const struct libdstack_root *root, void *arg);
 
 /* Prints bytes of unknown origin so that no terminal obeys them. */
 void print_safe(FILE *out, const void *data, size_t len);

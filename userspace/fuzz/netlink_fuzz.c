@@ -7,10 +7,12 @@
 #include "fuzz.h"
 
 #include "../lib/control.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../lib/root.c" /* NOLINT(bugprone-suspicious-include) */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct container_list list = { NULL, 0, 0 };
+	struct root_list roots = { NULL, 0 };
 	struct nlattr *attrs[__DSTACK_A_MAX];
 	struct libdstack_status status;
 	void *copy = fuzz_copy(data, len);
@@ -19,7 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		memset(&status, 0, sizeof(status));
 		status_reply(attrs, &status);
 		container_reply(attrs, &list);
+		root_reply(attrs, &roots);
 	}
+	free(roots.items);
 	free(list.items);
 	free(copy);
 	return 0;
@@ -49,6 +53,13 @@ static int put_container(struct nl_msg *msg, size_t app_len)
 	       nla_put_u64(msg, DSTACK_A_REFUSED, 1);
 }
 
+static int put_root(struct nl_msg *msg, size_t id_len)
+{
+	return nla_put(msg, DSTACK_A_APP_ID, DSTACK_APP_ID_SIZE, zeros) ||
+	       nla_put_u64(msg, DSTACK_A_KEY_EPOCH, 3) ||
+	       nla_put(msg, DSTACK_A_KEY_ID, id_len, zeros);
+}
+
 static void seed(int (*fill)(struct nl_msg *msg, size_t len), size_t len)
 {
 	struct nl_msg *msg = nlmsg_alloc_simple(0, 0);
@@ -67,4 +78,6 @@ void fuzz_seeds(void)
 	seed(put_status, 1);
 	seed(put_container, DSTACK_APP_ID_SIZE);
 	seed(put_container, 1);
+	seed(put_root, DSTACK_KEY_ID_SIZE);
+	seed(put_root, 1);
 }

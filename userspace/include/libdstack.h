@@ -84,6 +84,59 @@ int libdstack_read_log(int fd, uint64_t *seq, libdstack_record_fn fn,
 		       void *arg);
 
 /*
+ * keys: of the caller's container, by the same ioctls
+ * (Documentation/userspace-api/dstack.rst)
+ */
+
+/* Zeroed memory, locked, in no core dump and in no child.  0 or -errno. */
+int libdstack_secret_alloc(size_t size, void **secret);
+/* Wipes it too.  @size as allocated; @secret may be NULL. */
+void libdstack_secret_free(void *secret, size_t size);
+
+/* Which key, and how it is wanted. */
+struct libdstack_key {
+	enum dstack_key_kind kind;
+	enum dstack_key_scope scope;
+	enum dstack_key_delivery delivery;
+	uint32_t flags;			/* DSTACK_KEY_F_* */
+	uint32_t len;			/* bytes of it; 0: DSTACK_KEY_SIZE */
+	const void *path, *purpose;
+	size_t path_len, purpose_len;
+	int32_t keyring;		/* KEY_SPEC_*; not for bytes */
+	const char *name;		/* in that keyring */
+	uint64_t epoch;			/* in with DSTACK_KEY_F_EPOCH; out */
+};
+
+/*
+ * DSTACK_DELIVER_BYTES: to @bytes, which the caller wipes; else into the
+ * keyring, and *@serial is the key's number there.
+ */
+int libdstack_get_key(int fd, struct libdstack_key *key, void *bytes,
+		      int32_t *serial);
+int libdstack_hmac(int fd, int32_t key, const void *data, size_t len,
+		   uint8_t tag[DSTACK_KEY_TAG_SIZE]);
+/* -EBADMSG: the tag is another. */
+int libdstack_hmac_verify(int fd, int32_t key, const void *data, size_t len,
+			  const uint8_t tag[DSTACK_KEY_TAG_SIZE]);
+/* @blob has room for @len + DSTACK_SEAL_OVERHEAD bytes, and gets as many. */
+int libdstack_seal(int fd, int32_t key, uint32_t flags, const void *data,
+		   size_t len, void *blob);
+/*
+ * *@len: room in @data, and then the bytes in it.  *@check: which check the
+ * blob did not pass, with -EBADMSG, -EKEYREJECTED, -EKEYREVOKED or -ENOKEY.
+ */
+int libdstack_unseal(int fd, int32_t key, const void *blob, size_t blob_len,
+		     void *data, size_t *len, enum dstack_seal_check *check);
+
+/*
+ * Makes /dev/mapper/@name of the LUKS2 volume on @device, with the
+ * application's key of @path, which goes from the module to dm-crypt.
+ * -EBADMSG: its header is not one to trust.
+ */
+int libdstack_open_volume(const char *device, const char *name,
+			  const char *path, bool readonly);
+
+/*
  * control: the daemon's and the operator's side (generic netlink, root only)
  */
 
@@ -91,6 +144,7 @@ struct libdstack_control;		/* one socket */
 
 struct libdstack_status {
 	uint32_t state, backend, backend_flags, diverged, hooks, containers;
+	uint32_t keys;			/* in keyrings, made from root keys */
 	uint8_t register_value[DSTACK_REGISTER_SIZE];
 	uint8_t base[DSTACK_REGISTER_SIZE];
 	uint64_t log_count, log_acked, log_pending, log_memory;
@@ -157,6 +211,29 @@ int libdstack_remove_device(struct libdstack_control *control,
 int libdstack_list_devices(struct libdstack_control *control,
 			   int (*fn)(const struct libdstack_device *d,
 				     void *arg), void *arg);
+
+/* A root key, which the module does not tell. */
+struct libdstack_root {
+	uint8_t app_id[DSTACK_APP_ID_SIZE];
+	uint64_t epoch;
+	uint8_t id[DSTACK_KEY_ID_SIZE];	/* the same for the same root key */
+};
+
+/* @root stays the caller's to wipe. */
+int libdstack_load_root(struct libdstack_control *control,
+			const uint8_t app_id[DSTACK_APP_ID_SIZE],
+			uint64_t epoch,
+			const uint8_t root[DSTACK_KEY_ROOT_SIZE]);
+/* This key epoch and all before it, until the next boot. */
+int libdstack_retire_roots(struct libdstack_control *control,
+			   const uint8_t app_id[DSTACK_APP_ID_SIZE],
+			   uint64_t epoch);
+/* All, of all applications; each can be loaded again. */
+int libdstack_wipe_roots(struct libdstack_control *control);
+int libdstack_list_roots(struct libdstack_control *control,
+			 int (*fn)(const struct libdstack_root *root,
+				   void *arg), void *arg);
+
 int libdstack_add_event(struct libdstack_control *control, const char *name,
 			const void *payload, size_t len);
 int libdstack_ack_log(struct libdstack_control *control, uint64_t count);

@@ -62,6 +62,7 @@ static int status_reply(struct nlattr **attrs, void *arg)
 	s->diverged = get_u32(attrs[DSTACK_A_DIVERGED]);
 	s->hooks = get_u32(attrs[DSTACK_A_HOOKS]);
 	s->containers = get_u32(attrs[DSTACK_A_CONTAINERS]);
+	s->keys = get_u32(attrs[DSTACK_A_KEYS]);
 	get_bytes(attrs[DSTACK_A_REGISTER], s->register_value,
 		  sizeof(s->register_value));
 	get_bytes(attrs[DSTACK_A_BASE], s->base, sizeof(s->base));

@@ -39,7 +39,7 @@ int libdstack_device_open(void)
 }
 
 /* The errnos that mean the same for every ioctl get their words here. */
-static int device_error(int err, const char *what)
+int dstack_device_error(int err, const char *what)
 {
 	switch (err) {
 	case -ENOTTY:
@@ -67,7 +67,7 @@ static int device_error(int err, const char *what)
 
 static int device_ioctl(int fd, unsigned long cmd, const char *what, void *arg)
 {
-	return ioctl(fd, cmd, arg) ? device_error(-errno, what) : 0;
+	return ioctl(fd, cmd, arg) ? dstack_device_error(-errno, what) : 0;
 }
 
 int libdstack_info(int fd, struct dstack_info *info)
@@ -187,7 +187,7 @@ int libdstack_why(int fd, int file, uint32_t kind, const char *id,
 			       id ?: "");
 		return -ENOENT;
 	}
-	return device_error(-errno, "ask for the verdict");
+	return dstack_device_error(-errno, "ask for the verdict");
 }
 
 /* Is the next record whole, and the one that was asked for? */
@@ -230,7 +230,7 @@ static int read_log(int fd, struct dstack_read_log *req)
 	if (!ioctl(fd, DSTACK_READ_LOG, req))
 		return 0;
 	if (errno != ENODATA)
-		return device_error(-errno, "read the event log");
+		return dstack_device_error(-errno, "read the event log");
 	dstack_message("the kernel has forgotten the events before event %llu, which dstackd has stored",
 		       (unsigned long long)req->out_next);
 	return -ENODATA;

@@ -15,6 +15,14 @@
 void dstack_message(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* device.c */
+
+/*
+ * Says what @err means when an ioctl that was to @what gave it, for those that
+ * mean the same for every ioctl.  Returns @err.
+ */
+int dstack_device_error(int err, const char *what);
+
 /* file.c */
 
 /*

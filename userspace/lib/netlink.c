@@ -70,6 +70,10 @@ const struct nla_policy dstack_attr_policy[__DSTACK_A_MAX] = {
 	[DSTACK_A_STORAGE] = { .type = NLA_U32 },
 	[DSTACK_A_ROOT] = { .minlen = DSTACK_ROOT_MIN,
 			    .maxlen = DSTACK_ROOT_MAX },
+	[DSTACK_A_KEY_EPOCH] = { .type = NLA_U64 },
+	[DSTACK_A_KEY_ID] = { .minlen = DSTACK_KEY_ID_SIZE,
+			      .maxlen = DSTACK_KEY_ID_SIZE },
+	[DSTACK_A_KEYS] = { .type = NLA_U32 },
 };
 
 static int nl_errno(int nlerr)
@@ -271,19 +275,16 @@ struct nl_msg *dstack_request_new(struct libdstack_control *control, int cmd,
 	return msg;
 }
 
-int dstack_request(struct libdstack_control *control, struct nl_msg *msg,
-		   const char *what, dstack_reply_fn fn, void *arg)
+void dstack_request_wipe(struct nl_msg *msg)
 {
-	int err;
+	struct nlmsghdr *hdr = nlmsg_hdr(msg);
 
-	control->what = what;
-	control->fn = fn;
-	control->arg = arg;
-	control->err = 0;
-	control->done = false;
-	err = nl_send_auto(control->sock, msg);
-	control->seq = nlmsg_hdr(msg)->nlmsg_seq;
+	explicit_bzero(nlmsg_data(hdr), nlmsg_datalen(hdr));
 	nlmsg_free(msg);
+}
+
+static int take_answers(struct libdstack_control *control, int err)
+{
 	while (err >= 0 && !control->done)
 		err = nl_recvmsgs_default(control->sock);
 	if (control->err)
@@ -291,6 +292,42 @@ int dstack_request(struct libdstack_control *control, struct nl_msg *msg,
 	if (err >= 0)
 		return 0;
 	if (err != -NLE_DUMP_INTR)
-		dstack_message("can't %s: netlink: %s", what, nl_geterror(err));
+		dstack_message("can't %s: netlink: %s", control->what,
+			       nl_geterror(err));
 	return nl_errno(err);
+}
+
+static void begin(struct libdstack_control *control, const char *what,
+		  dstack_reply_fn fn, void *arg)
+{
+	control->what = what;
+	control->fn = fn;
+	control->arg = arg;
+	control->err = 0;
+	control->done = false;
+}
+
+int dstack_request(struct libdstack_control *control, struct nl_msg *msg,
+		   const char *what, dstack_reply_fn fn, void *arg)
+{
+	int err;
+
+	begin(control, what, fn, arg);
+	err = nl_send_auto(control->sock, msg);
+	control->seq = nlmsg_hdr(msg)->nlmsg_seq;
+	nlmsg_free(msg);
+	return take_answers(control, err);
+}
+
+int dstack_request_secret(struct libdstack_control *control,
+			  struct nl_msg *msg, const char *what)
+{
+	int err;
+
+	begin(control, what, NULL, NULL);
+	err = nl_send_auto(control->sock, msg);
+	control->seq = nlmsg_hdr(msg)->nlmsg_seq;
+	/* The kernel has a copy, and wipes that. */
+	dstack_request_wipe(msg);
+	return take_answers(control, err);
 }

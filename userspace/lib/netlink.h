@@ -27,4 +27,10 @@ struct nl_msg *dstack_request_new(struct libdstack_control *control, int cmd,
 int dstack_request(struct libdstack_control *control, struct nl_msg *msg,
 		   const char *what, dstack_reply_fn fn, void *arg);
 
+/* The same for a request with a secret in it, and no answer. */
+int dstack_request_secret(struct libdstack_control *control,
+			  struct nl_msg *msg, const char *what);
+/* Frees a request that is not sent, with a secret in it. */
+void dstack_request_wipe(struct nl_msg *msg);
+
 #endif /* DSTACK_LIB_NETLINK_H */
