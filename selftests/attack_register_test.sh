@@ -14,6 +14,8 @@ if ! test -w "$attribute"; then
 fi
 
 begin attack_register
+# shellcheck source=selftests/keys.sh
+. "$tests/keys.sh"
 program=$work/program
 variant "$program"
 busybox=$(command -v busybox)
@@ -71,11 +73,18 @@ claim attack_39_register_is_the_logs is "$(register | cut -d' ' -f2)" false
 #
 
 state measure
+load_root
+keys_before=$(dstackctl key list --json | jq length)
 mark
 extended=$(extend)
 claim attack_39_register_is_extended_by_root_in_measure is "$extended" extended
 claim attack_39_the_next_quote_is_refused \
 	has "$(dstackctl quote --out "$work/quote" 2>&1)" 'extended|recover'
+claim attack_39_root_keys_were_there is "$keys_before" 1
+claim attack_39_root_keys_are_wiped is "$(dstackctl key list --json | jq length)" 0
+claim attack_39_no_root_key_is_taken_any_more \
+	has "$(dstackctl key load --app-id "$app_id" --epoch 9999 \
+	--file "$work/root" 2>&1)" 'until the next boot'
 claim attack_39_divergence_is_reported is "$(register | cut -d' ' -f2)" true
 claim attack_39_approved_program_runs_in_measure is "$(run "$program")" hello
 state enforce

@@ -74,6 +74,10 @@ static const struct {
 	{ DSTACK_READ_LOG, DSTACK_READ_LOG_SIZE_VER0 },
 	{ DSTACK_EXTEND, DSTACK_EXTEND_SIZE_VER0 },
 	{ DSTACK_WHY, DSTACK_WHY_SIZE_VER0 },
+	{ DSTACK_GET_KEY, DSTACK_GET_KEY_SIZE_VER0 },
+	{ DSTACK_HMAC, DSTACK_HMAC_SIZE_VER0 },
+	{ DSTACK_SEAL, DSTACK_SEAL_SIZE_VER0 },
+	{ DSTACK_UNSEAL, DSTACK_UNSEAL_SIZE_VER0 },
 };
 
 #ifdef __x86_64__
@@ -312,7 +316,7 @@ static inline int become_nobody(void)
 
 struct container {
 	struct libdstack_container as;
-	char cgroup[sizeof(CGROUP_ROOT) + DSTACK_ID_SIZE];
+	char cgroup[sizeof(CGROUP_ROOT "/") + DSTACK_ID_SIZE];
 };
 
 static inline int cgroup_make(const char *cgroup)

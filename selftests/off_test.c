@@ -8,6 +8,7 @@
  */
 #include "dstack_test.h"
 #include "genl.h"
+#include "keys.h"
 
 #include <bpf/bpf.h>
 #include <linux/filter.h>
@@ -133,6 +134,48 @@ TEST_F(off, verdict_says_off)
 	EXPECT_EQ(-EINVAL, device_call(self->fd, DSTACK_WHY, &why));
 }
 
+/* Of what runs now nobody will ever know. */
+TEST_F(off, root_keys_are_wiped_and_none_is_taken)
+{
+	uint64_t epoch;
+
+	EXPECT_EQ(-EPERM, load_root(&self->genl, 1 << 20, root_key));
+	EXPECT_NE(NULL, strstr(self->genl.why, "no keys"));
+	ASSERT_EQ(0, hooks_come_back(self->control));
+	ASSERT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_MEASURE));
+	ASSERT_EQ(0, load_next_root(&self->genl, &epoch, root_key));
+	ASSERT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_OFF));
+	EXPECT_EQ(0, count_roots(self->control));
+}
+
+static int bytes_of_app(void *unused)
+{
+	struct dstack_get_key get;
+	uint8_t key[DSTACK_KEY_SIZE];
+
+	(void)unused;
+	ask_for(&get, DSTACK_KEY_BYTES, DSTACK_SCOPE_APP, "p");
+	return get_bytes(device_open(), &get, key);
+}
+
+/* Before, now, and when somebody looks again. */
+TEST_F(off, container_that_was_there_gets_no_keys_any_more)
+{
+	struct container later;
+	uint64_t epoch;
+
+	EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, bytes_of_app, NULL));
+	ASSERT_EQ(0, hooks_come_back(self->control));
+	ASSERT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_MEASURE));
+	ASSERT_EQ(0, key_policy_all(&self->genl, self->control));
+	ASSERT_EQ(0, load_next_root(&self->genl, &epoch, root_key));
+	EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, bytes_of_app, NULL));
+	ASSERT_EQ(0, container_add(self->control, &later, "later"));
+	EXPECT_EQ(0, in_cgroup(later.cgroup, bytes_of_app, NULL));
+	EXPECT_EQ(0, container_remove(self->control, &later));
+	ASSERT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_OFF));
+}
+
 /* Evidence does not end: the log says that nobody looked. */
 TEST_F(off, the_other_calls_work)
 {
@@ -177,11 +220,12 @@ static int other_link(const char *cgroup)
 	return link;
 }
 
-TEST_F(off, exec_that_no_hook_saw_is_denied)
+TEST_F(off, exec_that_no_hook_saw_is_denied_and_the_keys_are_gone)
 {
 	static const uint32_t states[] = { DSTACK_STATE_MEASURE,
 					   DSTACK_STATE_ENFORCE };
 	int link = other_link(self->c.cgroup), links[__DSTACK_HOOK_MAX];
+	uint64_t epoch;
 	size_t i;
 
 	expect_message("denied: no hook saw this exec");
@@ -192,7 +236,9 @@ TEST_F(off, exec_that_no_hook_saw_is_denied)
 	ASSERT_EQ(0, libdstack_set_hooks(self->control, links));
 	for (i = 0; i < ARRAY_SIZE(states); i++) {
 		EXPECT_EQ(0, libdstack_set_state(self->control, states[i]));
+		ASSERT_EQ(0, load_next_root(&self->genl, &epoch, root_key));
 		EXPECT_EQ(-EACCES, in_cgroup(self->c.cgroup, exec_true, NULL));
+		EXPECT_EQ(0, count_roots(self->control));
 		EXPECT_EQ(0, system("true"));
 	}
 	EXPECT_EQ(0, libdstack_set_state(self->control, DSTACK_STATE_OFF));

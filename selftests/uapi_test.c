@@ -4,10 +4,10 @@
  *
  * Copyright The dstack for Linux authors
  */
-#include "dstack_test.h"
+#include "keys.h"
 
 #define WORDS_MAX	2	/* words of a structure that must be zero */
-#define UNKNOWN_NR	(_IOC_NR(DSTACK_WHY) + 1)
+#define UNKNOWN_NR	(_IOC_NR(DSTACK_UNSEAL) + 1)
 #define UNKNOWN_CMD	_IO(DSTACK_IOC_TYPE, UNKNOWN_NR)
 
 /* What to call, and a page that a structure can end, with nothing behind it. */
@@ -17,6 +17,8 @@ struct target {
 	uint8_t *page;
 	size_t page_size;
 	uint8_t buf[DSTACK_QUOTE_MAX];
+	int32_t hmac, aead;	/* handles of the application */
+	uint8_t blob[DSTACK_SEAL_OVERHEAD];
 };
 
 /* One ioctl: how to call it right, and which bits must not be set. */
@@ -68,11 +70,45 @@ static void fill_why(struct target *t, void *arg)
 	why->kind = DSTACK_KIND_EXEC;
 }
 
+static void fill_get_key(struct target *t, void *arg)
+{
+	struct dstack_get_key *get = arg;
+
+	ask_for(get, DSTACK_KEY_BYTES, DSTACK_SCOPE_APP, "");
+	get->delivery = DSTACK_DELIVER_BYTES;
+	get->bytes = address(t->buf);
+}
+
+static void fill_hmac(struct target *t, void *arg)
+{
+	((struct dstack_hmac *)arg)->key = t->hmac;
+}
+
+static void fill_seal(struct target *t, void *arg)
+{
+	struct dstack_seal *seal = arg;
+
+	seal->key = t->aead;
+	seal->blob = address(t->buf);
+	seal->blob_len = sizeof(t->buf);
+}
+
+static void fill_unseal(struct target *t, void *arg)
+{
+	struct dstack_unseal *unseal = arg;
+
+	unseal->key = t->aead;
+	unseal->blob = address(t->blob);
+	unseal->blob_len = sizeof(t->blob);
+}
+
 #define AT(type, field) offsetof(struct type, field)
 
 FIXTURE(ioctl)
 {
 	struct target t;
+	struct genl genl;
+	struct libdstack_control *control;
 };
 
 FIXTURE_VARIANT(ioctl)
@@ -134,9 +170,63 @@ FIXTURE_VARIANT_ADD(ioctl, why)
 	},
 };
 
+FIXTURE_VARIANT_ADD(ioctl, get_key)
+{
+	.shape = {
+		.cmd = DSTACK_GET_KEY,
+		.size = DSTACK_GET_KEY_SIZE_VER0,
+		.fill = fill_get_key,
+		.words = {
+			{ AT(dstack_get_key, flags), __DSTACK_KEY_F_ALL },
+		},
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, hmac)
+{
+	.shape = {
+		.cmd = DSTACK_HMAC,
+		.size = DSTACK_HMAC_SIZE_VER0,
+		.fill = fill_hmac,
+		.words = { { AT(dstack_hmac, flags), __DSTACK_HMAC_F_ALL } },
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, seal)
+{
+	.shape = {
+		.cmd = DSTACK_SEAL,
+		.size = DSTACK_SEAL_SIZE_VER0,
+		.fill = fill_seal,
+		.words = { { AT(dstack_seal, flags), __DSTACK_SEAL_F_ALL },
+			   { AT(dstack_seal, __reserved), 0 } },
+	},
+};
+
+FIXTURE_VARIANT_ADD(ioctl, unseal)
+{
+	.shape = {
+		.cmd = DSTACK_UNSEAL,
+		.size = DSTACK_UNSEAL_SIZE_VER0,
+		.fill = fill_unseal,
+		.words = { { AT(dstack_unseal, flags), 0 } },
+	},
+};
+
+/* Of the application, in the process keyring. */
+static int handle_of(int fd, uint32_t kind, const char *name)
+{
+	struct dstack_get_key get;
+
+	ask_for(&get, kind, DSTACK_SCOPE_APP, "");
+	return get_in_ring(fd, &get, DSTACK_DELIVER_HANDLE,
+			   KEY_SPEC_PROCESS_KEYRING, name);
+}
+
 FIXTURE_SETUP(ioctl)
 {
 	struct target *t = &self->t;
+	uint64_t epoch;
 
 	t->fd = device_open();
 	if (t->fd == -ENOENT)
@@ -149,10 +239,22 @@ FIXTURE_SETUP(ioctl)
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)t->page);
 	ASSERT_EQ(0, munmap(t->page + t->page_size, t->page_size));
+	ASSERT_EQ(0, genl_open(&self->genl));
+	ASSERT_EQ(0, libdstack_control_open(&self->control));
+	ASSERT_EQ(0, key_policy_all(&self->genl, self->control));
+	ASSERT_EQ(0, load_next_root(&self->genl, &epoch, root_key));
+	t->hmac = handle_of(t->fd, DSTACK_KEY_HMAC, "hmac");
+	ASSERT_LT(0, t->hmac);
+	t->aead = handle_of(t->fd, DSTACK_KEY_AEAD, "aead");
+	ASSERT_LT(0, t->aead);
+	ASSERT_EQ(0, seal(t->fd, t->aead, 0, NULL, 0, t->blob));
 }
 
 FIXTURE_TEARDOWN(ioctl)
 {
+	EXPECT_EQ(0, wipe_roots(&self->genl));
+	libdstack_control_close(self->control);
+	genl_close(&self->genl);
 	munmap(self->t.page, self->t.page_size);
 	close(self->t.file);
 	close(self->t.fd);

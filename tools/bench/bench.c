@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{ "content", cmd_content, 1, "FILE", "read it, and its SHA-256" },
 	{ "extend", cmd_extend, 0, "", "DSTACK_EXTEND of 32 bytes" },
 	{ "why", cmd_why, 2, "ID FILE...", "DSTACK_WHY, \"\": for itself" },
+	{ "key", cmd_key, 1, "WHAT", "bytes, handle, hmac, seal or unseal" },
 	{ "settle", cmd_settle, 0, "", "wait until dstackd stored the log" },
 };
 

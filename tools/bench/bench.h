@@ -83,6 +83,7 @@ int cmd_hash(const struct options *opt, char **args);
 int cmd_content(const struct options *opt, char **args);
 int cmd_extend(const struct options *opt, char **args);
 int cmd_why(const struct options *opt, char **args);
+int cmd_key(const struct options *opt, char **args);
 int cmd_settle(const struct options *opt, char **args);
 
 #endif /* BENCH_H */
