@@ -13,6 +13,7 @@
 
 #include "dstackctl.h"
 #include "event.h"
+#include "words.h"
 
 /* A container that the log says is registered. */
 struct container {
@@ -28,7 +29,7 @@ struct learner {
 	struct libdstack_policy *policy;
 	struct learnt *learnt;
 	const char *searched;
-	bool found;
+	bool found, memory;	/* of the section that was searched */
 };
 
 static int compare_ids(const void *a, const void *b)
@@ -72,8 +73,10 @@ static int is_section(const struct libdstack_section *section, void *arg)
 {
 	struct learner *learner = arg;
 
-	learner->found = learner->found ||
-		!strcmp(section->name, learner->searched);
+	if (strcmp(section->name, learner->searched) != 0)
+		return 0;
+	learner->found = true;
+	learner->memory = section->memory;
 	return 0;
 }
 
@@ -82,6 +85,7 @@ static bool has_section(struct learner *learner,
 {
 	learner->searched = name;
 	learner->found = false;
+	learner->memory = false;
 	libdstack_policy_each_section(policy, is_section, learner);
 	return learner->found;
 }
@@ -96,7 +100,8 @@ static int copy_terms(const struct libdstack_section *section, void *arg)
 	err = libdstack_policy_set_measure(to, section->name,
 					   section->measure) ?:
 		libdstack_policy_set_memory(to, section->name,
-					    section->memory) ?:
+					    section->memory ||
+					    learner->memory) ?:
 		libdstack_policy_set_revoked(to, section->name,
 					     section->revoked);
 	for (i = 0; !err && i < LIBDSTACK_KINDS; i++)
@@ -121,7 +126,10 @@ static int copy_rule(const struct libdstack_rule *rule, void *arg)
 				    &rule->digest, rule->kinds, rule->path);
 }
 
-/* Those whose section was seen are replaced, if that was asked for. */
+/*
+ * Those whose section was seen are replaced, if that was asked for.  What the
+ * section was seen to need is what has_section() has found last.
+ */
 static int copy_section(const struct libdstack_section *section, void *arg)
 {
 	struct learner *learner = arg;
@@ -164,6 +172,21 @@ static int add_container(struct learner *learner,
 	return libdstack_policy_add_section(learner->policy, key.section);
 }
 
+/* Executable memory that is no file's has no digest: the section allows it. */
+static int add_memory(struct learner *learner, const char *section)
+{
+	learner->learnt->memory++;
+	return libdstack_policy_set_memory(learner->policy, section, true);
+}
+
+static bool is_memory(const struct dstack_event_fields *fields)
+{
+	char reason[32];
+
+	return get(fields, "reason", reason, sizeof(reason)) &&
+		!strcmp(reason, dstack_reason_name(DSTACK_REASON_MEMORY));
+}
+
 static int add_file(struct learner *learner, uint32_t kind,
 		    const struct dstack_event_fields *fields)
 {
@@ -176,15 +199,17 @@ static int add_file(struct learner *learner, uint32_t kind,
 	if (!get(fields, "id", key.id, sizeof(key.id)) ||
 	    !get(fields, "digest", text, sizeof(text)))
 		return malformed("id or digest");
-	if (!libdstack_digest_from_text(text, &digest)) {
-		learner->learnt->unknown++;
-		return 0;
-	}
 	found = tfind(&key, &learner->containers, compare_ids);
 	if (!found) {
 		error_msg("container '%s' runs files, but nothing says that it was registered",
 			  key.id);
 		return -EBADMSG;
+	}
+	if (is_memory(fields))
+		return add_memory(learner, (*found)->section);
+	if (!libdstack_digest_from_text(text, &digest)) {
+		learner->learnt->unknown++;
+		return 0;
 	}
 	named = get(fields, "path", path, sizeof(path));
 	err = libdstack_policy_add(learner->policy, (*found)->section, &digest,

@@ -14,7 +14,8 @@
 struct learnt {
 	size_t files;		/* events that made or named a rule */
 	size_t containers;	/* that were registered */
-	size_t unknown;		/* events without a digest */
+	size_t unknown;		/* events of files without a digest */
+	size_t memory;		/* events of memory that is no file's */
 };
 
 /*

@@ -149,6 +149,9 @@ static int make_policy(struct options *opt, const struct libdstack_log *log,
 	if (!err && learnt.unknown)
 		fprintf(stderr, "dstackctl: %zu events name no digest, for what they rest on or who wrote it: they are not allowed\n",
 			learnt.unknown);
+	if (!err && learnt.memory)
+		fprintf(stderr, "dstackctl: %zu events are of executable memory that is no file's: \"memory\" is \"allow\" in the sections where that was\n",
+			learnt.memory);
 	libdstack_policy_free(base);
 	libdstack_policy_free(policy);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -315,6 +315,31 @@ static void what_ran_is_allowed_in_its_section(void **state)
 		      "'epoch':1,'version':1}");
 }
 
+static void executed_memory_is_allowed_in_its_section(void **state)
+{
+	static const char memory[] = "v=1 id=one digest=none reason=memory "
+		"epoch=0 storage=memory path=[anonymous]";
+
+	(void)state;
+	save_policy("old", 6, "'web':{'allow':[],'revoked':'kill'}");
+	start_log();
+	container("one", "web");
+	container("two", "db");
+	ran("dstack.exec", "two", "none", "/fuse");
+	event("dstack.map", memory);
+	assert_int_equal(learn_with(""), 0);
+	assert_learnt("{'app_id':'" ZEROS20 "','containers':{"
+		      "'db':{'allow':[]},"
+		      "'web':{'allow':[],'memory':'allow'}},"
+		      "'epoch':1,'version':1}");
+	learn_args[0] = '\0';
+	log_out = fopen("log", "a");
+	assert_int_equal(learn_with(" --base old"), 0);
+	save_policy("new", 7, "'db':{'allow':[]},'web':{'allow':[],"
+		    "'memory':'allow','revoked':'kill'}");
+	assert_int_equal(policy("diff out new"), 0);
+}
+
 static void base_stays_but_for_what_is_replaced(void **state)
 {
 	static const char base[] =
@@ -422,6 +447,7 @@ int main(void)
 		cmocka_unit_test(proof_is_printed_for_a_rule_only),
 		cmocka_unit_test(proof_is_printed_for_a_key_term),
 		cmocka_unit_test(what_ran_is_allowed_in_its_section),
+		cmocka_unit_test(executed_memory_is_allowed_in_its_section),
 		cmocka_unit_test(base_stays_but_for_what_is_replaced),
 		cmocka_unit_test(later_events_are_not_learnt),
 		cmocka_unit_test(hostile_log_is_refused),
