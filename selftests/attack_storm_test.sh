@@ -9,6 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 begin attack_storm
+limit=$((60 * ${TIME_SCALE:-1}))
 good=$work/good bad=$work/bad
 threads=100 rounds=2
 variant "$good" "$tests/prog_id"
@@ -20,7 +21,7 @@ container
 
 # storm ARGUMENT...: what prog_storm reports, without what the programs print.
 storm() {
-	timeout 60 "$tests/prog_storm" -c "$cgroup" "$@" 2>&1 </dev/null |
+	timeout "$limit" "$tests/prog_storm" -c "$cgroup" "$@" 2>&1 </dev/null |
 		grep -v '^uid=' | paste -sd ' '
 }
 
@@ -96,7 +97,7 @@ claim attack_16_nothing_waits_for_dstackd is "$pending" 0
 # Of threads that exec at the same time one becomes the program, and nobody
 # else's exec gets as far as an event.
 mark
-came=$(timeout 60 "$tests/prog_storm" -c "$cgroup" -e "$threads" 1 "$good" \
+came=$(timeout "$limit" "$tests/prog_storm" -c "$cgroup" -e "$threads" 1 "$good" \
 	2>&1)
 claim attack_16_of_threads_that_exec_one_wins \
 	is "$came" 'uid=0 euid=0 net_raw=1'
