@@ -115,7 +115,7 @@ make_files() {
 prepare() {
 	local name
 	mkdir -p "$work"
-	for name in bench plain lookup absent; do
+	for name in bench plain lookup absent keys; do
 		mkdir -p "$cgroups/$name"
 	done
 	: >"$out/samples"
@@ -227,6 +227,31 @@ every() {
 	release_daemon
 }
 
+# A root key, and a policy under which the container may ask for all.
+keys() {
+	local what
+	phase=keys
+	epoch=$((epoch + 1))	# first() made its policy in a subshell
+	dstackctl container add --cgroup "$cgroups/keys" --id keys \
+		--section keys --app-id "$app_id" \
+		--image "$(printf '%064d' 1)"
+	if ! policy '.containers.keys = {allow: [], keys: [{path: "",
+		kinds: ["bytes", "hmac", "aead"],
+		delivery: ["bytes", "handle"]}]}' ||
+	   ! head -c 32 /dev/zero | dstackctl key load --app-id "$app_id" \
+		--epoch 1 --file - >/dev/null; then
+		why_none key "there is no root key"
+		return
+	fi
+	hold_daemon
+	for what in bytes handle hmac seal unseal; do
+		take "$what" -c "$cgroups/keys" -w "$warm" -n "$warm" \
+			key "$what"
+	done
+	release_daemon
+	dstackctl container remove keys
+}
+
 daemon_time() {
 	local time
 	read -r time _ <"/proc/$(daemon)/schedstat"
@@ -334,6 +359,7 @@ load
 every
 test "$profile" = yes || running
 first
+test "$profile" = yes || keys
 test "$profile" = yes || lookup
 unload
 without_module base2

@@ -98,7 +98,8 @@ static int activate(const char *name, uint64_t sectors, const char *params,
 	if (dm_task_set_name(task, name) && dm_task_set_uuid(task, uuid) &&
 	    (!readonly || dm_task_set_ro(task)) &&
 	    dm_task_add_target(task, 0, sectors, "crypt", params) &&
-	    dm_task_set_cookie(task, &cookie, DM_UDEV_DISABLE_DISK_RULES_FLAG) &&
+	    dm_task_set_cookie(task, &cookie,
+			       DM_UDEV_DISABLE_DISK_RULES_FLAG) &&
 	    dm_task_run(task))
 		err = 0;
 	if (cookie)
