@@ -217,7 +217,27 @@ load_test() {
 	scripts/td run --backend sim --timeout 3000 -- env TEST_SECONDS=2000 \
 		"VOLUME=${DSTACK_VOLUME-}" "DISTINCT=${DSTACK_DISTINCT-}" \
 		"STORM=${DSTACK_STORM-}" "$guest_tests/run.sh" \
-		load_storm load_quota load_volume
+		load_storm load_quota load_volume load_keys
+}
+
+# migrate BACKEND FROM TO [OPTION]...: one stage, in a machine of its own.
+migrate() {
+	local backend=$1 from=$2 to=$3
+	shift 3
+	mkdir -p "$from" "$to"
+	scripts/td run --backend "$backend" --copy "$from" --out "$to" "$@"
+}
+
+# Blobs go from machine to machine: to another TEE, and to another firmware.
+migration_test() {
+	local status=0 dir=build/check/migration script=$guest_tests/migrate.sh
+	make -s module tdx-module stage >&2
+	rm -rf "$dir"
+	migrate sim "$dir/0" "$dir/1" -- "$script" || status=$?
+	migrate tdx "$dir/1" "$dir/2" -- "$script" open || status=$?
+	migrate tdx "$dir/2" "$dir/3" --tdx "mrtd=$(printf '%096d' 1)" -- \
+		"$script" open || status=$?
+	return "$status"
 }
 
 # watched TIMEOUT COMMAND: on a kernel that watches itself, which is some ten times
@@ -271,14 +291,14 @@ declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
-	[locked]=400 [load]=3000 [parsers]=400
+	[locked]=400 [load]=3000 [parsers]=400 [migration]=400
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked parsers load bench
+	tdx_module module_analysis faults locked migration parsers load bench
 )
 
 names_of() {

@@ -21,6 +21,13 @@ host_keys() {
 	section_keys host "$1"
 }
 
+# inside CGROUP COMMAND...: in that container, without another program before.
+inside() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	bash -c 'echo $$ >"$1/cgroup.procs" && shift && ulimit -c unlimited &&
+		exec "$@"' inside "$@"
+}
+
 # load_root: the next key epoch, from a random root key in $work/root.
 load_root() {
 	local n

@@ -34,14 +34,6 @@ load_root
 dstackctl container add --cgroup "$cgroup" --id "$id" --section test \
 	--app-id "$app_id" --image "$image" || die "no container"
 
-# inside COMMAND...: in the container, not as a program of its own: what is not
-# approved of must not run before keys are asked for.
-inside() {
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	bash -c 'echo $$ >"$1/cgroup.procs" && shift && ulimit -c unlimited &&
-		exec "$@"' inside "$cgroup" "$@"
-}
-
 # In MEASURE a program that is not approved takes the keys away: approve it.
 approve() {
 	local digest
@@ -55,8 +47,8 @@ approve() {
 }
 
 approve || die "can't approve of the program"
-handle=$(inside "$tests/prog_key" hmac planted use) || die "no handle"
-inside "$tests/prog_key" bytes planted use >"$work/key" || die "no bytes"
+handle=$(inside "$cgroup" "$tests/prog_key" hmac planted use) || die "no handle"
+inside "$cgroup" "$tests/prog_key" bytes planted use >"$work/key" || die "no bytes"
 test "$(stat -c %s "$work/key")" = 32 || die "not a key"
 
 # hex FILE: in lower case.
@@ -104,14 +96,14 @@ handle_and_bytes_are_the_same_key() {
 
 # A pair: who got bytes has them in the core, who got a handle has nothing.
 core_of_a_user_of_a_handle_has_none() {
-	inside "$tests/prog_key" hmac planted abort >/dev/null 2>&1
+	inside "$cgroup" "$tests/prog_key" hmac planted abort >/dev/null 2>&1
 	test -s "$found/core.prog_key" || return
 	! has_secret "$found/core.prog_key"
 }
 
 core_of_a_user_of_bytes_has_the_key() {
 	rm -f "$found/core.prog_key"
-	inside "$tests/prog_key" bytes planted abort >/dev/null 2>&1
+	inside "$cgroup" "$tests/prog_key" bytes planted abort >/dev/null 2>&1
 	test -s "$found/core.prog_key" && has_secret "$found/core.prog_key"
 }
 
