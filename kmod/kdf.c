@@ -63,8 +63,8 @@ static bool is_seed(u32 kind)
 static bool is_upstream(const struct dstack_key_name *name)
 {
 	return name->scope == DSTACK_SCOPE_APP &&
-	       name->key_len == DSTACK_KEY_SIZE &&
-	       (name->kind == DSTACK_KEY_BYTES || is_seed(name->kind));
+	       (is_seed(name->kind) || (name->kind == DSTACK_KEY_BYTES &&
+					name->key_len == DSTACK_KEY_SIZE));
 }
 
 static bool length_ok(const struct dstack_key_name *name)

@@ -115,6 +115,13 @@ static inline int genl_ask(struct genl *genl, struct nl_msg *msg)
 	return err;
 }
 
+/* Commands that are answered with a list, and with nothing else. */
+static inline int is_list(int cmd)
+{
+	return cmd == DSTACK_CMD_CONTAINER_GET ||
+	       cmd == DSTACK_CMD_DEVICE_GET || cmd == DSTACK_CMD_KEY_GET;
+}
+
 /*
  * Requests of several tests
  */

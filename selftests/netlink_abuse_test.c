@@ -183,8 +183,7 @@ TEST_F(abuse, dumps_of_what_is_no_list_rejected)
 	int cmd;
 
 	for (cmd = DSTACK_CMD_STATUS_GET; cmd < __DSTACK_CMD_MAX; cmd++) {
-		int dump = cmd == DSTACK_CMD_CONTAINER_GET ||
-			cmd == DSTACK_CMD_DEVICE_GET ? 0 : NLM_F_DUMP;
+		int dump = is_list(cmd) ? 0 : NLM_F_DUMP;
 
 		EXPECT_EQ(-EOPNOTSUPP,
 			  genl_ask(genl, genl_new(genl, cmd, dump)))
@@ -429,8 +428,7 @@ static size_t spoil(union message *message, size_t len, uint64_t *state)
 static bool may_succeed(int cmd)
 {
 	return cmd == DSTACK_CMD_STATUS_GET || cmd == DSTACK_CMD_EVENT_ADD ||
-	       cmd == DSTACK_CMD_CONTAINER_GET ||
-	       cmd == DSTACK_CMD_DEVICE_GET ||
+	       is_list(cmd) || cmd == DSTACK_CMD_KEY_WIPE ||
 	       cmd == DSTACK_CMD_POLICY_BEGIN || cmd == DSTACK_CMD_POLICY_DATA;
 }
 

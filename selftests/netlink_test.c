@@ -349,8 +349,7 @@ TEST_F(netlink, unknown_attributes_rejected)
 	int cmd;
 
 	for (cmd = DSTACK_CMD_STATUS_GET; cmd < __DSTACK_CMD_MAX; cmd++) {
-		int dump = cmd == DSTACK_CMD_CONTAINER_GET ||
-			cmd == DSTACK_CMD_DEVICE_GET ? NLM_F_DUMP : 0;
+		int dump = is_list(cmd) ? NLM_F_DUMP : 0;
 		struct nl_msg *msg = genl_new(genl, cmd, dump);
 
 		nla_put_u32(msg, UNKNOWN_ATTR, 0);

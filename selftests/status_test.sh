@@ -14,7 +14,7 @@ symbol=$(grep -cw tdx_mcall_extend_rtmr /proc/kallsyms)
 
 claim every_feature_is_there_or_missing is \
 	"$(jq -r '.features + .missing | sort | join(" ")' <<<"$json")" \
-	'bpf-lsm fsverity sim tdx'
+	'bpf-lsm fsverity keys sim tdx'
 claim tdx_is_missing_where_the_kernel_does_not_export_it is \
 	"$(jq '.missing | index("tdx") != null' <<<"$json")" \
 	"$(test "$symbol" = 0 && echo true || echo false)"

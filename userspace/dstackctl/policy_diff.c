@@ -290,16 +290,16 @@ static void compare_all_rules(struct diff *diff)
 	}
 }
 
-/* @from, @to: NULL where there is no such term. */
+/* Of two terms the one that comes first, or both if they are of one prefix. */
 static void say_keys(struct diff *diff, const struct libdstack_key_term *from,
-		     const struct libdstack_key_term *to)
+		     const struct libdstack_key_term *to, int order)
 {
 	char before[KEY_TERM_TEXT] = "", after[KEY_TERM_TEXT] = "";
-	const struct libdstack_key_term *any = from ?: to;
+	const struct libdstack_key_term *any = order <= 0 ? from : to;
 	struct change change = {
 		.section = any->section, .what = "keys", .prefix = any->path,
-		.from = from ? key_term_text(from, before) : NULL,
-		.to = to ? key_term_text(to, after) : NULL,
+		.from = order <= 0 ? key_term_text(from, before) : NULL,
+		.to = order >= 0 ? key_term_text(to, after) : NULL,
 	};
 
 	if (strcmp(before, after) != 0)
@@ -318,8 +318,7 @@ static void compare_all_keys(struct diff *diff)
 			strcmp(from->section, to->section) ?:
 			strcmp(from->path, to->path);
 
-		say_keys(diff, order <= 0 ? from : NULL,
-			 order >= 0 ? to : NULL);
+		say_keys(diff, from, to, order);
 		from += order <= 0;
 		to += order >= 0;
 	}

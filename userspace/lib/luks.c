@@ -268,11 +268,13 @@ static int check_json(const char *text, size_t size, size_t header,
 
 int dstack_luks_check(const void *data, size_t size, struct luks *luks)
 {
-	const struct binary *binary = data;
+	int err;
 
 	if (dstack_luks_size(data, size) != size)
 		return -EBADMSG;
-	return check_sum(data, size) ?: check_binary(binary) ?:
-	       check_json((const char *)data + sizeof(*binary),
-			  size - sizeof(*binary), size, luks);
+	err = check_sum(data, size) ?: check_binary(data);
+	if (err)
+		return err;
+	return check_json((const char *)data + sizeof(struct binary),
+			  size - sizeof(struct binary), size, luks);
 }

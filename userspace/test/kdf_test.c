@@ -124,7 +124,7 @@ static void check_expand(struct dstack_mac *prk, const struct bytes *info,
 			 const char *okm)
 {
 	struct dstack_key_name name = {
-		.kind = DSTACK_KEY_BYTES, .scope = DSTACK_SCOPE_APP,
+		.kind = DSTACK_KEY_ED25519, .scope = DSTACK_SCOPE_APP,
 		.path_len = info->len,
 	};
 	struct bytes want = hex(okm);
@@ -544,7 +544,7 @@ static void names_that_do_not_fit_together_are_refused(void **state)
 	good.scope = DSTACK_SCOPE_APP;
 	good.purpose_len = 0;
 	assert_true(dstack_kdf_name_ok(&good));
-	BAD(bad.key_len = DSTACK_KEY_SIZE_MIN);
+	BAD(bad.key_len = DSTACK_KEY_SIZE_MIN - 1);
 	BAD(bad.v1 = true);				/* of bytes */
 	good.kind = DSTACK_KEY_P256;
 	BAD(bad.v1 = true);
