@@ -106,8 +106,10 @@ int read_file(const char *path, size_t max, void **buf, size_t *len)
 	return err;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int write_all(int fd, const void *buf, size_t len)
 {
+	const char *data = buf;
+
 	while (len) {
 		ssize_t n = write(fd, data, len);
 

@@ -67,6 +67,8 @@ static inline bool hex_decode(const char *text, void *out, size_t len)
  * @len bytes, for free().  Returns 0 or -errno, after an error message.
  */
 int read_file(const char *path, size_t max, void **buf, size_t *len);
+/* Without a message. */
+int write_all(int fd, const void *buf, size_t len);
 /* Creates or replaces @path ("-": stdout).  Returns 0 or -errno, as above. */
 int write_file(const char *path, const void *buf, size_t len);
 

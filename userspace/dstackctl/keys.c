@@ -129,21 +129,6 @@ int read_secret(int fd, const char *name, size_t max, void **secret,
 	return err;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= n;
-	}
-	return 0;
-}
-
 int write_secret(const char *path, const void *secret, size_t len)
 {
 	int fd, err;
