@@ -68,51 +68,15 @@ static int append_container(const struct libdstack_container *c, void *arg)
 	return json_array_append_new(arg, item) ? -ENOMEM : 0;
 }
 
-static int list_json(struct libdstack_control *control)
+static int list(struct libdstack_control *control, void *array)
 {
-	json_t *array = json_array();
-	int err;
-
-	err = libdstack_list_containers(control, append_container, array);
-	if (!err && json_dumpf(array, stdout, JSON_INDENT(2)))
-		err = -EIO;
-	if (!err)
-		putchar('\n');
-	json_decref(array);
-	return err;
-}
-
-static int list_text(struct libdstack_control *control)
-{
+	if (array)
+		return libdstack_list_containers(control, append_container,
+						 array);
 	printf("%-24s %-16s %-40s %10s %-7s %8s %8s %8s %8s\n", "ID",
 	       "SECTION", "APP ID", "CGROUP", "MEASURE", "ALLOWED", "DENIED",
 	       "PENDING", "REFUSED");
 	return libdstack_list_containers(control, print_container, NULL);
-}
-
-static int container_list(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct libdstack_control *control;
-	bool json = false;
-	int c, err;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j')
-			return usage_hint("container");
-		json = true;
-	}
-	if (optind != argc)
-		return usage_hint("container");
-	err = libdstack_control_open(&control);
-	if (err)
-		return EXIT_FAILURE;
-	err = json ? list_json(control) : list_text(control);
-	libdstack_control_close(control);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static bool set_name(char *out, size_t size, const char *name,
@@ -234,7 +198,7 @@ int cmd_container(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (!strcmp(argv[1], "list"))
-		return container_list(argc - 1, argv + 1);
+		return list_command(argc - 1, argv + 1, "container", list);
 	if (!strcmp(argv[1], "add"))
 		return container_add(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "remove"))

@@ -8,7 +8,6 @@
 #include "words.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,46 +81,12 @@ int append_device(const struct libdstack_device *d, void *arg)
 	return json_array_append_new(arg, item) ? -ENOMEM : 0;
 }
 
-static int list_json(struct libdstack_control *control)
+static int list(struct libdstack_control *control, void *array)
 {
-	json_t *array = json_array();
-	int err;
-
-	err = libdstack_list_devices(control, append_device, array);
-	if (!err && json_dumpf(array, stdout, JSON_INDENT(2)))
-		err = -EIO;
-	if (!err)
-		putchar('\n');
-	json_decref(array);
-	return err;
-}
-
-static int device_list(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct libdstack_control *control;
-	bool json = false;
-	int c, err;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j')
-			return usage_hint("device");
-		json = true;
-	}
-	if (optind != argc)
-		return usage_hint("device");
-	err = libdstack_control_open(&control);
-	if (err)
-		return EXIT_FAILURE;
-	if (!json)
-		printf("%-28s %-13s %s\n", "DEVICE", "STORAGE", "ROOT HASH");
-	err = json ? list_json(control) :
-		     libdstack_list_devices(control, print_device, NULL);
-	libdstack_control_close(control);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (array)
+		return libdstack_list_devices(control, append_device, array);
+	printf("%-28s %-13s %s\n", "DEVICE", "STORAGE", "ROOT HASH");
+	return libdstack_list_devices(control, print_device, NULL);
 }
 
 static int add(struct libdstack_control *control, const char *path)
@@ -172,7 +137,7 @@ int cmd_device(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (!strcmp(argv[1], "list"))
-		return device_list(argc - 1, argv + 1);
+		return list_command(argc - 1, argv + 1, "device", list);
 	if (!strcmp(argv[1], "add"))
 		return for_each(argc - 1, argv + 1, add);
 	if (!strcmp(argv[1], "remove"))

@@ -232,46 +232,12 @@ int append_root(const struct libdstack_root *root, void *arg)
 	return json_array_append_new(arg, item) ? -ENOMEM : 0;
 }
 
-static int list_json(struct libdstack_control *control)
+static int list(struct libdstack_control *control, void *array)
 {
-	json_t *array = json_array();
-	int err;
-
-	err = libdstack_list_roots(control, append_root, array);
-	if (!err && json_dumpf(array, stdout, JSON_INDENT(2)))
-		err = -EIO;
-	if (!err)
-		putchar('\n');
-	json_decref(array);
-	return err;
-}
-
-static int key_list(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 }
-	};
-	struct libdstack_control *control;
-	bool json = false;
-	int c, err;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j')
-			return usage_hint("key");
-		json = true;
-	}
-	if (optind != argc)
-		return usage_hint("key");
-	err = libdstack_control_open(&control);
-	if (err)
-		return EXIT_FAILURE;
-	if (!json)
-		printf("%-40s %10s %s\n", "APP ID", "EPOCH", "KEY ID");
-	err = json ? list_json(control) :
-		     libdstack_list_roots(control, print_root, NULL);
-	libdstack_control_close(control);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (array)
+		return libdstack_list_roots(control, append_root, array);
+	printf("%-40s %10s %s\n", "APP ID", "EPOCH", "KEY ID");
+	return libdstack_list_roots(control, print_root, NULL);
 }
 
 int cmd_key(int argc, char **argv)
@@ -285,7 +251,7 @@ int cmd_key(int argc, char **argv)
 	if (!strcmp(argv[1], "get"))
 		return key_get(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "list"))
-		return key_list(argc - 1, argv + 1);
+		return list_command(argc - 1, argv + 1, "key", list);
 	if (!strcmp(argv[1], "load"))
 		return key_load(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "revoke"))

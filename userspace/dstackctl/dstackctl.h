@@ -82,6 +82,11 @@ bool parse_u64(const char *text, uint64_t max, uint64_t *value);
 int explain_verdict(FILE *out, const char *path, const char *rootfs,
 		    const char *id);
 
+/* Appends all to @array, a JSON array, or prints a table if that is NULL. */
+typedef int (*list_fn)(struct libdstack_control *control, void *array);
+/* "dstackctl <command> list [--json]".  Returns the exit status. */
+int list_command(int argc, char **argv, const char *command, list_fn list);
+
 /* These append it to @arg, a JSON array.  Return 0 or -ENOMEM. */
 int append_device(const struct libdstack_device *device, void *arg);
 int append_root(const struct libdstack_root *root, void *arg);
