@@ -134,7 +134,8 @@ spec_numbers_are_those_of_the_header() {
 
 # Functions and data that programs which link the library can collide with.
 library_symbols_are_prefixed() {
-	nm --defined-only --extern-only -A build/userspace/libdstack.a |
+	nm --defined-only --extern-only -A build/userspace/libdstack.a \
+		build/userspace/libdstack_verify.a |
 		awk '{ print $NF }' | without '^(lib)?dstack_' | no_line .
 }
 

@@ -94,9 +94,10 @@ build_with() {
 # Where the analysers find headers; libraries' are not theirs to judge.
 user_flags() {
 	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -Iuserspace/lib \
-		-isystem include/uapi -Iinclude -idirafter kmod -isystem build/bpf
+		-Iuserspace/verify -isystem include/uapi -Iinclude -idirafter kmod -isystem build/bpf
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
-		libbpf libelf libarchive devmapper | sed 's/-I/-isystem/g'
+		libbpf libelf libarchive devmapper libssl libcurl libcbor tss2-mu \
+		msgpack-c | sed 's/-I/-isystem/g'
 }
 
 # Tests and fuzz targets are left out: analysers do not know that an assertion
@@ -151,8 +152,8 @@ cppcheck_is_silent() {
 		--suppress=constParameterPointer \
 		--suppress=constVariablePointer \
 		--suppress=variableScope --suppress=unmatchedSuppression \
-		-D__x86_64__ -Iuserspace/include -Iuserspace/lib -Iinclude/uapi \
-		-Iinclude "${files[@]}"
+		-D__x86_64__ -Iuserspace/include -Iuserspace/lib \
+		-Iuserspace/verify -Iinclude/uapi -Iinclude "${files[@]}"
 }
 
 user_analysis_test() {

@@ -305,7 +305,7 @@ static bool check_quote(struct report *report, const struct options *opt,
 	if (libdstack_quote_verify(in->quote, in->quote_len, in->collateral,
 				   in->root, in->root_len, opt->now, v))
 		return report_add(report, false, "signatures", "%s: %s",
-				  v->step, v->reason);
+				  v->failure.step, v->failure.text);
 	report_add(report, true, "signatures",
 		   "TDX quote version %u, platform type %s, up to %s",
 		   v->quote_version,
@@ -320,7 +320,7 @@ static void print_text(const struct report *report,
 		       const struct summary *summary)
 {
 	report_print(report);
-	if (v && v->quote_version && !*v->step)
+	if (v && v->quote_version && !v->failure.reason)
 		verdict_print(v);
 	if (summary)
 		summary_print(summary);
@@ -340,7 +340,7 @@ static int print_json(const struct report *report,
 
 	obj = json_pack("{s:b, s:b, s:o}", "verified", !report->failed && v,
 			"insecure", !v, "checks", report_json(report));
-	if (obj && v && v->quote_version && !*v->step)
+	if (obj && v && v->quote_version && !v->failure.reason)
 		json_object_set_new(obj, "quote", verdict_json(v));
 	if (obj && summary)
 		json_object_set_new(obj, "log", summary_json(summary));

@@ -8,6 +8,7 @@
 #define VERIFY_H
 
 #include <jansson.h>
+#include <libdstack_verify.h>
 
 #include "dstackctl.h"
 

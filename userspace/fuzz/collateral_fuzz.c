@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dcap.h"
+#include "dcap/dcap.h"
 
 static void parse_collateral(const uint8_t *data, size_t len)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../test/quote_fixture.h"
-#include "dcap.h"
+#include "dcap/dcap.h"
 
 static bool is_within(const void *part, size_t len, const void *data,
 		      size_t size)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dcap.h"
+#include "dcap/dcap.h"
 
 #define HEX48_ZERO \
 	"000000000000000000000000000000000000000000000000" \

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dcap.h"
+#include "dcap/dcap.h"
 #include "quote_fixture.h"
 
 #define CHAIN	"certificates"

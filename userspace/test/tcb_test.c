@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dcap.h"
+#include "dcap/dcap.h"
 #include "quote_fixture.h"
 
 /* The test platform. */
@@ -244,8 +244,8 @@ static int verify_with(const char *options)
 static void assert_rejected(const char *step)
 {
 	assert_int_equal(verify_in("base"), -EKEYREJECTED);
-	assert_string_equal(verdict.step, step);
-	assert_string_not_equal(verdict.reason, "");
+	assert_string_equal(verdict.failure.step, step);
+	assert_string_not_equal(verdict.failure.text, "");
 }
 
 static void assert_status(enum libdstack_tcb_status status, const char *want)
@@ -268,7 +268,7 @@ static void current_platform_is_up_to_date(void **state)
 		assert_int_equal(verdict.qe_status, LIBDSTACK_TCB_UP_TO_DATE);
 		assert_int_equal(verdict.quote_version, kinds[i][0]);
 		assert_string_equal(verdict.advisories, "");
-		assert_string_equal(verdict.step, "");
+		assert_string_equal(verdict.failure.step, "");
 	}
 }
 
@@ -331,7 +331,7 @@ static void revoked_level_is_rejected_whoever_has_it(void **state)
 	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		assert_int_equal(verify_with(options[i]), -EKEYREVOKED);
 		assert_int_equal(verdict.status, LIBDSTACK_TCB_REVOKED);
-		assert_string_equal(verdict.step, "TCB level");
+		assert_string_equal(verdict.failure.step, "TCB level");
 	}
 }
 
@@ -365,7 +365,7 @@ static void attack_53_revoked_certificate_is_rejected(void **state)
 	make(4, 0);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(verify_with(cases[i].option), -EKEYREVOKED);
-		assert_string_equal(verdict.step, cases[i].step);
+		assert_string_equal(verdict.failure.step, cases[i].step);
 	}
 }
 
@@ -381,7 +381,7 @@ static void collateral_of_another_platform_is_rejected(void **state)
 	(void)state;
 	make(4, 0);
 	assert_int_equal(verify_with("--fmspc=00806F050000"), -EKEYREJECTED);
-	assert_string_equal(verdict.step, "TCB level");
+	assert_string_equal(verdict.failure.step, "TCB level");
 }
 
 static void evaluation_number_is_reported(void **state)
@@ -409,7 +409,7 @@ static void only_the_given_root_is_trusted(void **state)
 	assert_int_equal(libdstack_quote_verify(f.data, f.len, c, NULL, 0,
 						time(NULL), &verdict),
 			 -EKEYREJECTED);
-	assert_string_equal(verdict.step, "trusted root");
+	assert_string_equal(verdict.failure.step, "trusted root");
 	libdstack_collateral_free(c);
 	free(root);
 	root = load("other/root.der", &root_len);

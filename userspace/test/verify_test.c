@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dcap.h"
+#include "dcap/dcap.h"
 
 #define GOOD_QUOTE	"tdx4-b0c06f-near-mpc.bin"
 #define GOOD_COLLATERAL	"b0c06f-2026-08.json"
@@ -144,10 +144,10 @@ static void check_row(const json_t *row)
 		assert_string_equal(v.tcb_date, text_of(row, "tcb_date"));
 		join(json_object_get(row, "advisories"), list, sizeof(list));
 		assert_string_equal(v.advisories, list);
-		assert_string_equal(v.step, "");
+		assert_string_equal(v.failure.step, "");
 	} else {
 		assert_int_equal(err, -EKEYREJECTED);
-		assert_string_equal(v.step, "TCB level");
+		assert_string_equal(v.failure.step, "TCB level");
 		assert_int_equal(v.status, LIBDSTACK_TCB_NOT_SUPPORTED);
 	}
 	libdstack_collateral_free(c);
@@ -197,7 +197,7 @@ static void root_must_be_a_certificate(void **state)
 	assert_int_equal(libdstack_quote_verify(good.quote.data, good.quote.len,
 						good.collateral, "", 0,
 						GOOD_TIME, &v), -EBADMSG);
-	assert_string_equal(v.step, "trusted root");
+	assert_string_equal(v.failure.step, "trusted root");
 }
 
 /* One bit of every byte in turn, PEM line ends and the final NUL included. */
@@ -212,7 +212,7 @@ static void flipped_bit_anywhere_is_rejected(void **state)
 		good.quote.data[i] ^= 1 << i % 8;
 		if (!verify_at(good.quote.data, good.quote.len, GOOD_TIME, &v))
 			fail_msg("a flip in byte %zu was accepted", i);
-		assert_string_not_equal(v.step, "");
+		assert_string_not_equal(v.failure.step, "");
 		good.quote.data[i] ^= 1 << i % 8;
 	}
 	assert_int_equal(verify_at(good.quote.data, good.quote.len, GOOD_TIME,
@@ -285,7 +285,7 @@ static void collateral_of_another_platform_is_rejected(void **state)
 	assert_int_equal(libdstack_quote_verify(good.quote.data, good.quote.len,
 						c, root.data, root.len, now,
 						&v), -EKEYREJECTED);
-	assert_string_equal(v.step, "TCB level");
+	assert_string_equal(v.failure.step, "TCB level");
 	libdstack_collateral_free(c);
 }
 
@@ -303,7 +303,7 @@ static void collateral_of_sgx_is_rejected(void **state)
 					   root.len,
 					   parse_time("2025-06-19T11:56:11Z"),
 					   &v) < 0);
-	assert_string_not_equal(v.step, "");
+	assert_string_not_equal(v.failure.step, "");
 	libdstack_collateral_free(c);
 	free(quote.data);
 }

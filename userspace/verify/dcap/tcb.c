@@ -107,22 +107,22 @@ int dcap_qe_identity_check(struct dcap *d)
 	const struct dcap_level *level;
 
 	if ((misc & qe->miscselect_mask) != qe->miscselect)
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the quoting enclave's MISCSELECT differs");
 	if (!masked_equal(report + 48, qe->attributes_mask, qe->attributes,
 			  sizeof(qe->attributes)))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the quoting enclave's attributes differ");
 	if (memcmp(report + 128, qe->mrsigner, sizeof(qe->mrsigner)))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the quoting enclave has another signer");
 	if (get_le16(report + 256) != qe->isvprodid)
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the quoting enclave is another product");
 	level = qe_level(d);
 	if (!level) {
 		d->verdict->qe_status = STATUS(NOT_SUPPORTED);
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(LEVEL),
 				 "the quoting enclave is below every level");
 	}
 	d->verdict->qe_status = level->status;
@@ -151,16 +151,16 @@ static int check_module(struct dcap *d, const struct dcap_level **level)
 
 	*level = NULL;
 	if (!module)
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(LEVEL),
 				 "TDX module version %u is unknown", version);
 	if (memcmp(td->mr_signer_seam, module->mrsigner,
 		   sizeof(module->mrsigner)))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the TDX module has another signer");
 	if (!all_zero(td->seam_attributes, sizeof(td->seam_attributes)) ||
 	    !masked_equal(td->seam_attributes, module->attributes_mask,
 			  module->attributes, sizeof(module->attributes)))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the TDX module's attributes differ");
 	if (!version)
 		return 0;
@@ -168,7 +168,7 @@ static int check_module(struct dcap *d, const struct dcap_level **level)
 	if (!*level) {
 		d->verdict->module_status = STATUS(NOT_SUPPORTED);
 		d->verdict->status = STATUS(NOT_SUPPORTED);
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(LEVEL),
 				 "the TDX module is below every level");
 	}
 	d->verdict->module_status = (*level)->status;
@@ -322,7 +322,7 @@ int dcap_tcb_check(struct dcap *d)
 
 	if (memcmp(d->pck.fmspc, d->tcb_info.fmspc, sizeof(d->pck.fmspc)) ||
 	    memcmp(d->pck.pceid, d->tcb_info.pceid, sizeof(d->pck.pceid)))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the TCB info is for another platform type");
 	err = check_module(d, &module);
 	if (err)
@@ -330,7 +330,7 @@ int dcap_tcb_check(struct dcap *d)
 	find_levels(d, &sgx, &tdx);
 	if (!tdx) {
 		v->status = STATUS(NOT_SUPPORTED);
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(LEVEL),
 				 "the platform is below every TCB level");
 	}
 	v->status = merge(tdx->status, v->module_status, v->qe_status);
@@ -339,6 +339,6 @@ int dcap_tcb_check(struct dcap *d)
 	snprintf(v->tcb_date, sizeof(v->tcb_date), "%s", tdx->date);
 	set_advisories(d, tdx, module);
 	if (v->status == STATUS(REVOKED))
-		return dcap_fail(d, -EKEYREVOKED, "the TCB level is revoked");
+		return dcap_fail(d, REASON(REVOKED), "the TCB level is revoked");
 	return 0;
 }

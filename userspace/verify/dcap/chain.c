@@ -159,24 +159,25 @@ int dcap_store_open(struct dcap *d)
 	if (!d->store || !X509_STORE_add_cert(d->store, d->root) ||
 	    !X509_STORE_add_crl(d->store, c->root_crl) ||
 	    !X509_STORE_add_crl(d->store, c->pck_crl))
-		return dcap_fail(d, -ENOMEM, "out of memory");
+		return dcap_fail(d, REASON(MEMORY), "out of memory");
 	return 0;
 }
 
-static int chain_errno(int code)
+static enum libdstack_reason chain_reason(int code)
 {
 	switch (code) {
 	case X509_V_ERR_OUT_OF_MEM:
-		return -ENOMEM;
+		return REASON(MEMORY);
 	case X509_V_ERR_CERT_REVOKED:
-		return -EKEYREVOKED;
+		return REASON(REVOKED);
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-	case X509_V_ERR_CERT_NOT_YET_VALID:
 	case X509_V_ERR_CRL_HAS_EXPIRED:
+		return REASON(EXPIRED);
+	case X509_V_ERR_CERT_NOT_YET_VALID:
 	case X509_V_ERR_CRL_NOT_YET_VALID:
-		return -EKEYEXPIRED;
+		return REASON(EARLY);
 	default:
-		return -EKEYREJECTED;
+		return REASON(CHAIN);
 	}
 }
 
@@ -186,26 +187,28 @@ static int check_links(struct dcap *d, STACK_OF(X509) *chain,
 	const unsigned long flags = X509_V_FLAG_CRL_CHECK |
 		X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_CHECK_SS_SIGNATURE;
 	X509_VERIFY_PARAM *param;
-	int code, err;
+	enum libdstack_reason reason;
+	int code;
 
 	if (!ctx || !X509_STORE_CTX_init(ctx, d->store, sk_X509_value(chain, 0),
 					 chain))
-		return dcap_fail(d, -ENOMEM, "out of memory");
+		return dcap_fail(d, REASON(MEMORY), "out of memory");
 	param = X509_STORE_CTX_get0_param(ctx);
 	X509_VERIFY_PARAM_set_time(param, d->now);
 	X509_VERIFY_PARAM_set_flags(param, flags);
 	if (X509_verify_cert(ctx) <= 0) {
 		code = X509_STORE_CTX_get_error(ctx);
-		err = chain_errno(code);
-		return dcap_fail(d, err, "certificate %d: %s%s",
+		reason = chain_reason(code);
+		return dcap_fail(d, reason, "certificate %d: %s%s",
 				 X509_STORE_CTX_get_error_depth(ctx),
 				 X509_verify_cert_error_string(code),
-				 err == -EKEYEXPIRED ?
+				 reason == REASON(EXPIRED) ||
+				 reason == REASON(EARLY) ?
 				 "; get collateral of the time to judge at" :
 				 "");
 	}
 	if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != sk_X509_num(chain))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(CHAIN),
 				 "not each certificate is signed by the next");
 	return 0;
 }
@@ -215,7 +218,7 @@ static int note_expiry(struct dcap *d, const ASN1_TIME *when)
 	struct tm tm;
 
 	if (!when || !ASN1_TIME_to_tm(when, &tm))
-		return dcap_fail(d, -EBADMSG,
+		return dcap_fail(d, REASON(MALFORMED),
 				 "a certificate or CRL without an end");
 	dcap_expires(d, timegm(&tm));
 	return 0;
@@ -242,7 +245,7 @@ int dcap_chain_check(struct dcap *d, STACK_OF(X509) *chain)
 
 	/* The chain's own root is not trusted; but it must not lie either. */
 	if (X509_cmp(sk_X509_value(chain, sk_X509_num(chain) - 1), d->root))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(ROOT),
 				 "the chain does not end in the trusted root");
 	ctx = X509_STORE_CTX_new();
 	err = check_links(d, chain, ctx);

@@ -12,18 +12,19 @@
 
 #include <errno.h>
 #include <openssl/sha.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define CHAIN_LENGTH	3	/* PCK, its CA, root */
 #define REPORT_DATA	320	/* in the quoting enclave's report */
 
-int dcap_fail(struct dcap *d, int err, const char *fmt, ...)
+int dcap_fail(struct dcap *d, enum libdstack_reason reason, const char *fmt,
+	      ...)
 {
 	va_list args;
+	int err;
 
 	va_start(args, fmt);
-	vsnprintf(d->verdict->reason, sizeof(d->verdict->reason), fmt, args);
+	err = verify_failv(&d->verdict->failure, reason, fmt, args);
 	va_end(args);
 	return err;
 }
@@ -39,13 +40,13 @@ static int check_format(struct dcap *d)
 	const char *why;
 
 	if (dcap_quote_parse(d->quote_data, d->quote_len, &d->quote, &why))
-		return dcap_fail(d, -EBADMSG, "%s", why);
+		return dcap_fail(d, REASON(MALFORMED), "%s", why);
 	d->verdict->quote_version = d->quote.version;
 	dcap_quote_td(&d->quote, &d->verdict->td);
 	d->chain = dcap_chain_parse(d->quote.chain, d->quote.chain_len,
 				    CHAIN_LENGTH);
 	if (!d->chain)
-		return dcap_fail(d, -EBADMSG,
+		return dcap_fail(d, REASON(MALFORMED),
 				 "the certificates are not exactly three in PEM");
 	return 0;
 }
@@ -55,13 +56,13 @@ static int check_root(struct dcap *d)
 	if (d->root_data) {
 		d->root = dcap_root_parse(d->root_data, d->root_len);
 		if (!d->root)
-			return dcap_fail(d, -EBADMSG,
+			return dcap_fail(d, REASON(MALFORMED),
 					 "neither DER nor PEM of a certificate");
 	} else {
 		d->root = sk_X509_value(d->chain, CHAIN_LENGTH - 1);
 		X509_up_ref(d->root);
 		if (!dcap_root_is_intel(d->root))
-			return dcap_fail(d, -EKEYREJECTED,
+			return dcap_fail(d, REASON(ROOT),
 					 "the quote's root is not Intel's, and no other was given");
 	}
 	return dcap_store_open(d);
@@ -80,10 +81,10 @@ static int check_platform_chain(struct dcap *d)
 				 "Intel SGX PCK Certificate") ||
 	    (!dcap_common_name_is(ca, "Intel SGX PCK Platform CA") &&
 	     !dcap_common_name_is(ca, "Intel SGX PCK Processor CA")))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(CHAIN),
 				 "not the certificate of a platform");
 	if (dcap_pck_parse(sk_X509_value(d->chain, 0), &d->pck, &why))
-		return dcap_fail(d, -EBADMSG, "%s", why);
+		return dcap_fail(d, REASON(MALFORMED), "%s", why);
 	memcpy(d->verdict->fmspc, d->pck.fmspc, sizeof(d->pck.fmspc));
 	return 0;
 }
@@ -94,7 +95,7 @@ static int check_qe_report(struct dcap *d)
 
 	if (!dcap_ecdsa_verify(d->pck.key, q->qe_signature, q->qe_report,
 			       DCAP_QE_REPORT_SIZE))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(SIGNATURE),
 				 "the platform did not sign the quoting enclave's report");
 	return 0;
 }
@@ -109,7 +110,7 @@ static int check_attestation_key(struct dcap *d)
 	memcpy(buf + DCAP_KEY_SIZE, q->qe_auth, q->qe_auth_len);
 	SHA256(buf, DCAP_KEY_SIZE + q->qe_auth_len, want);
 	if (memcmp(want, q->qe_report + REPORT_DATA, sizeof(want)))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(MISMATCH),
 				 "the attestation key is not the quoting enclave's");
 	return 0;
 }
@@ -123,7 +124,7 @@ static int check_quote_signature(struct dcap *d)
 	good = key && dcap_ecdsa_verify(key, q->signature, q->signed_part,
 					q->signed_len);
 	EVP_PKEY_free(key);
-	return good ? 0 : dcap_fail(d, -EKEYREJECTED,
+	return good ? 0 : dcap_fail(d, REASON(SIGNATURE),
 				    "the attestation key did not sign the report");
 }
 
@@ -139,11 +140,11 @@ static int check_signed_text(struct dcap *d, const char *text,
 	if (err)
 		return err;
 	if (!dcap_common_name_is(signer, "Intel SGX TCB Signing"))
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(CHAIN),
 				 "not the certificate of a TCB signer");
 	if (!dcap_ecdsa_verify(X509_get0_pubkey(signer), signature, text,
 			       strlen(text)))
-		return dcap_fail(d, -EKEYREJECTED, "wrong signature");
+		return dcap_fail(d, REASON(SIGNATURE), "wrong signature");
 	return 0;
 }
 
@@ -151,10 +152,10 @@ static int check_dates(struct dcap *d, int64_t issued, int64_t expires)
 {
 	dcap_expires(d, expires);
 	if (d->now < issued)
-		return dcap_fail(d, -EKEYEXPIRED,
+		return dcap_fail(d, REASON(EARLY),
 				 "not yet valid at the time to judge at");
 	if (d->now > expires)
-		return dcap_fail(d, -EKEYEXPIRED,
+		return dcap_fail(d, REASON(EXPIRED),
 				 "no longer valid: get newer collateral");
 	return 0;
 }
@@ -171,7 +172,9 @@ static int check_tcb_info(struct dcap *d)
 		return err;
 	err = dcap_tcb_info_parse(c->tcb_info, &d->tcb_info, &field);
 	if (err)
-		return dcap_fail(d, err, "wrong or missing: %s", field);
+		return dcap_fail(d, err == -ENOMEM ? REASON(MEMORY) :
+							 REASON(MALFORMED),
+				 "wrong or missing: %s", field);
 	return check_dates(d, d->tcb_info.issued, d->tcb_info.expires);
 }
 
@@ -187,7 +190,9 @@ static int check_qe_identity(struct dcap *d)
 		return err;
 	err = dcap_qe_identity_parse(c->qe_identity, &d->qe, &field);
 	if (err)
-		return dcap_fail(d, err, "wrong or missing: %s", field);
+		return dcap_fail(d, err == -ENOMEM ? REASON(MEMORY) :
+							 REASON(MALFORMED),
+				 "wrong or missing: %s", field);
 	err = check_dates(d, d->qe.issued, d->qe.expires);
 	return err ? err : dcap_qe_identity_check(d);
 }
@@ -204,7 +209,7 @@ static int check_pck_crl_issuer(struct dcap *d)
 		return err;
 	if (X509_CRL_verify(crl, X509_get0_pubkey(sk_X509_value(chain, 0))) !=
 	    1)
-		return dcap_fail(d, -EKEYREJECTED,
+		return dcap_fail(d, REASON(SIGNATURE),
 				 "not signed by the issuer that the collateral names");
 	return 0;
 }
@@ -234,8 +239,7 @@ static int run_steps(struct dcap *d)
 		err = steps[i].check(d);
 		if (!err)
 			continue;
-		snprintf(d->verdict->step, sizeof(d->verdict->step), "%s",
-			 steps[i].name);
+		verify_step(&d->verdict->failure, steps[i].name);
 		return err;
 	}
 	return 0;

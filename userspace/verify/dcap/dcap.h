@@ -16,7 +16,9 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-#include "lib.h"
+#include <lib.h>
+
+#include "../failure.h"
 
 #define DCAP_SIGNATURE_SIZE	64	/* r, s */
 #define DCAP_KEY_SIZE		64	/* x, y on P-256 */
@@ -150,8 +152,9 @@ struct dcap {
 	struct dcap_qe_identity qe;
 };
 
-/* Puts the reason into the verdict.  Returns @err. */
-int dcap_fail(struct dcap *d, int err, const char *fmt, ...)
+/* verify_fail() for the verdict. */
+int dcap_fail(struct dcap *d, enum libdstack_reason reason, const char *fmt,
+	      ...)
 	__attribute__((format(printf, 3, 4)));
 /* Remembers the earliest of all times. */
 void dcap_expires(struct dcap *d, int64_t when);
