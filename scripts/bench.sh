@@ -190,6 +190,7 @@ profiles() {
 	done
 	report base1.map every.map >"$to/map-every-diff.txt"
 	report every.extend >"$to/extend.txt"
+	report keys.unseal >"$to/unseal.txt"
 	ls "$to"/*.txt
 	report
 }

@@ -245,11 +245,12 @@ keys() {
 	fi
 	hold_daemon
 	for what in bytes handle hmac seal unseal; do
-		take "$what" -c "$cgroups/keys" -w "$warm" -n "$warm" \
+		take "$what" -c "$cgroups/keys" -w "$warm" -n "$count" \
 			key "$what"
 	done
 	release_daemon
 	dstackctl container remove keys
+	test "$profile" != yes || cat /proc/kallsyms >"$out/kallsyms.$phase"
 }
 
 daemon_time() {
@@ -359,7 +360,7 @@ load
 every
 test "$profile" = yes || running
 first
-test "$profile" = yes || keys
+keys
 test "$profile" = yes || lookup
 unload
 without_module base2
