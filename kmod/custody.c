@@ -32,30 +32,50 @@ static void root_event(struct dstack_event *ev, const char *action,
 		dstack_event_str(ev, "key", "none");
 }
 
+struct loading {
+	struct dstack_root *root;
+	int err;
+};
+
+/* What wipes root keys does it under the measure lock, too. */
+static bool no_load(void *arg)
+{
+	struct loading *what = arg;
+
+	if (dstack_policy_state() == DSTACK_STATE_OFF)
+		what->err = -EPERM;
+	/* Evidence of this boot is worth nothing any more. */
+	else if (dstack_measure_diverged())
+		what->err = -ENOTRECOVERABLE;
+	return what->err;
+}
+
 static void publish_load(void *arg)
 {
-	dstack_root_commit(arg);
+	struct loading *what = arg;
+
+	dstack_root_commit(what->root);
 }
 
 static int load(struct dstack_root *root)
 {
 	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
+	struct loading what = { root };
 	int err;
 
 	if (!draft)
 		return -ENOMEM;
 	guard(mutex)(&lock);
-	if (dstack_policy_state() == DSTACK_STATE_OFF)
-		return -EPERM;
-	/* Evidence of this boot is worth nothing any more. */
-	if (dstack_measure_diverged())
-		return -ENOTRECOVERABLE;
+	/* Before anything is reserved, which stays. */
+	if (no_load(&what))
+		return what.err;
 	err = dstack_root_reserve(root);
 	if (err)
 		return err;
 	root_event(&draft->ev, "load", root->app_id, root->epoch, root->id);
-	return dstack_measure_publish(&draft->ev, NULL, publish_load, root,
-				      NULL);
+	err = dstack_measure_publish(&draft->ev, no_load, publish_load, &what,
+				     NULL);
+	return err ? err : what.err;
 }
 
 /**
