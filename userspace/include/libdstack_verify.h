@@ -36,7 +36,7 @@ extern "C" {
 enum libdstack_reason {
 	LIBDSTACK_REASON_NONE,		/* it was not */
 	LIBDSTACK_REASON_MALFORMED,
-	LIBDSTACK_REASON_UNSUPPORTED,	/* no such kind, version, algorithm */
+	LIBDSTACK_REASON_UNSUPPORTED,	/* no such kind or version */
 	LIBDSTACK_REASON_ROOT,		/* not the trusted root */
 	LIBDSTACK_REASON_CHAIN,		/* certificates do not lead to it */
 	LIBDSTACK_REASON_SIGNATURE,
