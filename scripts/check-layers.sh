@@ -212,7 +212,7 @@ only_the_library_calls_ioctl() {
 }
 
 programs_include_only_the_library() {
-	local dir own allowed='libdstack(_verify)?\.h|(event|table|words)\.h|dstack\.skel\.h'
+	local dir own allowed='libdstack(_[a-z]+)?\.h|(event|table|words)\.h|dstack\.skel\.h'
 	# Pure rooms are shared; the daemon carries the BPF skeleton.
 	for dir in userspace/dstackctl userspace/dstackd userspace/oci-hook; do
 		mapfile -t files < <(sources "$dir")

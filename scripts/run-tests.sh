@@ -243,6 +243,20 @@ migration_test() {
 	return "$status"
 }
 
+# What a TD measured is what was computed before it started.
+measured_test() {
+	local dir=build/check/measured name args=
+	make -s module tdx-module stage >&2
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	for name in kernel initrd cmdline; do
+		echo "no $name, but measured" >"$dir/$name"
+		args+=${args:+,}$name=$dir/$name
+	done
+	scripts/td run --copy "$dir" --tdx "$args" -- \
+		"$guest_tests/measured.sh"
+}
+
 # watched TIMEOUT COMMAND: on a kernel that watches itself, which is some ten times
 # slower than others, and stops at its first warning.
 watched() {
@@ -295,13 +309,15 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=400 [migration]=400
+	[measured]=200
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
 	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked migration parsers load bench
+	tdx_module module_analysis faults locked migration measured parsers load
+	bench
 )
 
 names_of() {

@@ -26,6 +26,7 @@ static const struct command {
 	{ "log", cmd_log, "show the event log" },
 	{ "quote", cmd_quote, "get evidence for a relying party" },
 	{ "verify", cmd_verify, "verify a quote and its event log" },
+	{ "mr", cmd_mr, "which measurements a TD will have" },
 	{ "volume", cmd_volume, "open an encrypted disk, its key unseen" },
 	{ "replay", cmd_replay, "compute the register from an event log" },
 };

@@ -29,6 +29,7 @@ int cmd_container(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_log(int argc, char **argv);
+int cmd_mr(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_quote(int argc, char **argv);
 int cmd_replay(int argc, char **argv);

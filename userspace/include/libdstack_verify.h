@@ -43,9 +43,9 @@ enum libdstack_reason {
 	LIBDSTACK_REASON_EARLY,		/* not yet valid at that time */
 	LIBDSTACK_REASON_EXPIRED,
 	LIBDSTACK_REASON_REVOKED,
-	LIBDSTACK_REASON_MISMATCH,	/* parts that are not of each other */
+	LIBDSTACK_REASON_MISMATCH,	/* parts that do not belong together */
 	LIBDSTACK_REASON_LEVEL,		/* below every published level */
-	LIBDSTACK_REASON_POLICY,	/* genuine, but not what was asked for */
+	LIBDSTACK_REASON_POLICY,	/* genuine, but not good enough */
 	LIBDSTACK_REASON_MEMORY,
 	__LIBDSTACK_REASON_MAX
 };
