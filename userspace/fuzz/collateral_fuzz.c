@@ -25,8 +25,8 @@ static void parse_collateral(const uint8_t *data, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct dcap_qe_identity qe = { .doc = NULL };
-	struct dcap_tcb_info info = { .doc = NULL };
+	struct dcap_qe_identity qe = { .tdx = false };
+	struct dcap_tcb_info info = { .tdx = false };
 	const char *field = NULL;
 	char *text;
 

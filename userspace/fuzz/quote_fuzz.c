@@ -24,15 +24,21 @@ static bool is_within(const void *part, size_t len, const void *data,
 static void check(const struct dcap_quote *quote, const void *data,
 		  size_t len)
 {
+	struct libdstack_enclave enclave;
 	struct libdstack_td td;
 
 	must(is_within(quote->signed_part, quote->signed_len, data, len) &&
+	     is_within(quote->body, quote->body_len, data, len) &&
 	     is_within(quote->signature, DCAP_SIGNATURE_SIZE, data, len) &&
 	     is_within(quote->key, DCAP_KEY_SIZE, data, len) &&
 	     is_within(quote->qe_report, DCAP_QE_REPORT_SIZE, data, len) &&
 	     is_within(quote->qe_auth, quote->qe_auth_len, data, len) &&
 	     is_within(quote->chain, quote->chain_len, data, len));
-	dcap_quote_td(quote, &td);
+	if (quote->body_type == DCAP_BODY_SGX)
+		dcap_enclave(quote->body, &enclave);
+	else
+		dcap_quote_td(quote, &td);
+	dcap_enclave(quote->qe_report, &enclave);
 	dcap_chain_free(dcap_chain_parse(quote->chain, quote->chain_len, 3));
 }
 
@@ -55,13 +61,16 @@ void fuzz_seeds(void)
 	static const char chain[] =
 		"-----BEGIN CERTIFICATE-----\nMAA=\n"
 		"-----END CERTIFICATE-----\n";
+	static const int kinds[][2] = {
+		{ 3, FIXTURE_SGX }, { 4, FIXTURE_SGX }, { 4, FIXTURE_TD10 },
+		{ 5, FIXTURE_SGX }, { 5, FIXTURE_TD10 }, { 5, FIXTURE_TD15 },
+	};
 	static struct fixture f;
-	int td15;
+	size_t i;
 
-	fixture_make(&f, 4, 0, chain, sizeof(chain) - 1);
-	fuzz_seed(f.data, f.len);
-	for (td15 = 0; td15 < 2; td15++) {
-		fixture_make(&f, 5, td15, chain, sizeof(chain) - 1);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		fixture_make_body(&f, kinds[i][0], kinds[i][1], chain,
+				  sizeof(chain) - 1);
 		fuzz_seed(f.data, f.len);
 	}
 }

@@ -20,8 +20,13 @@
 #define CHAIN	"certificates"
 
 static const struct {
-	int version, td15;
-} kinds[] = { { 4, 0 }, { 5, 0 }, { 5, 1 } };
+	int version, type;
+} kinds[] = {
+	{ 4, FIXTURE_TD10 }, { 5, FIXTURE_TD10 }, { 5, FIXTURE_TD15 },
+	{ 3, FIXTURE_SGX }, { 4, FIXTURE_SGX }, { 5, FIXTURE_SGX },
+};
+
+#define NR_TD_KINDS	3	/* the first ones */
 
 #define NR_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -29,8 +34,8 @@ static struct fixture fixture;
 
 static void make(size_t kind)
 {
-	fixture_make(&fixture, kinds[kind].version, kinds[kind].td15, CHAIN,
-		     strlen(CHAIN));
+	fixture_make_body(&fixture, kinds[kind].version, kinds[kind].type,
+			  CHAIN, strlen(CHAIN));
 }
 
 /* Parse a copy that is exactly as long, so that a byte too far is noticed. */
@@ -47,12 +52,22 @@ static int parse(size_t len, const char **why)
 	return err;
 }
 
-static void assert_refused(const char *want)
+static void assert_refused_as(int err, const char *want)
 {
 	const char *why;
 
-	assert_int_equal(parse(fixture.len, &why), -EBADMSG);
+	assert_int_equal(parse(fixture.len, &why), err);
 	assert_string_equal(why, want);
+}
+
+static void assert_refused(const char *want)
+{
+	assert_refused_as(-EBADMSG, want);
+}
+
+static void assert_unknown(const char *want)
+{
+	assert_refused_as(-EOPNOTSUPP, want);
 }
 
 static void parts_are_found(void **state)
@@ -69,7 +84,7 @@ static void parts_are_found(void **state)
 		assert_int_equal(dcap_quote_parse(f->data, f->len, &q, &why),
 				 0);
 		assert_int_equal(q.version, kinds[i].version);
-		assert_int_equal(q.td15, kinds[i].td15);
+		assert_int_equal(q.body_type, kinds[i].type);
 		assert_ptr_equal(q.signed_part, f->data);
 		assert_int_equal(q.signed_len, f->sig_len);
 		assert_ptr_equal(q.body, f->data + f->body);
@@ -108,7 +123,7 @@ static void td_report_fields_are_at_their_offsets(void **state)
 	static const uint8_t zeros[64];
 
 	(void)state;
-	for (i = 0; i < NR_KINDS; i++) {
+	for (i = 0; i < NR_TD_KINDS; i++) {
 		make(i);
 		assert_int_equal(dcap_quote_parse(fixture.data, fixture.len,
 						  &q, &why), 0);
@@ -116,12 +131,46 @@ static void td_report_fields_are_at_their_offsets(void **state)
 		for (k = 0; k < sizeof(fields) / sizeof(fields[0]); k++) {
 			const uint8_t *want = zeros;
 
-			if (k < 15 || kinds[i].td15)
+			if (k < 15 || kinds[i].type == FIXTURE_TD15)
 				want = fixture.data + fixture.body +
 					fields[k].offset;
 			assert_memory_equal(fields[k].field, want,
 					    fields[k].len);
 		}
+	}
+}
+
+/* Each byte of the body is its offset, modulo 256. */
+static void enclave_report_fields_are_at_their_offsets(void **state)
+{
+	struct libdstack_enclave e;
+	struct dcap_quote q;
+	const char *why;
+	size_t i, k;
+	const struct {
+		const uint8_t *field;
+		size_t len, offset;
+	} fields[] = {
+		{ e.cpu_svn, 16, 0 }, { e.ext_prod_id, 16, 32 },
+		{ e.attributes, 16, 48 }, { e.mr_enclave, 32, 64 },
+		{ e.mr_signer, 32, 128 }, { e.config_id, 64, 192 },
+		{ e.family_id, 16, 304 }, { e.report_data, 64, 320 },
+	};
+
+	(void)state;
+	for (i = NR_TD_KINDS; i < NR_KINDS; i++) {
+		make(i);
+		assert_int_equal(dcap_quote_parse(fixture.data, fixture.len,
+						  &q, &why), 0);
+		dcap_enclave(q.body, &e);
+		for (k = 0; k < sizeof(fields) / sizeof(fields[0]); k++)
+			assert_memory_equal(fields[k].field,
+					    fixture.data + fixture.body +
+					    fields[k].offset, fields[k].len);
+		assert_int_equal(e.misc_select, 0x13121110);
+		assert_int_equal(e.prod_id, 0x0100);
+		assert_int_equal(e.svn, 0x0302);
+		assert_int_equal(e.config_svn, 0x0504);
 	}
 }
 
@@ -171,13 +220,15 @@ static void attack_54_other_kinds_of_quote_are_refused(void **state)
 		uint8_t value;
 		const char *why;
 	} cases[] = {
-		{ 0, 3, "not a quote of version 4 or 5" },
-		{ 0, 6, "not a quote of version 4 or 5" },
-		{ 1, 1, "not a quote of version 4 or 5" },
+		{ 0, 2, "not a quote of version 3, 4 or 5" },
+		{ 0, 6, "not a quote of version 3, 4 or 5" },
+		{ 1, 1, "not a quote of version 3, 4 or 5" },
+		/* In version 3 there are no TDs. */
+		{ 0, 3, "neither a quote of a TD nor of an enclave" },
+		{ 4, 1, "neither a quote of a TD nor of an enclave" },
+		{ 7, 1, "neither a quote of a TD nor of an enclave" },
 		{ 2, 3, "the attestation key is not ECDSA on P-256" },
 		{ 3, 1, "the attestation key is not ECDSA on P-256" },
-		{ 4, 0, "not a quote of a TD" },
-		{ 7, 1, "not a quote of a TD" },
 		{ 12, 0, "the quoting enclave is not Intel's" },
 		{ 27, 0, "the quoting enclave is not Intel's" },
 	};
@@ -187,7 +238,7 @@ static void attack_54_other_kinds_of_quote_are_refused(void **state)
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		make(0);
 		fixture.data[cases[i].at] = cases[i].value;
-		assert_refused(cases[i].why);
+		assert_unknown(cases[i].why);
 	}
 }
 
@@ -195,10 +246,12 @@ static void body_of_another_type_or_size_is_refused(void **state)
 {
 	(void)state;
 	make(1);
-	fixture.data[48] = 1;
-	assert_refused("the body is not a TD report");
+	fixture.data[48] = 0;
+	assert_unknown("the body is neither a TD's nor an enclave's report");
 	fixture.data[48] = 4;
-	assert_refused("the body is not a TD report");
+	assert_unknown("the body is neither a TD's nor an enclave's report");
+	fixture.data[48] = 1;
+	assert_refused("the body is not of the kind that the header says");
 	fixture.data[48] = 3;
 	assert_refused("the body's size is not that of its type");
 	make(2);
@@ -209,6 +262,12 @@ static void body_of_another_type_or_size_is_refused(void **state)
 	assert_refused("the body's size is not that of its type");
 	put_le(fixture.data + 50, UINT32_MAX, 4);
 	assert_refused("the body's size is not that of its type");
+	make(5);
+	fixture.data[48] = 2;
+	assert_refused("the body is not of the kind that the header says");
+	make(5);
+	fixture.data[4] = 0x81;
+	assert_refused("the body is not of the kind that the header says");
 }
 
 /* Every length, one too small, one too large, none and all. */
@@ -246,7 +305,7 @@ static void sizes_must_nest_exactly(void **state)
 	assert_refused("cut off in the quoting enclave's data");
 }
 
-static void other_certification_data_is_refused(void **state)
+static void attack_54_other_certification_data_is_refused(void **state)
 {
 	int type;
 
@@ -255,11 +314,37 @@ static void other_certification_data_is_refused(void **state)
 		make(0);
 		put_le(fixture.data + fixture.qe_cert, type, 2);
 		if (type != 6)
-			assert_refused("no quoting enclave's report, or of a wrong size");
-		make(0);
+			assert_unknown("the attestation key is not certified by a quoting enclave's report (type 6)");
+		make(type % NR_KINDS);
 		put_le(fixture.data + fixture.chain_cert, type, 2);
 		if (type != 5)
-			assert_refused("no certificate chain, or of a wrong size");
+			assert_unknown("the quote does not carry its certificates (type 5): let the platform's quote provider add them");
+	}
+}
+
+/* Attack 54: whatever length the enclave's own data have, and one beyond. */
+static void attack_54_every_length_of_qe_data_is_bounded(void **state)
+{
+	struct fixture *f = &fixture;
+	struct dcap_quote q;
+	const char *why;
+	size_t len, rest;
+
+	(void)state;
+	for (len = 0; len <= FIXTURE_AUTH_SIZE; len++) {
+		make(0);
+		/* Shorter data: what is behind them moves up. */
+		rest = f->len - f->chain_cert;
+		memmove(f->data + f->auth + len, f->data + f->chain_cert, rest);
+		f->len -= FIXTURE_AUTH_SIZE - len;
+		put_le(f->data + f->auth_len, len, 2);
+		put_le(f->data + f->sig_len, f->len - f->signature, 4);
+		put_le(f->data + f->qe_cert + 2, f->len - f->qe_report, 4);
+		assert_int_equal(dcap_quote_parse(f->data, f->len, &q, &why),
+				 0);
+		assert_int_equal(q.qe_auth_len, len);
+		put_le(f->data + f->auth_len, len + rest + 1, 2);
+		assert_refused("cut off in the quoting enclave's data");
 	}
 }
 
@@ -277,7 +362,7 @@ static void mutated_quote_is_parsed_or_refused(void **state)
 			fixture.data[rand_r(&seed) % fixture.len] =
 				rand_r(&seed);
 		err = parse(rand_r(&seed) % (fixture.len + 1), &why);
-		assert_true(err == 0 || err == -EBADMSG);
+		assert_true(err == 0 || err == -EBADMSG || err == -EOPNOTSUPP);
 	}
 }
 
@@ -308,13 +393,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_are_found),
 		cmocka_unit_test(td_report_fields_are_at_their_offsets),
+		cmocka_unit_test(enclave_report_fields_are_at_their_offsets),
 		cmocka_unit_test(quote_cut_off_anywhere_is_refused),
 		cmocka_unit_test(padding_is_not_read),
 		cmocka_unit_test(attack_47_quote_beyond_the_limit_is_refused),
 		cmocka_unit_test(attack_54_other_kinds_of_quote_are_refused),
 		cmocka_unit_test(body_of_another_type_or_size_is_refused),
 		cmocka_unit_test(sizes_must_nest_exactly),
-		cmocka_unit_test(other_certification_data_is_refused),
+		cmocka_unit_test(attack_54_other_certification_data_is_refused),
+		cmocka_unit_test(attack_54_every_length_of_qe_data_is_bounded),
 		cmocka_unit_test(mutated_quote_is_parsed_or_refused),
 		cmocka_unit_test(sim_quote_is_told_apart),
 	};

@@ -3,9 +3,6 @@
  * Verdicts that no public quote shows: every status, revocation, forged parts
  *
  * Copyright The dstack for Linux authors
- *
- * The platform is the one of tools/tdx-module: its mkpki makes certificates
- * and collateral, this test the quotes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,219 +11,15 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/pem.h>
-#include <openssl/sha.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "dcap/dcap.h"
-#include "quote_fixture.h"
-
-/* The test platform. */
-#define MODULE_VERSION	1
-#define MODULE_SVN	11
-#define UCODE_SVN	4
-#define QE_SVN		6
-#define QE_PRODID	2
-#define QE_SIGNER	"dstack test quoting enclave signer"
-
-/* Offsets in a TD report and in an enclave's report. */
-#define TD_SVN		0
-#define TD_SIGNER	64
-#define TD_SEAM_ATTRIBUTES 112
-#define TD_SVN2		584
-#define QE_MISC		16
-#define QE_ATTRIBUTES	48
-#define QE_MRSIGNER	128
-#define QE_PRODID_AT	256
-#define QE_SVN_AT	258
-#define QE_REPORT_DATA	320
-
-static char dir[] = "/tmp/dstack-tcb-XXXXXX";
-static char mkpki[4096];
-static EVP_PKEY *pck, *attest;
-static char *chain, *root;
-static size_t chain_len, root_len;
-static struct fixture f;
-static struct libdstack_verdict verdict;
-
-/* Beside this program's build directory, unless the environment says. */
-static bool find_mkpki(void)
-{
-	const char *given = getenv("DSTACK_MKPKI");
-	char exe[2048] = "";
-	int i;
-
-	if (given) {
-		snprintf(mkpki, sizeof(mkpki), "%s", given);
-		return !access(mkpki, X_OK);
-	}
-	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
-		return false;
-	for (i = 0; i < 3 && strrchr(exe, '/'); i++)
-		*strrchr(exe, '/') = '\0';
-	snprintf(mkpki, sizeof(mkpki), "%s/tdx-module/mkpki", exe);
-	return !access(mkpki, X_OK);
-}
-
-static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void run(const char *fmt, ...)
-{
-	char command[8192];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(command, sizeof(command), fmt, args);
-	va_end(args);
-	assert_int_equal(system(command), 0);
-}
-
-static char *load(const char *name, size_t *len)
-{
-	char path[4096];
-	char *text;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_int_equal(dstack_file_read(path, 65536, &text, len), 0);
-	return text;
-}
-
-static void need_pki(void)
-{
-	char *key;
-	size_t len;
-	BIO *in;
-
-	if (pck)
-		return;
-	if (!find_mkpki()) {
-		print_message("# no mkpki: build tools/tdx-module first, or set DSTACK_MKPKI\n");
-		skip();
-	}
-	assert_non_null(mkdtemp(dir));
-	run("%s %s/base >%s/log 2>&1", mkpki, dir, dir);
-	chain = load("base/pck_chain.pem", &chain_len);
-	root = load("base/root.der", &root_len);
-	key = load("base/pck.key", &len);
-	in = BIO_new_mem_buf(key, len);
-	pck = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
-	assert_non_null(pck);
-	attest = EVP_EC_gen("P-256");
-	BIO_free(in);
-	free(key);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (pck)
-		run("rm -r %s", dir);
-	EVP_PKEY_free(pck);
-	EVP_PKEY_free(attest);
-	free(chain);
-	free(root);
-	return 0;
-}
-
-static void sign(EVP_PKEY *key, const void *data, size_t len, uint8_t raw[64])
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	uint8_t der[256];
-	const uint8_t *p = der;
-	size_t der_len = sizeof(der);
-	ECDSA_SIG *sig;
-
-	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key),
-			 1);
-	assert_int_equal(EVP_DigestSign(ctx, der, &der_len, data, len), 1);
-	sig = d2i_ECDSA_SIG(NULL, &p, der_len);
-	BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32);
-	BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32);
-	ECDSA_SIG_free(sig);
-	EVP_MD_CTX_free(ctx);
-}
-
-static void raw_public(EVP_PKEY *key, uint8_t raw[64])
-{
-	const char *name = OSSL_PKEY_PARAM_PUB_KEY;
-	uint8_t point[65];
-	size_t len;
-
-	assert_int_equal(EVP_PKEY_get_octet_string_param(key, name, point,
-							 sizeof(point), &len),
-			 1);
-	assert_int_equal(len, sizeof(point));
-	memcpy(raw, point + 1, 64);
-}
-
-/* The enclave's report names the key in the quote. */
-static void name_key(void)
-{
-	uint8_t named[64 + FIXTURE_AUTH_SIZE];
-
-	memcpy(named, f.data + f.key, 64);
-	memcpy(named + 64, f.data + f.auth, FIXTURE_AUTH_SIZE);
-	SHA256(named, sizeof(named), f.data + f.qe_report + QE_REPORT_DATA);
-}
-
-static void sign_enclave(EVP_PKEY *key)
-{
-	sign(key, f.data + f.qe_report, 384, f.data + f.qe_signature);
-}
-
-static void sign_quote(EVP_PKEY *key)
-{
-	sign(key, f.data, f.sig_len, f.data + f.signature);
-}
-
-static void sign_all(void)
-{
-	sign_enclave(pck);
-	sign_quote(attest);
-}
-
-/* A quote of the test platform as it is, signed. */
-static void make(int version, int td15)
-{
-	uint8_t *td, *qe;
-
-	need_pki();
-	/* With the NUL that file_read appended, as Intel's service does. */
-	fixture_make(&f, version, td15, chain, chain_len + 1);
-	td = f.data + f.body;
-	memset(td, 0, 16);
-	td[TD_SVN] = MODULE_SVN;
-	td[TD_SVN + 1] = MODULE_VERSION;
-	td[TD_SVN + 2] = UCODE_SVN;
-	memset(td + TD_SIGNER, 0, 48);
-	memset(td + TD_SEAM_ATTRIBUTES, 0, 8);
-	if (td15)
-		memcpy(td + TD_SVN2, td + TD_SVN, 16);
-	qe = f.data + f.qe_report;
-	qe[QE_ATTRIBUTES] = 0x15;
-	qe[QE_ATTRIBUTES + 8] = 0xe7;
-	qe[QE_PRODID_AT] = QE_PRODID;
-	qe[QE_SVN_AT] = QE_SVN;
-	SHA256((const uint8_t *)QE_SIGNER, strlen(QE_SIGNER), qe + QE_MRSIGNER);
-	raw_public(attest, f.data + f.key);
-	name_key();
-	sign_all();
-}
+#include "pki_fixture.h"
 
 /* Verify against collateral in a directory of mkpki's. */
 static int verify_in(const char *name)
 {
-	struct libdstack_collateral *c;
-	char path[4096];
+	struct libdstack_collateral *c = read_collateral(name);
 	int err;
 
-	snprintf(path, sizeof(path), "%s/%s/collateral.json", dir, name);
-	assert_int_equal(libdstack_collateral_read(path, &c), 0);
 	err = libdstack_quote_verify(f.data, f.len, c, root, root_len,
 				     time(NULL), &verdict);
 	libdstack_collateral_free(c);
@@ -236,8 +29,7 @@ static int verify_in(const char *name)
 /* Collateral of the same platform, made with @options. */
 static int verify_with(const char *options)
 {
-	run("rm -rf %s/other && %s --from=%s/base %s %s/other >%s/log 2>&1",
-	    dir, mkpki, dir, options, dir, dir);
+	make_collateral(options, "other");
 	return verify_in("other");
 }
 
@@ -356,7 +148,7 @@ static void attack_53_revoked_certificate_is_rejected(void **state)
 		const char *option, *step;
 	} cases[] = {
 		{ "--revoked-pck", "platform certificate" },
-		{ "--revoked-platform-ca", "platform certificate" },
+		{ "--revoked-platform-ca", "platform revocation list" },
 		{ "--revoked-tcb-signer", "TCB info" },
 	};
 	size_t i;
@@ -381,7 +173,7 @@ static void collateral_of_another_platform_is_rejected(void **state)
 	(void)state;
 	make(4, 0);
 	assert_int_equal(verify_with("--fmspc=00806F050000"), -EKEYREJECTED);
-	assert_string_equal(verdict.failure.step, "TCB level");
+	assert_string_equal(verdict.failure.step, "platform type");
 }
 
 static void evaluation_number_is_reported(void **state)
@@ -395,7 +187,6 @@ static void evaluation_number_is_reported(void **state)
 static void only_the_given_root_is_trusted(void **state)
 {
 	struct libdstack_collateral *c;
-	char path[4096];
 
 	(void)state;
 	make(4, 0);
@@ -403,8 +194,7 @@ static void only_the_given_root_is_trusted(void **state)
 	run("rm -rf %s/other && %s %s/other >%s/log 2>&1", dir, mkpki, dir,
 	    dir);
 	assert_true(verify_in("other") < 0);
-	snprintf(path, sizeof(path), "%s/base/collateral.json", dir);
-	assert_int_equal(libdstack_collateral_read(path, &c), 0);
+	c = read_collateral("base");
 	/* Without a root it is Intel's. */
 	assert_int_equal(libdstack_quote_verify(f.data, f.len, c, NULL, 0,
 						time(NULL), &verdict),
@@ -413,7 +203,7 @@ static void only_the_given_root_is_trusted(void **state)
 	libdstack_collateral_free(c);
 	free(root);
 	root = load("other/root.der", &root_len);
-	assert_rejected("platform certificate");
+	assert_rejected("root revocation list");
 	free(root);
 	root = load("base/root.pem", &root_len);
 	assert_int_equal(verify_in("base"), 0);
@@ -480,7 +270,7 @@ static void other_enclave_is_rejected(void **state)
 		make(4, 0);
 		f.data[f.qe_report + cases[i].at] = cases[i].value;
 		sign_all();
-		assert_rejected("quoting enclave's identity");
+		assert_rejected("quoting enclave");
 	}
 }
 
@@ -502,7 +292,7 @@ static void attack_51_other_module_is_rejected(void **state)
 		make(4, 0);
 		f.data[f.body + cases[i].at] = cases[i].value;
 		sign_all();
-		assert_rejected("TCB level");
+		assert_rejected("TDX module");
 	}
 }
 
@@ -635,5 +425,6 @@ int main(void)
 		cmocka_unit_test(chain_with_anything_else_in_it_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("tcb", tests, NULL, teardown);
+	return cmocka_run_group_tests_name("tcb", tests, NULL,
+					   pki_teardown);
 }

@@ -4,7 +4,7 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Nothing in it is believed here: verify.c checks the signatures first.
+ * Nothing in it is believed here: trust.c checks the signatures first.
  */
 #include "dcap.h"
 
@@ -182,6 +182,9 @@ void libdstack_collateral_free(struct libdstack_collateral *c)
 	dcap_chain_free(c->pck_crl_chain);
 	X509_CRL_free(c->root_crl);
 	X509_CRL_free(c->pck_crl);
+	if (c->trust)
+		dcap_trust_close(c->trust);
+	free(c->trust);
 	json_decref(c->doc);
 	free(c);
 }

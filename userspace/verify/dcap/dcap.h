@@ -4,10 +4,11 @@
  *
  * Copyright The dstack for Linux authors
  *
- * quote.c takes a quote apart, collateral.c holds what Intel publishes about
- * platforms, chain.c and ecdsa.c check signatures, pck.c reads a platform's
- * certificate, tcb_json.c and tcb.c compare it with the published levels, and
- * verify.c puts the steps in order.
+ * quote.c takes a quote apart, body.c its report, collateral.c holds what
+ * Intel publishes about platforms and trust.c checks it, pem.c, chain.c and
+ * ecdsa.c check signatures, pck.c reads a platform's certificate and
+ * platform.c checks what it signed, tcb_json.c and tcb.c compare it with the
+ * published levels, and verify.c puts the steps in order.
  */
 #ifndef DCAP_H
 #define DCAP_H
@@ -26,16 +27,26 @@
 #define DCAP_SVNS		16	/* components of a platform's TCB */
 #define DCAP_FMSPC_SIZE		6
 #define DCAP_PCEID_SIZE		2
+#define DCAP_PPID_SIZE		16
+#define DCAP_CHAIN_LENGTH	3	/* of a quote: PCK, its CA, root */
+#define DCAP_DATE_SIZE		21	/* "2026-08-13T10:45:38Z" */
 
 /* quote.c */
+
+enum dcap_body {
+	DCAP_BODY_SGX = 1,
+	DCAP_BODY_TD10 = 2,
+	DCAP_BODY_TD15 = 3,
+};
 
 /* A quote taken apart; all pointers lead into it. */
 struct dcap_quote {
 	uint16_t version;
-	bool td15;			/* a TD 1.5 body */
+	uint16_t body_type;		/* enum dcap_body */
 	const uint8_t *signed_part;	/* header, descriptor, body */
 	size_t signed_len;
 	const uint8_t *body;
+	size_t body_len;
 	const uint8_t *signature;
 	const uint8_t *key;		/* attestation key */
 	const uint8_t *qe_report;
@@ -46,12 +57,19 @@ struct dcap_quote {
 	size_t chain_len;
 };
 
-/* 0 or -EBADMSG with *why. */
+/* 0; -EBADMSG or, of a kind that nothing here knows, -EOPNOTSUPP with *why. */
 int dcap_quote_parse(const void *data, size_t len, struct dcap_quote *quote,
 		     const char **why);
+
+/* body.c */
+
 void dcap_quote_td(const struct dcap_quote *quote, struct libdstack_td *td);
+/* @report: DCAP_QE_REPORT_SIZE bytes, of any enclave. */
+void dcap_enclave(const uint8_t *report, struct libdstack_enclave *enclave);
 
 /* collateral.c */
+
+struct dcap_trust;
 
 struct libdstack_collateral {
 	json_t *doc;			/* owns the texts */
@@ -60,6 +78,7 @@ struct libdstack_collateral {
 	uint8_t qe_identity_signature[DCAP_SIGNATURE_SIZE];
 	STACK_OF(X509) *tcb_info_chain, *qe_identity_chain, *pck_crl_chain;
 	X509_CRL *root_crl, *pck_crl;
+	struct dcap_trust *trust;	/* once it was checked */
 };
 
 /* pck.c */
@@ -67,6 +86,7 @@ struct libdstack_collateral {
 /* What the certificate of a platform says about it. */
 struct dcap_pck {
 	EVP_PKEY *key;			/* borrowed from the certificate */
+	uint8_t ppid[DCAP_PPID_SIZE];
 	uint8_t fmspc[DCAP_FMSPC_SIZE];
 	uint8_t pceid[DCAP_PCEID_SIZE];
 	uint8_t svn[DCAP_SVNS];
@@ -83,8 +103,9 @@ struct dcap_level {
 	uint16_t pcesvn;
 	uint16_t isvsvn;			/* of an enclave or module */
 	enum libdstack_tcb_status status;
-	const char *date;
-	const json_t *advisories;		/* NULL: none */
+	char date[DCAP_DATE_SIZE];
+	int64_t time;				/* the same */
+	json_t *advisories;			/* strings; NULL: none */
 };
 
 struct dcap_levels {
@@ -101,7 +122,7 @@ struct dcap_module {
 };
 
 struct dcap_tcb_info {
-	json_t *doc;
+	bool tdx;				/* or else SGX */
 	int64_t issued, expires;
 	uint8_t fmspc[DCAP_FMSPC_SIZE];
 	uint8_t pceid[DCAP_PCEID_SIZE];
@@ -113,7 +134,7 @@ struct dcap_tcb_info {
 };
 
 struct dcap_qe_identity {
-	json_t *doc;
+	bool tdx;				/* or else SGX */
 	int64_t issued, expires;
 	uint32_t miscselect, miscselect_mask;
 	uint8_t attributes[16], attributes_mask[16];
@@ -131,6 +152,34 @@ int dcap_qe_identity_parse(const char *text, struct dcap_qe_identity *qe,
 			   const char **field);
 void dcap_qe_identity_free(struct dcap_qe_identity *qe);
 
+/* chain.c: when something holds, and what makes it end */
+
+struct dcap_window {
+	int64_t from, to;
+	const char *from_what, *to_what;
+};
+
+void dcap_window_open(struct dcap_window *window);
+void dcap_window_narrow(struct dcap_window *window, const char *what,
+			int64_t from, int64_t to);
+
+/* trust.c */
+
+/* Collateral that holds under a root, in its window. */
+struct dcap_trust {
+	X509 *root;
+	X509_STORE *store;		/* the root and its revocation list */
+	X509 *pck_ca;			/* borrowed: who issued pck_crl */
+	struct dcap_window window;
+	struct dcap_tcb_info tcb_info;
+	struct dcap_qe_identity qe;
+};
+
+void dcap_trust_close(struct dcap_trust *trust);
+/* True if @trust was checked under this root, NULL for Intel's. */
+bool dcap_trust_is_of(const struct dcap_trust *trust, const void *root,
+		      size_t root_len);
+
 /* verify.c */
 
 /* One verification. */
@@ -138,38 +187,77 @@ struct dcap {
 	const struct libdstack_collateral *collateral;
 	const void *quote_data;
 	size_t quote_len;
-	const void *root_data;
-	size_t root_len;
-	time_t now;
+	const struct libdstack_quote_options *options;
 	struct libdstack_verdict *verdict;
+	struct libdstack_failure *failure;	/* of the step that runs */
+	char input[LIBDSTACK_TEXT_MAX];		/* of that step */
 
 	struct dcap_quote quote;
-	X509 *root;
-	X509_STORE *store;
-	STACK_OF(X509) *chain;		/* of the quote: PCK, its CA, root */
+	struct dcap_trust *trust;
+	struct dcap_window window;
+	X509 *cert;			/* of the platform */
 	struct dcap_pck pck;
-	struct dcap_tcb_info tcb_info;
-	struct dcap_qe_identity qe;
+	/* What the platform's parts reach; NULL: nothing. */
+	const struct dcap_level *qe_level, *module_level;
 };
 
-/* verify_fail() for the verdict. */
+struct dcap_step {
+	const char *name;
+	int (*check)(struct dcap *d);
+	bool last;		/* nothing can be said once it failed */
+};
+
+/* The steps that look at nothing but collateral, in trust.c. */
+extern const struct dcap_step dcap_trust_steps[];
+extern const size_t dcap_nr_trust_steps;
+
+/* verify_fail() for the step that runs. */
 int dcap_fail(struct dcap *d, enum libdstack_reason reason, const char *fmt,
 	      ...)
 	__attribute__((format(printf, 3, 4)));
-/* Remembers the earliest of all times. */
-void dcap_expires(struct dcap *d, int64_t when);
+/* Says what the step that runs looks at. */
+void dcap_input(struct dcap *d, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Returns 0 or -errno of the first that failed. */
+int dcap_run(struct dcap *d, const struct dcap_step *steps, size_t nr);
 
-/* chain.c */
+/* pem.c */
 
-/* PEM of @nr certificates and nothing else.  NULL with the error cleared. */
+struct dcap_der {
+	const uint8_t *data;
+	size_t len;
+};
+
+/*
+ * PEM of exactly @nr certificates and nothing else, for free(*owner), which
+ * holds what @der leads to.
+ */
+bool dcap_pem_split(const char *pem, size_t len, size_t nr,
+		    struct dcap_der *der, uint8_t **owner);
+/* NULL with the error cleared, also for what is not DER. */
+X509 *dcap_cert_parse(const struct dcap_der *der);
+bool dcap_cert_is(X509 *cert, const struct dcap_der *der);
 STACK_OF(X509) *dcap_chain_parse(const char *pem, size_t len, int nr);
 void dcap_chain_free(STACK_OF(X509) *chain);
 X509 *dcap_root_parse(const void *data, size_t len);
+
+/* chain.c */
+
 bool dcap_root_is_intel(X509 *root);
 bool dcap_common_name_is(X509 *cert, const char *name);
-int dcap_store_open(struct dcap *d);
-/* The chain holds now, against the CRLs, and ends in the trusted root. */
-int dcap_chain_check(struct dcap *d, STACK_OF(X509) *chain);
+X509_STORE *dcap_store_open(X509 *root, X509_CRL *root_crl);
+/*
+ * Each is signed by the next, the last is the trusted root, and the root's
+ * list revokes none; whatever the time, which narrows @window.
+ */
+int dcap_chain_check(struct dcap *d, STACK_OF(X509) *chain, const char *what,
+		     struct dcap_window *window);
+/* @issuer signed the list, and no part of it asks for more than is done. */
+int dcap_crl_check(struct dcap *d, X509_CRL *crl, X509 *issuer,
+		   const char *what, struct dcap_window *window);
+/* For the validity of a certificate. */
+int dcap_window_cert(struct dcap *d, X509 *cert, const char *what,
+		     struct dcap_window *window);
 
 /* ecdsa.c */
 
@@ -178,9 +266,18 @@ EVP_PKEY *dcap_ecdsa_key(const uint8_t raw[DCAP_KEY_SIZE]);
 bool dcap_ecdsa_verify(EVP_PKEY *key, const uint8_t raw[DCAP_SIGNATURE_SIZE],
 		       const void *data, size_t len);
 
+/* platform.c */
+
+int dcap_check_certificate(struct dcap *d);
+int dcap_check_qe_report(struct dcap *d);
+int dcap_check_attestation_key(struct dcap *d);
+int dcap_check_quote_signature(struct dcap *d);
+
 /* tcb.c */
 
-int dcap_qe_identity_check(struct dcap *d);
-int dcap_tcb_check(struct dcap *d);
+int dcap_check_platform_type(struct dcap *d);
+int dcap_check_qe(struct dcap *d);
+int dcap_check_module(struct dcap *d);
+int dcap_check_level(struct dcap *d);
 
 #endif /* DCAP_H */

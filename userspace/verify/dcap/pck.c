@@ -160,8 +160,10 @@ static bool parse_extension(const struct pairs *pairs, struct dcap_pck *pck)
 	struct pairs tcb_pairs = { .nr = 0 };
 	bool good;
 
-	if (!tcb || !find_bytes(pairs, SGX_OID ".3", pck->pceid,
-				sizeof(pck->pceid)) ||
+	if (!tcb || !find_bytes(pairs, SGX_OID ".1", pck->ppid,
+				sizeof(pck->ppid)) ||
+	    !find_bytes(pairs, SGX_OID ".3", pck->pceid,
+			sizeof(pck->pceid)) ||
 	    !find_bytes(pairs, SGX_OID ".4", pck->fmspc, sizeof(pck->fmspc)))
 		return false;
 	good = read_pairs(tcb->value.sequence->data,

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Layout: Intel's TDX DCAP Quoting Library API, "Quote Generation", versions
- * 4 and 5.  All integers are little-endian.
+ * Layout: Intel's SGX ECDSA Quote Library API for version 3, TDX DCAP Quoting
+ * Library API for versions 4 and 5.  All integers are little-endian.
  */
 #include "dcap.h"
 
@@ -14,14 +14,11 @@
 #include <string.h>
 
 #define HEADER_SIZE		48
+#define TEE_SGX			0
 #define TEE_TDX			0x81
 #define KEY_ECDSA_P256		2
 #define CERT_QE_REPORT		6
 #define CERT_PEM_CHAIN		5
-#define BODY_TD10		2
-#define BODY_TD15		3
-#define BODY_TD10_SIZE		584
-#define BODY_TD15_SIZE		648
 
 #define SIM_MAGIC		"DSTKSIM1"
 
@@ -61,141 +58,166 @@ static bool take_u32(struct cursor *in, uint32_t *value)
 	return p;
 }
 
-static const char *parse_header(struct cursor *in, struct dcap_quote *quote)
+/* Refused: as malformed, or as something that nothing here knows. */
+struct refusal {
+	const char *why;
+	bool unknown;
+};
+
+static bool bad(struct refusal *r, const char *why)
+{
+	r->why = why;
+	return false;
+}
+
+static bool unknown(struct refusal *r, const char *why)
+{
+	r->unknown = true;
+	return bad(r, why);
+}
+
+static bool parse_header(struct cursor *in, struct dcap_quote *quote,
+			 uint32_t *tee, struct refusal *r)
 {
 	static const uint8_t intel[16] = {
 		0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
 		0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07
 	};
 	uint16_t key_type;
-	uint32_t tee;
 
 	if (in->left < HEADER_SIZE)
-		return "cut off in the header";
+		return bad(r, "cut off in the header");
 	take_u16(in, &quote->version);
 	take_u16(in, &key_type);
-	take_u32(in, &tee);
-	if (quote->version != 4 && quote->version != 5)
-		return "not a quote of version 4 or 5";
-	if (tee != TEE_TDX)
-		return "not a quote of a TD";
+	take_u32(in, tee);
+	if (quote->version < 3 || quote->version > 5)
+		return unknown(r, "not a quote of version 3, 4 or 5");
+	/* In version 3 there were enclaves only, and the field had no name. */
+	if (*tee != TEE_SGX && (*tee != TEE_TDX || quote->version == 3))
+		return unknown(r, "neither a quote of a TD nor of an enclave");
 	if (key_type != KEY_ECDSA_P256)
-		return "the attestation key is not ECDSA on P-256";
-	take(in, 4);	/* reserved */
+		return unknown(r, "the attestation key is not ECDSA on P-256");
+	take(in, 4);	/* reserved; once the SVNs of two enclaves */
 	if (memcmp(take(in, sizeof(intel)), intel, sizeof(intel)))
-		return "the quoting enclave is not Intel's";
+		return unknown(r, "the quoting enclave is not Intel's");
 	take(in, 20);	/* user data */
-	return NULL;
+	return true;
 }
 
-static const char *parse_body(struct cursor *in, struct dcap_quote *quote)
+/* The size that goes with a type, 0 for what is none. */
+static uint32_t body_size(uint16_t type)
 {
-	uint16_t type = BODY_TD10;
-	uint32_t size = BODY_TD10_SIZE;
+	static const uint32_t sizes[] = {
+		[DCAP_BODY_SGX] = 384,
+		[DCAP_BODY_TD10] = 584,
+		[DCAP_BODY_TD15] = 648,
+	};
+
+	return type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[type] : 0;
+}
+
+static bool parse_body(struct cursor *in, struct dcap_quote *quote,
+		       uint32_t tee, struct refusal *r)
+{
+	uint16_t type = tee == TEE_TDX ? DCAP_BODY_TD10 : DCAP_BODY_SGX;
+	uint32_t size = body_size(type);
 
 	if (quote->version == 5 &&
 	    !(take_u16(in, &type) && take_u32(in, &size)))
-		return "cut off in the body's descriptor";
-	quote->td15 = type == BODY_TD15;
-	if (type != BODY_TD10 && type != BODY_TD15)
-		return "the body is not a TD report";
-	if (size != (quote->td15 ? BODY_TD15_SIZE : BODY_TD10_SIZE))
-		return "the body's size is not that of its type";
+		return bad(r, "cut off in the body's descriptor");
+	quote->body_type = type;
+	quote->body_len = size;
+	if (!body_size(type))
+		return unknown(r, "the body is neither a TD's nor an enclave's report");
+	if (tee != (type == DCAP_BODY_SGX ? TEE_SGX : TEE_TDX))
+		return bad(r, "the body is not of the kind that the header says");
+	if (size != body_size(type))
+		return bad(r, "the body's size is not that of its type");
 	quote->body = take(in, size);
-	return quote->body ? NULL : "cut off in the TD report";
+	return quote->body || bad(r, "cut off in the report");
 }
 
 /* Certification data must end exactly where its container does. */
-static bool take_certification(struct cursor *in, uint16_t want)
+static bool take_certification(struct cursor *in, uint16_t *type)
 {
-	uint16_t type;
 	uint32_t size;
 
-	return take_u16(in, &type) && take_u32(in, &size) && type == want &&
-		size == in->left;
+	return take_u16(in, type) && take_u32(in, &size) && size == in->left;
 }
 
-static const char *parse_signature(struct cursor *in, struct dcap_quote *quote)
+static bool parse_qe(struct cursor *in, struct dcap_quote *quote,
+		     struct refusal *r)
 {
-	uint16_t auth_len;
+	uint16_t auth_len, type;
 
-	quote->signature = take(in, DCAP_SIGNATURE_SIZE);
-	quote->key = take(in, DCAP_KEY_SIZE);
-	if (!quote->signature || !quote->key)
-		return "cut off in the signature";
-	if (!take_certification(in, CERT_QE_REPORT))
-		return "no quoting enclave's report, or of a wrong size";
 	quote->qe_report = take(in, DCAP_QE_REPORT_SIZE);
 	quote->qe_signature = take(in, DCAP_SIGNATURE_SIZE);
 	if (!quote->qe_report || !quote->qe_signature ||
 	    !take_u16(in, &auth_len))
-		return "cut off in the quoting enclave's report";
+		return bad(r, "cut off in the quoting enclave's report");
 	quote->qe_auth_len = auth_len;
 	quote->qe_auth = take(in, auth_len);
 	if (!quote->qe_auth)
-		return "cut off in the quoting enclave's data";
-	if (!take_certification(in, CERT_PEM_CHAIN))
-		return "no certificate chain, or of a wrong size";
+		return bad(r, "cut off in the quoting enclave's data");
+	if (!take_certification(in, &type))
+		return bad(r, "no certificate chain, or of a wrong size");
+	/* Others name a platform whose certificate must be fetched first. */
+	if (type != CERT_PEM_CHAIN)
+		return unknown(r, "the quote does not carry its certificates (type 5): let the platform's quote provider add them");
 	quote->chain = (const char *)in->p;
 	quote->chain_len = in->left;
-	return NULL;
+	return true;
+}
+
+static bool parse_signature(struct cursor *in, struct dcap_quote *quote,
+			    struct refusal *r)
+{
+	uint16_t type;
+
+	quote->signature = take(in, DCAP_SIGNATURE_SIZE);
+	quote->key = take(in, DCAP_KEY_SIZE);
+	if (!quote->signature || !quote->key)
+		return bad(r, "cut off in the signature");
+	/* Since version 4 what follows is certification data itself. */
+	if (quote->version > 3) {
+		if (!take_certification(in, &type))
+			return bad(r, "no quoting enclave's report, or of a wrong size");
+		if (type != CERT_QE_REPORT)
+			return unknown(r, "the attestation key is not certified by a quoting enclave's report (type 6)");
+	}
+	return parse_qe(in, quote, r);
+}
+
+static bool parse(const void *data, size_t len, struct dcap_quote *quote,
+		  struct refusal *r)
+{
+	struct cursor in = { data, len };
+	uint32_t size, tee;
+
+	if (len > DSTACK_QUOTE_MAX)
+		return bad(r, "larger than any quote");
+	if (!parse_header(&in, quote, &tee, r) ||
+	    !parse_body(&in, quote, tee, r))
+		return false;
+	quote->signed_part = data;
+	quote->signed_len = in.p - quote->signed_part;
+	if (!take_u32(&in, &size) || size > in.left)
+		return bad(r, "cut off before the end of the signature data");
+	/* What follows is padding: nobody signed it, nobody reads it. */
+	in.left = size;
+	return parse_signature(&in, quote, r);
 }
 
 int dcap_quote_parse(const void *data, size_t len, struct dcap_quote *quote,
 		     const char **why)
 {
-	struct cursor in = { data, len };
-	uint32_t size;
+	struct refusal r = { .why = NULL };
+	bool good = parse(data, len, quote, &r);
 
-	*why = NULL;
-	if (len > DSTACK_QUOTE_MAX)
-		*why = "larger than any quote";
-	if (!*why)
-		*why = parse_header(&in, quote);
-	if (!*why)
-		*why = parse_body(&in, quote);
-	if (*why)
-		return -EBADMSG;
-	quote->signed_part = data;
-	quote->signed_len = in.p - quote->signed_part;
-	if (!take_u32(&in, &size) || size > in.left) {
-		*why = "cut off before the end of the signature data";
-		return -EBADMSG;
-	}
-	/* What follows is padding: nobody signed it, nobody reads it. */
-	in.left = size;
-	*why = parse_signature(&in, quote);
-	return *why ? -EBADMSG : 0;
-}
-
-void dcap_quote_td(const struct dcap_quote *quote, struct libdstack_td *td)
-{
-	struct cursor in = { quote->body, quote->td15 ? BODY_TD15_SIZE :
-						       BODY_TD10_SIZE };
-	const struct {
-		void *to;
-		size_t len;
-	} fields[] = {
-		{ td->tee_tcb_svn, sizeof(td->tee_tcb_svn) },
-		{ td->mr_seam, sizeof(td->mr_seam) },
-		{ td->mr_signer_seam, sizeof(td->mr_signer_seam) },
-		{ td->seam_attributes, sizeof(td->seam_attributes) },
-		{ td->attributes, sizeof(td->attributes) },
-		{ td->xfam, sizeof(td->xfam) },
-		{ td->mr_td, sizeof(td->mr_td) },
-		{ td->mr_config_id, sizeof(td->mr_config_id) },
-		{ td->mr_owner, sizeof(td->mr_owner) },
-		{ td->mr_owner_config, sizeof(td->mr_owner_config) },
-		{ td->rtmr, sizeof(td->rtmr) },
-		{ td->report_data, sizeof(td->report_data) },
-		{ td->tee_tcb_svn2, sizeof(td->tee_tcb_svn2) },
-		{ td->mr_service_td, sizeof(td->mr_service_td) },
-	};
-	size_t i;
-
-	memset(td, 0, sizeof(*td));
-	for (i = 0; i < sizeof(fields) / sizeof(fields[0]) && in.left; i++)
-		memcpy(fields[i].to, take(&in, fields[i].len), fields[i].len);
+	*why = r.why;
+	if (good)
+		return 0;
+	return r.unknown ? -EOPNOTSUPP : -EBADMSG;
 }
 
 int libdstack_sim_quote_parse(const void *quote, size_t len,

@@ -6,7 +6,6 @@
  */
 #include "dcap.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,45 +86,72 @@ static const struct dcap_level *isv_level(const struct dcap_levels *levels,
 	return NULL;
 }
 
-static uint16_t get_le16(const uint8_t *p)
+/* Collateral is of the kind of the quote, and of its platform. */
+int dcap_check_platform_type(struct dcap *d)
 {
-	return p[0] | p[1] << 8;
-}
+	const struct dcap_tcb_info *info = &d->trust->tcb_info;
+	const struct dcap_pck *pck = &d->pck;
+	char have[2 * DCAP_FMSPC_SIZE + 1], want[2 * DCAP_FMSPC_SIZE + 1];
 
-static const struct dcap_level *qe_level(const struct dcap *d)
-{
-	return isv_level(&d->qe.levels, get_le16(d->quote.qe_report + 258));
+	libdstack_to_hex(pck->fmspc, sizeof(pck->fmspc), have);
+	libdstack_to_hex(info->fmspc, sizeof(info->fmspc), want);
+	dcap_input(d, "platform %s, TCB info %s", have, want);
+	if (d->verdict->kind !=
+	    (info->tdx ? LIBDSTACK_QUOTE_TD : LIBDSTACK_QUOTE_ENCLAVE))
+		return dcap_fail(d, REASON(MISMATCH),
+				 "the TCB info is for %s, the quote is not: get that of the other kind",
+				 info->tdx ? "TDX" : "SGX");
+	if (memcmp(pck->fmspc, info->fmspc, sizeof(pck->fmspc)))
+		return dcap_fail(d, REASON(MISMATCH),
+				 "the TCB info is for another platform type (FMSPC): %s instead of %s",
+				 want, have);
+	if (memcmp(pck->pceid, info->pceid, sizeof(pck->pceid)))
+		return dcap_fail(d, REASON(MISMATCH),
+				 "the TCB info is for another provisioning enclave (PCEID)");
+	return 0;
 }
 
 /* The quoting enclave is the one that Intel published. */
-int dcap_qe_identity_check(struct dcap *d)
+static const char *other_enclave(const struct libdstack_enclave *report,
+				 const struct dcap_qe_identity *qe)
 {
-	const uint8_t *report = d->quote.qe_report;
-	const struct dcap_qe_identity *qe = &d->qe;
-	uint32_t misc = get_le16(report + 16) |
-		(uint32_t)get_le16(report + 18) << 16;
-	const struct dcap_level *level;
+	if ((report->misc_select & qe->miscselect_mask) != qe->miscselect)
+		return "the quoting enclave's MISCSELECT differs";
+	if (!masked_equal(report->attributes, qe->attributes_mask,
+			  qe->attributes, sizeof(qe->attributes)))
+		return "the quoting enclave's attributes differ";
+	if (memcmp(report->mr_signer, qe->mrsigner, sizeof(qe->mrsigner)))
+		return "the quoting enclave has another signer";
+	if (report->prod_id != qe->isvprodid)
+		return "the quoting enclave is another product";
+	return NULL;
+}
 
-	if ((misc & qe->miscselect_mask) != qe->miscselect)
-		return dcap_fail(d, REASON(MISMATCH),
-				 "the quoting enclave's MISCSELECT differs");
-	if (!masked_equal(report + 48, qe->attributes_mask, qe->attributes,
-			  sizeof(qe->attributes)))
-		return dcap_fail(d, REASON(MISMATCH),
-				 "the quoting enclave's attributes differ");
-	if (memcmp(report + 128, qe->mrsigner, sizeof(qe->mrsigner)))
-		return dcap_fail(d, REASON(MISMATCH),
-				 "the quoting enclave has another signer");
-	if (get_le16(report + 256) != qe->isvprodid)
-		return dcap_fail(d, REASON(MISMATCH),
-				 "the quoting enclave is another product");
-	level = qe_level(d);
-	if (!level) {
-		d->verdict->qe_status = STATUS(NOT_SUPPORTED);
-		return dcap_fail(d, REASON(LEVEL),
-				 "the quoting enclave is below every level");
-	}
-	d->verdict->qe_status = level->status;
+/* What is below every level is supported by nobody, whatever else it is. */
+static int below_every_level(struct dcap *d, enum libdstack_tcb_status *status,
+			     const char *text)
+{
+	*status = STATUS(NOT_SUPPORTED);
+	d->verdict->status = STATUS(NOT_SUPPORTED);
+	return dcap_fail(d, REASON(LEVEL), "%s", text);
+}
+
+int dcap_check_qe(struct dcap *d)
+{
+	const struct dcap_qe_identity *qe = &d->trust->qe;
+	struct libdstack_enclave report;
+	const char *why;
+
+	dcap_enclave(d->quote.qe_report, &report);
+	dcap_input(d, "product %u, version %u", report.prod_id, report.svn);
+	why = other_enclave(&report, qe);
+	if (why)
+		return dcap_fail(d, REASON(MISMATCH), "%s", why);
+	d->qe_level = isv_level(&qe->levels, report.svn);
+	if (!d->qe_level)
+		return below_every_level(d, &d->verdict->qe_status,
+					 "the quoting enclave is below every level");
+	d->verdict->qe_status = d->qe_level->status;
 	return 0;
 }
 
@@ -142,17 +168,23 @@ static const struct dcap_module *find_module(const struct dcap_tcb_info *info,
 	return NULL;
 }
 
-/* The TDX module is Intel's; *level is NULL for one of version 0. */
-static int check_module(struct dcap *d, const struct dcap_level **level)
+/* The TDX module is Intel's; one of version 0 has no level of its own. */
+int dcap_check_module(struct dcap *d)
 {
-	const struct libdstack_td *td = &d->verdict->td;
-	uint8_t version = td->tee_tcb_svn[1];
-	const struct dcap_module *module = find_module(&d->tcb_info, version);
+	struct libdstack_verdict *v = d->verdict;
+	const struct libdstack_td *td = &v->td;
+	const uint8_t version = td->tee_tcb_svn[1];
+	const struct dcap_module *module;
 
-	*level = NULL;
+	if (v->kind != LIBDSTACK_QUOTE_TD) {
+		dcap_input(d, "none: an enclave needs no module");
+		return 0;
+	}
+	dcap_input(d, "version %u, SVN %u", version, td->tee_tcb_svn[0]);
+	module = find_module(&d->trust->tcb_info, version);
 	if (!module)
-		return dcap_fail(d, REASON(LEVEL),
-				 "TDX module version %u is unknown", version);
+		return below_every_level(d, &v->module_status,
+					 "no identity of a TDX module has its version");
 	if (memcmp(td->mr_signer_seam, module->mrsigner,
 		   sizeof(module->mrsigner)))
 		return dcap_fail(d, REASON(MISMATCH),
@@ -164,25 +196,26 @@ static int check_module(struct dcap *d, const struct dcap_level **level)
 				 "the TDX module's attributes differ");
 	if (!version)
 		return 0;
-	*level = isv_level(&module->levels, td->tee_tcb_svn[0]);
-	if (!*level) {
-		d->verdict->module_status = STATUS(NOT_SUPPORTED);
-		d->verdict->status = STATUS(NOT_SUPPORTED);
-		return dcap_fail(d, REASON(LEVEL),
-				 "the TDX module is below every level");
-	}
-	d->verdict->module_status = (*level)->status;
+	d->module_level = isv_level(&module->levels, td->tee_tcb_svn[0]);
+	if (!d->module_level)
+		return below_every_level(d, &v->module_status,
+					 "the TDX module is below every level");
+	v->module_status = d->module_level->status;
 	return 0;
 }
 
-/* The highest level of the SGX part alone, and of both parts. */
+/*
+ * The highest level of the SGX part alone, and of both parts; for an enclave
+ * there is only the first.
+ */
 static void find_levels(const struct dcap *d, const struct dcap_level **sgx,
 			const struct dcap_level **tdx)
 {
 	const uint8_t *svn = d->verdict->td.tee_tcb_svn;
-	const struct dcap_levels *levels = &d->tcb_info.levels;
+	const struct dcap_levels *levels = &d->trust->tcb_info.levels;
+	const bool td = d->verdict->kind == LIBDSTACK_QUOTE_TD;
 	/* Version and SVN of a versioned module have levels of their own. */
-	int first = svn[1] ? 2 : 0;
+	const int first = svn[1] && !d->options->all_components ? 2 : 0;
 	size_t i;
 
 	*sgx = NULL;
@@ -195,7 +228,7 @@ static void find_levels(const struct dcap *d, const struct dcap_level **sgx,
 			continue;
 		if (!*sgx)
 			*sgx = level;
-		if (reaches(svn, level->tdx, first))
+		if (!td || reaches(svn, level->tdx, first))
 			*tdx = level;
 	}
 }
@@ -237,11 +270,12 @@ static enum libdstack_tcb_status merge(enum libdstack_tcb_status platform,
 static bool runs_newest(const struct dcap *d)
 {
 	const uint8_t *svn = d->verdict->td.tee_tcb_svn2;
-	const struct dcap_module *module = find_module(&d->tcb_info, svn[1]);
-	const struct dcap_level *newest = d->tcb_info.levels.level;
+	const struct dcap_tcb_info *info = &d->trust->tcb_info;
+	const struct dcap_module *module = find_module(info, svn[1]);
+	const struct dcap_level *newest = info->levels.level;
 	uint16_t want;
 
-	if (!module || !d->tcb_info.levels.nr)
+	if (!module || !info->levels.nr)
 		return false;
 	if (svn[1] && !module->levels.nr)
 		return false;
@@ -259,7 +293,8 @@ static enum libdstack_tcb_status relaunch(const struct dcap *d,
 {
 	const struct libdstack_verdict *v = d->verdict;
 
-	if (!d->quote.td15 || is_bad(v->qe_status) || is_bad(sgx) ||
+	if (d->quote.body_type != DCAP_BODY_TD15 ||
+	    is_bad(v->qe_status) || is_bad(sgx) ||
 	    !is_out_of_date(merged) || !is_out_of_date(v->module_status) ||
 	    !runs_newest(d))
 		return merged;
@@ -287,8 +322,7 @@ static size_t collect(const struct dcap_level *level, const char **list,
 }
 
 /* The union, sorted; what does not fit is shown as "...". */
-static void set_advisories(struct dcap *d, const struct dcap_level *platform,
-			   const struct dcap_level *module)
+static void set_advisories(struct dcap *d, const struct dcap_level *platform)
 {
 	char *out = d->verdict->advisories;
 	const size_t cap = sizeof(d->verdict->advisories);
@@ -297,8 +331,8 @@ static void set_advisories(struct dcap *d, const struct dcap_level *platform,
 	size_t i, len = 0, nr = 0;
 
 	nr = collect(platform, list, nr, 256);
-	nr = collect(module, list, nr, 256);
-	nr = collect(qe_level(d), list, nr, 256);
+	nr = collect(d->module_level, list, nr, 256);
+	nr = collect(d->qe_level, list, nr, 256);
 	qsort(list, nr, sizeof(list[0]), compare_text);
 	for (i = 0; i < nr; i++) {
 		if (!strcmp(list[i], last))
@@ -314,30 +348,29 @@ static void set_advisories(struct dcap *d, const struct dcap_level *platform,
 	}
 }
 
-int dcap_tcb_check(struct dcap *d)
+int dcap_check_level(struct dcap *d)
 {
 	struct libdstack_verdict *v = d->verdict;
-	const struct dcap_level *sgx, *tdx, *module;
-	int err;
+	const struct dcap_level *sgx, *tdx;
 
-	if (memcmp(d->pck.fmspc, d->tcb_info.fmspc, sizeof(d->pck.fmspc)) ||
-	    memcmp(d->pck.pceid, d->tcb_info.pceid, sizeof(d->pck.pceid)))
-		return dcap_fail(d, REASON(MISMATCH),
-				 "the TCB info is for another platform type");
-	err = check_module(d, &module);
-	if (err)
-		return err;
+	v->tcb_eval_number = d->trust->tcb_info.eval_number;
 	find_levels(d, &sgx, &tdx);
 	if (!tdx) {
 		v->status = STATUS(NOT_SUPPORTED);
 		return dcap_fail(d, REASON(LEVEL),
 				 "the platform is below every TCB level");
 	}
-	v->status = merge(tdx->status, v->module_status, v->qe_status);
-	v->status = relaunch(d, sgx->status, v->status);
-	v->tcb_eval_number = d->tcb_info.eval_number;
 	snprintf(v->tcb_date, sizeof(v->tcb_date), "%s", tdx->date);
-	set_advisories(d, tdx, module);
+	v->tcb_time = tdx->time;
+	set_advisories(d, tdx);
+	/* What a module or an enclave lost, no platform gives back. */
+	if (v->status != STATUS(NOT_SUPPORTED)) {
+		v->status = merge(tdx->status, v->module_status, v->qe_status);
+		v->status = relaunch(d, sgx->status, v->status);
+	}
+	dcap_input(d, "level of %.10s: %s; with module and enclave: %s",
+		   tdx->date, libdstack_tcb_status_name(tdx->status),
+		   libdstack_tcb_status_name(v->status));
 	if (v->status == STATUS(REVOKED))
 		return dcap_fail(d, REASON(REVOKED), "the TCB level is revoked");
 	return 0;

@@ -50,12 +50,14 @@ static bool get_number(struct reader *r, const json_t *obj, const char *key,
 		bad(r, key);
 }
 
-static bool get_string(struct reader *r, const json_t *obj, const char *key,
-		       const char *want)
+/* One of two kinds: of a TD, or of an enclave. */
+static bool get_kind(struct reader *r, const json_t *obj, const char *td,
+		     const char *enclave, bool *is_td)
 {
-	const char *value = json_string_value(json_object_get(obj, key));
+	const char *value = json_string_value(json_object_get(obj, "id"));
 
-	return (value && !strcmp(value, want)) || bad(r, key);
+	*is_td = value && !strcmp(value, td);
+	return *is_td || (value && !strcmp(value, enclave)) || bad(r, "id");
 }
 
 /* "2026-08-13T10:45:38Z" and no other form. */
@@ -63,7 +65,7 @@ static bool get_time(struct reader *r, const json_t *obj, const char *key,
 		     int64_t *out)
 {
 	const char *value = json_string_value(json_object_get(obj, key));
-	char again[32];
+	char again[DCAP_DATE_SIZE];
 	struct tm tm = { .tm_year = 0 };
 	const char *end;
 
@@ -105,17 +107,23 @@ static bool get_components(struct reader *r, const json_t *tcb,
 	return true;
 }
 
-static bool get_platform_tcb(struct reader *r, const json_t *tcb,
-			     struct dcap_level *level)
+static bool get_sgx_tcb(struct reader *r, const json_t *tcb,
+			struct dcap_level *level)
 {
 	json_int_t pcesvn;
 
 	if (!get_components(r, tcb, "sgxtcbcomponents", level->sgx) ||
-	    !get_components(r, tcb, "tdxtcbcomponents", level->tdx) ||
 	    !get_number(r, tcb, "pcesvn", UINT16_MAX, &pcesvn))
 		return false;
 	level->pcesvn = pcesvn;
 	return true;
+}
+
+static bool get_tdx_tcb(struct reader *r, const json_t *tcb,
+			struct dcap_level *level)
+{
+	return get_components(r, tcb, "tdxtcbcomponents", level->tdx) &&
+		get_sgx_tcb(r, tcb, level);
 }
 
 static bool get_isvsvn(struct reader *r, const json_t *tcb,
@@ -137,7 +145,7 @@ static bool get_advisories(struct reader *r, const json_t *obj,
 {
 	size_t i;
 
-	level->advisories = json_object_get(obj, "advisoryIDs");
+	level->advisories = json_incref(json_object_get(obj, "advisoryIDs"));
 	if (!level->advisories)
 		return true;
 	if (!json_is_array(level->advisories))
@@ -153,7 +161,6 @@ static bool get_level(struct reader *r, const json_t *obj, tcb_fn get_tcb,
 {
 	const char *status = json_string_value(json_object_get(obj,
 							       "tcbStatus"));
-	int64_t date;
 
 	level->status = status ? libdstack_tcb_status_from_name(status) :
 				 __LIBDSTACK_TCB_MAX;
@@ -161,9 +168,10 @@ static bool get_level(struct reader *r, const json_t *obj, tcb_fn get_tcb,
 	if (level->status > LIBDSTACK_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED &&
 	    level->status != LIBDSTACK_TCB_REVOKED)
 		return bad(r, "tcbStatus");
-	if (!get_time(r, obj, "tcbDate", &date))
+	if (!get_time(r, obj, "tcbDate", &level->time))
 		return false;
-	level->date = json_string_value(json_object_get(obj, "tcbDate"));
+	snprintf(level->date, sizeof(level->date), "%s",
+		 json_string_value(json_object_get(obj, "tcbDate")));
 	return get_tcb(r, json_object_get(obj, "tcb"), level) &&
 		get_advisories(r, obj, level);
 }
@@ -214,18 +222,19 @@ static bool get_module(struct reader *r, const json_t *obj,
 		get_levels(r, obj, get_isvsvn, &module->levels);
 }
 
-static bool get_modules(struct reader *r, struct dcap_tcb_info *info)
+static bool get_modules(struct reader *r, const json_t *doc,
+			struct dcap_tcb_info *info)
 {
 	const json_t *array;
 	size_t i;
 
-	if (!get_signer(r, json_object_get(info->doc, "tdxModule"),
+	if (!get_signer(r, json_object_get(doc, "tdxModule"),
 			&info->base))
 		return false;
 	/* Before there were modules of version 1 the list was left out. */
-	if (!json_object_get(info->doc, "tdxModuleIdentities"))
+	if (!json_object_get(doc, "tdxModuleIdentities"))
 		return true;
-	if (!get_array(r, info->doc, "tdxModuleIdentities", MODULES_MAX,
+	if (!get_array(r, doc, "tdxModuleIdentities", MODULES_MAX,
 		       &array))
 		return false;
 	info->modules = calloc(json_array_size(array) + 1,
@@ -242,12 +251,12 @@ static bool get_modules(struct reader *r, struct dcap_tcb_info *info)
 	return true;
 }
 
-static bool get_tcb_info(struct reader *r, struct dcap_tcb_info *info)
+static bool get_tcb_info(struct reader *r, const json_t *doc,
+			 struct dcap_tcb_info *info)
 {
-	const json_t *doc = info->doc;
 	json_int_t version, type, eval;
 
-	if (!get_string(r, doc, "id", "TDX") ||
+	if (!get_kind(r, doc, "TDX", "SGX", &info->tdx) ||
 	    !get_number(r, doc, "version", 3, &version) ||
 	    !get_number(r, doc, "tcbType", 0, &type) ||
 	    !get_number(r, doc, "tcbEvaluationDataNumber", UINT32_MAX, &eval))
@@ -259,8 +268,9 @@ static bool get_tcb_info(struct reader *r, struct dcap_tcb_info *info)
 		get_time(r, doc, "nextUpdate", &info->expires) &&
 		get_hex(r, doc, "fmspc", info->fmspc, sizeof(info->fmspc)) &&
 		get_hex(r, doc, "pceId", info->pceid, sizeof(info->pceid)) &&
-		get_modules(r, info) &&
-		get_levels(r, doc, get_platform_tcb, &info->levels);
+		(!info->tdx || get_modules(r, doc, info)) &&
+		get_levels(r, doc, info->tdx ? get_tdx_tcb : get_sgx_tcb,
+			   &info->levels);
 }
 
 /* The number is printed with its most significant byte first. */
@@ -275,12 +285,12 @@ static bool get_hex32(struct reader *r, const json_t *doc, const char *key,
 	return true;
 }
 
-static bool get_qe_identity(struct reader *r, struct dcap_qe_identity *qe)
+static bool get_qe_identity(struct reader *r, const json_t *doc,
+			    struct dcap_qe_identity *qe)
 {
-	const json_t *doc = qe->doc;
 	json_int_t version, isvprodid, eval;
 
-	if (!get_string(r, doc, "id", "TD_QE") ||
+	if (!get_kind(r, doc, "TD_QE", "QE", &qe->tdx) ||
 	    !get_number(r, doc, "version", 2, &version) ||
 	    !get_number(r, doc, "isvprodid", UINT16_MAX, &isvprodid) ||
 	    !get_number(r, doc, "tcbEvaluationDataNumber", UINT32_MAX, &eval))
@@ -310,16 +320,28 @@ static int result(const struct reader *r, bool good, const char **field)
 	return r->out_of_memory ? -ENOMEM : -EBADMSG;
 }
 
+/* What is kept of it was copied; advisories hold themselves. */
 int dcap_tcb_info_parse(const char *text, struct dcap_tcb_info *info,
 			const char **field)
 {
 	struct reader r = { .field = NULL };
 	json_error_t error;
+	json_t *doc;
 	bool good;
 
-	info->doc = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	good = info->doc ? get_tcb_info(&r, info) : bad(&r, "JSON");
+	doc = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	good = doc ? get_tcb_info(&r, doc, info) : bad(&r, "JSON");
+	json_decref(doc);
 	return result(&r, good, field);
+}
+
+static void free_levels(struct dcap_levels *levels)
+{
+	size_t i;
+
+	for (i = 0; i < levels->nr; i++)
+		json_decref(levels->level[i].advisories);
+	free(levels->level);
 }
 
 void dcap_tcb_info_free(struct dcap_tcb_info *info)
@@ -327,10 +349,9 @@ void dcap_tcb_info_free(struct dcap_tcb_info *info)
 	size_t i;
 
 	for (i = 0; i < info->nr_modules; i++)
-		free(info->modules[i].levels.level);
+		free_levels(&info->modules[i].levels);
 	free(info->modules);
-	free(info->levels.level);
-	json_decref(info->doc);
+	free_levels(&info->levels);
 }
 
 int dcap_qe_identity_parse(const char *text, struct dcap_qe_identity *qe,
@@ -338,15 +359,16 @@ int dcap_qe_identity_parse(const char *text, struct dcap_qe_identity *qe,
 {
 	struct reader r = { .field = NULL };
 	json_error_t error;
+	json_t *doc;
 	bool good;
 
-	qe->doc = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-	good = qe->doc ? get_qe_identity(&r, qe) : bad(&r, "JSON");
+	doc = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	good = doc ? get_qe_identity(&r, doc, qe) : bad(&r, "JSON");
+	json_decref(doc);
 	return result(&r, good, field);
 }
 
 void dcap_qe_identity_free(struct dcap_qe_identity *qe)
 {
-	free(qe->levels.level);
-	json_decref(qe->doc);
+	free_levels(&qe->levels);
 }
