@@ -14,17 +14,10 @@
 
 #define ROOT_FILE_MAX	65536
 
-/* Bits of a TD's attributes: Intel TDX Module ABI, "ATTRIBUTES". */
-#define TD_DEBUG		(1ULL << 0)
-#define TD_UNTRUSTED		0xffULL		/* all that void its secrets */
-#define TD_SEPT_VE_DISABLE	(1ULL << 28)
-#define TD_MIGRATABLE		(1ULL << 29)
-
 struct options {
 	const char *quote, *log, *root, *collateral;
-	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
-	bool have_report_data, allow_debug, insecure_sim, json;
-	uint32_t allowed;		/* mask of enum libdstack_tcb_status */
+	struct libdstack_quote_policy policy;
+	bool insecure_sim, json;
 	time_t now;
 	struct log_position at;
 };
@@ -55,8 +48,9 @@ static void usage(FILE *out)
 	      "  --base HEX          register before the first event (default: "
 	      "zeros)\n"
 	      "  --time UNIX         judge at this time (default: now)\n"
-	      "  --allow-status S    accept this TCB status besides UpToDate; "
-	      "may be repeated\n"
+	      "  --allow-status S    accept this TCB status besides UpToDate "
+	      "and\n"
+	      "                      SWHardeningNeeded; may be repeated\n"
 	      "  --allow-debug       accept a TD that its host can debug\n"
 	      "  --insecure-sim      accept the sim backend, which proves "
 	      "nothing\n"
@@ -67,11 +61,12 @@ static void usage(FILE *out)
 
 static bool set_report_data(struct options *opt, const char *text)
 {
+	struct libdstack_quote_policy *policy = &opt->policy;
 	size_t len = strlen(text);
 
-	opt->have_report_data = true;
-	if (len % 2 == 0 && len / 2 <= sizeof(opt->report_data) &&
-	    hex_decode(text, opt->report_data, len / 2))
+	policy->pin_report_data = true;
+	if (len % 2 == 0 && len / 2 <= sizeof(policy->report_data) &&
+	    hex_decode(text, policy->report_data, len / 2))
 		return true;
 	error_msg("--report-data must be hex of at most %d bytes",
 		  DSTACK_REPORT_DATA_SIZE);
@@ -83,7 +78,7 @@ static bool allow_status(struct options *opt, const char *name)
 	enum libdstack_tcb_status status = libdstack_tcb_status_from_name(name);
 
 	if (status < LIBDSTACK_TCB_REVOKED) {
-		opt->allowed |= 1U << status;
+		opt->policy.tcb_allowed |= 1U << status;
 		return true;
 	}
 	error_msg("'%s' is no TCB status that can be allowed; OutOfDate and SWHardeningNeeded are some",
@@ -142,7 +137,7 @@ static bool set_option(int c, const char *arg, struct options *opt)
 		opt->collateral = arg;
 		return true;
 	case 'D':
-		opt->allow_debug = true;
+		opt->policy.td_attributes_allowed |= LIBDSTACK_TD_DEBUG;
 		return true;
 	case 'S':
 		opt->insecure_sim = true;
@@ -229,90 +224,60 @@ static int read_collateral(const struct options *opt, struct input *in)
 	return err;
 }
 
-static bool check_report_data(struct report *report, const struct options *opt,
-			      const uint8_t *have)
+/* The report has a line for each check of the policy. */
+static void report_step(void *data, const struct libdstack_step *step)
+{
+	report_add(data, !step->reason, step->name, "%s",
+		   step->reason ? step->text : step->input);
+}
+
+static bool check_sim_report_data(struct report *report,
+				  const struct options *opt,
+				  const uint8_t *have)
 {
 	static const char name[] = "report data";
+	const uint8_t *want = opt->policy.report_data;
 
-	if (!opt->have_report_data)
+	if (!opt->policy.pin_report_data)
 		return report_add(report, true, name,
 				  "not compared: no --report-data was given");
-	if (memcmp(opt->report_data, have, DSTACK_REPORT_DATA_SIZE))
+	if (memcmp(want, have, DSTACK_REPORT_DATA_SIZE))
 		return report_add(report, false, name,
 				  "the quote carries other data: it was made for somebody else, or is replayed");
 	return report_add(report, true, name, "as given");
 }
 
-static uint64_t le64(const uint8_t *p)
+static void report_genuine(struct report *report, const struct options *opt,
+			   const struct libdstack_verdict *v)
 {
-	uint64_t value = 0;
-	int i;
-
-	for (i = 7; i >= 0; i--)
-		value = value << 8 | p[i];
-	return value;
-}
-
-static bool check_attributes(struct report *report, const struct options *opt,
-			     const struct libdstack_td *td)
-{
-	static const char name[] = "TD attributes";
-	static const uint8_t none[sizeof(td->mr_service_td)];
-	uint64_t bits = le64(td->attributes);
-
-	if ((bits & TD_DEBUG) && !opt->allow_debug)
-		return report_add(report, false, name,
-				  "a debug TD: its host reads and writes its memory");
-	if (bits & TD_UNTRUSTED & ~TD_DEBUG)
-		return report_add(report, false, name,
-				  "bits are set that make the TD untrusted");
-	if (bits & TD_MIGRATABLE)
-		return report_add(report, false, name,
-				  "a TD that can migrate: its migration service was not checked");
-	if (memcmp(td->mr_service_td, none, sizeof(none)))
-		return report_add(report, false, name,
-				  "a service TD is bound to it, which was not checked");
-	if (!(bits & TD_SEPT_VE_DISABLE))
-		return report_add(report, false, name,
-				  "SEPT_VE_DISABLE is off: its host can take pages away unseen");
-	return report_add(report, true, name, "%s, no service TD",
-			  bits & TD_DEBUG ? "a debug TD, as allowed" :
-			  "not a debug TD");
-}
-
-static bool check_status(struct report *report, const struct options *opt,
-			 const struct libdstack_verdict *v)
-{
-	bool ok = opt->allowed & 1U << v->status;
+	char fmspc[2 * sizeof(v->fmspc) + 1], until[32] = "?";
 	time_t expiry = v->earliest_expiry;
-	char until[32] = "?";
 	struct tm tm;
 
 	if (gmtime_r(&expiry, &tm))
 		strftime(until, sizeof(until), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return report_add(report, ok, "TCB status",
-			  "%s%s of %.10s (evaluation %u), collateral valid until %s",
-			  libdstack_tcb_status_name(v->status),
-			  ok ? "" : ", which only --allow-status accepts,",
-			  v->tcb_date, v->tcb_eval_number, until);
+	report_add(report, true, "signatures",
+		   "TDX quote version %u, platform type %s, up to %s, collateral valid until %s",
+		   v->quote_version,
+		   libdstack_to_hex(v->fmspc, sizeof(v->fmspc), fmspc),
+		   opt->root ? opt->root : "Intel's root", until);
 }
 
 static bool check_quote(struct report *report, const struct options *opt,
 			const struct input *in, struct libdstack_verdict *v)
 {
-	char fmspc[2 * sizeof(v->fmspc) + 1];
+	struct libdstack_failure failure;
 
 	if (libdstack_quote_verify(in->quote, in->quote_len, in->collateral,
 				   in->root, in->root_len, opt->now, v))
 		return report_add(report, false, "signatures", "%s: %s",
 				  v->failure.step, v->failure.text);
-	report_add(report, true, "signatures",
-		   "TDX quote version %u, platform type %s, up to %s",
-		   v->quote_version,
-		   libdstack_to_hex(v->fmspc, sizeof(v->fmspc), fmspc),
-		   opt->root ? opt->root : "Intel's root");
-	return check_status(report, opt, v) &&
-		check_attributes(report, opt, &v->td);
+	report_genuine(report, opt, v);
+	if (v->kind != LIBDSTACK_QUOTE_TD)
+		return report_add(report, false, "log",
+				  "the quote is of an enclave, which has no event log");
+	return !libdstack_quote_policy_check(&opt->policy, v, report_step,
+					     report, &failure);
 }
 
 static void print_text(const struct report *report,
@@ -383,7 +348,7 @@ static int verify_sim(struct options *opt, const struct input *in,
 	if (report_add(&report, opt->insecure_sim, "signatures",
 		       opt->insecure_sim ? "none: INSECURE, as allowed" :
 		       "made by the sim backend, proves nothing") &&
-	    check_report_data(&report, opt, sim->report_data))
+	    check_sim_report_data(&report, opt, sim->report_data))
 		check_log(&report, in->log, &opt->at, sim->register_value);
 	return finish(opt, &report, in, NULL);
 }
@@ -398,8 +363,7 @@ static int verify_tdx(struct options *opt, struct input *in)
 		return EXIT_FAILURE;
 	if (read_collateral(opt, in))
 		return EXIT_FAILURE;
-	if (check_quote(&report, opt, in, &v) &&
-	    check_report_data(&report, opt, v.td.report_data))
+	if (check_quote(&report, opt, in, &v))
 		check_log(&report, in->log, &opt->at, v.td.rtmr[3]);
 	return finish(opt, &report, in, &v);
 }
@@ -424,13 +388,11 @@ static int verify(struct options *opt, struct input *in)
 
 int cmd_verify(int argc, char **argv)
 {
-	struct options opt = {
-		.allowed = 1U << LIBDSTACK_TCB_UP_TO_DATE,
-		.now = time(NULL),
-	};
+	struct options opt = { .now = time(NULL) };
 	struct input in = { .quote = NULL };
 	int status;
 
+	libdstack_quote_policy_default(&opt.policy);
 	status = parse_options(argc, argv, &opt);
 	if (status >= 0)
 		return status;

@@ -8,7 +8,7 @@
 #define VERIFY_H
 
 #include <jansson.h>
-#include <libdstack_verify.h>
+#include <libdstack_quote.h>
 
 #include "dstackctl.h"
 
