@@ -168,6 +168,8 @@ void dcap_window_narrow(struct dcap_window *window, const char *what,
 /* Collateral that holds under a root, in its window. */
 struct dcap_trust {
 	X509 *root;
+	void *root_data;		/* as it was given; NULL: Intel's */
+	size_t root_len;
 	X509_STORE *store;		/* the root and its revocation list */
 	X509 *pck_ca;			/* borrowed: who issued pck_crl */
 	struct dcap_window window;

@@ -16,161 +16,161 @@
 #include <string.h>
 
 #define SGX_OID		"1.2.840.113741.1.13.1"
-#define SGX_TCB_OID	SGX_OID ".2"
-#define OID_MAX		64
-#define PAIRS_MAX	32
 
-/* One (id, value) of a list; @value lives as long as the list. */
-struct pair {
-	char oid[OID_MAX];
-	const ASN1_TYPE *value;
+/* The same, encoded; its parts have one byte more, those of the TCB two. */
+static const uint8_t sgx_oid[] = {
+	0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 0x01, 0x0d, 0x01
 };
 
-struct pairs {
-	ASN1_SEQUENCE_ANY *items[PAIRS_MAX];
-	struct pair pair[PAIRS_MAX];
-	int nr;
+enum part { PPID = 1, TCB, PCEID, FMSPC };
+
+#define PCESVN		17	/* of the TCB; before it the components */
+
+/* What is left to read of one level. */
+struct der {
+	const unsigned char *p;
+	long left;
 };
 
-static void free_sequence(ASN1_SEQUENCE_ANY *seq)
+/* The next value, which must have this tag. */
+static bool take(struct der *in, int tag, struct der *value)
 {
-	sk_ASN1_TYPE_pop_free(seq, ASN1_TYPE_free);
-}
+	int is_tag, is_class, flags;
 
-static void free_pairs(struct pairs *pairs)
-{
-	int i;
-
-	for (i = 0; i < pairs->nr; i++)
-		free_sequence(pairs->items[i]);
-}
-
-/* A SEQUENCE that fills @data exactly, or NULL. */
-static ASN1_SEQUENCE_ANY *read_sequence(const uint8_t *data, int len)
-{
-	const unsigned char *p = data;
-	ASN1_SEQUENCE_ANY *seq = d2i_ASN1_SEQUENCE_ANY(NULL, &p, len);
-
-	if (seq && p != data + len) {
-		free_sequence(seq);
-		seq = NULL;
-	}
-	return seq;
-}
-
-static bool read_pair(ASN1_SEQUENCE_ANY *seq, struct pair *pair)
-{
-	const ASN1_TYPE *id;
-	int len;
-
-	if (sk_ASN1_TYPE_num(seq) != 2)
+	value->p = in->p;
+	flags = ASN1_get_object(&value->p, &value->left, &is_tag, &is_class,
+				in->left);
+	/* Bad, or of a length that only its end tells. */
+	if (flags & 0x81 || is_tag != tag || is_class != V_ASN1_UNIVERSAL)
 		return false;
-	id = sk_ASN1_TYPE_value(seq, 0);
-	pair->value = sk_ASN1_TYPE_value(seq, 1);
-	if (id->type != V_ASN1_OBJECT)
-		return false;
-	len = OBJ_obj2txt(pair->oid, sizeof(pair->oid), id->value.object, 1);
-	return len > 0 && len < OID_MAX;
-}
-
-static bool add_pair(struct pairs *pairs, const ASN1_TYPE *item)
-{
-	ASN1_SEQUENCE_ANY *seq;
-
-	if (pairs->nr == PAIRS_MAX || item->type != V_ASN1_SEQUENCE)
-		return false;
-	seq = read_sequence(item->value.sequence->data,
-			    item->value.sequence->length);
-	if (!seq)
-		return false;
-	pairs->items[pairs->nr] = seq;
-	return read_pair(seq, &pairs->pair[pairs->nr++]);
-}
-
-static bool read_pairs(const uint8_t *data, int len, struct pairs *pairs)
-{
-	ASN1_SEQUENCE_ANY *list = read_sequence(data, len);
-	bool good = list;
-	int i;
-
-	for (i = 0; good && i < sk_ASN1_TYPE_num(list); i++)
-		good = add_pair(pairs, sk_ASN1_TYPE_value(list, i));
-	free_sequence(list);
-	return good;
-}
-
-/* The only value with this id and type, or NULL. */
-static const ASN1_TYPE *find(const struct pairs *pairs, const char *oid,
-			     int type)
-{
-	const ASN1_TYPE *found = NULL;
-	int i;
-
-	for (i = 0; i < pairs->nr; i++) {
-		if (strcmp(pairs->pair[i].oid, oid))
-			continue;
-		if (found)
-			return NULL;
-		found = pairs->pair[i].value;
-	}
-	return found && found->type == type ? found : NULL;
-}
-
-static bool find_bytes(const struct pairs *pairs, const char *oid, void *out,
-		       int len)
-{
-	const ASN1_TYPE *value = find(pairs, oid, V_ASN1_OCTET_STRING);
-
-	if (!value || ASN1_STRING_length(value->value.octet_string) != len)
-		return false;
-	memcpy(out, ASN1_STRING_get0_data(value->value.octet_string), len);
+	in->left -= value->p + value->left - in->p;
+	in->p = value->p + value->left;
 	return true;
 }
 
-static bool find_number(const struct pairs *pairs, const char *oid,
-			uint64_t max, uint64_t *out)
+/* A pair's id, if it is one of @prefix and one byte more; or else 0. */
+static int part_of(const struct der *id, const uint8_t *prefix, long len)
 {
-	const ASN1_TYPE *value = find(pairs, oid, V_ASN1_INTEGER);
-
-	return value && ASN1_INTEGER_get_uint64(out, value->value.integer) &&
-		*out <= max;
+	return id->left == len + 1 && !memcmp(id->p, prefix, len) ?
+		id->p[len] : 0;
 }
 
-static bool parse_tcb(const struct pairs *pairs, struct dcap_pck *pck)
+static bool get_bytes(struct der *pair, void *out, long len)
 {
-	char oid[OID_MAX];
-	uint64_t number;
-	int i;
+	struct der value;
 
-	for (i = 0; i < DCAP_SVNS; i++) {
-		snprintf(oid, sizeof(oid), "%s.%d", SGX_TCB_OID, i + 1);
-		if (!find_number(pairs, oid, UINT8_MAX, &number))
+	if (!take(pair, V_ASN1_OCTET_STRING, &value) || value.left != len)
+		return false;
+	memcpy(out, value.p, len);
+	return true;
+}
+
+/* At most 16 bits, without sign and needless zeros. */
+static bool get_number(struct der *pair, unsigned int max, unsigned int *out)
+{
+	struct der value;
+
+	if (!take(pair, V_ASN1_INTEGER, &value) || value.left < 1 ||
+	    value.left > 3 || value.p[0] & 0x80 ||
+	    (value.left > 1 && !value.p[0] && !(value.p[1] & 0x80)))
+		return false;
+	for (*out = 0; value.left; value.left--)
+		*out = *out << 8 | *value.p++;
+	return *out <= max;
+}
+
+/* One of a list of (id, value): @part must not come twice. */
+typedef bool (*pair_fn)(struct dcap_pck *pck, int part, struct der *pair);
+
+static bool read_pairs(struct der *list, const uint8_t *prefix, long len,
+		       pair_fn get, struct dcap_pck *pck, uint32_t *seen)
+{
+	struct der pair, id;
+	int part;
+
+	while (list->left) {
+		if (!take(list, V_ASN1_SEQUENCE, &pair) ||
+		    !take(&pair, V_ASN1_OBJECT, &id))
 			return false;
-		pck->svn[i] = number;
+		part = part_of(&id, prefix, len);
+		if (part <= 0 || part >= 32)
+			continue;
+		if (*seen & 1U << part)
+			return false;
+		*seen |= 1U << part;
+		if (!get(pck, part, &pair))
+			return false;
 	}
-	if (!find_number(pairs, SGX_TCB_OID ".17", UINT16_MAX, &number))
-		return false;
-	pck->pcesvn = number;
 	return true;
 }
 
-static bool parse_extension(const struct pairs *pairs, struct dcap_pck *pck)
+static bool get_svn(struct dcap_pck *pck, int part, struct der *pair)
 {
-	const ASN1_TYPE *tcb = find(pairs, SGX_TCB_OID, V_ASN1_SEQUENCE);
-	struct pairs tcb_pairs = { .nr = 0 };
+	unsigned int number;
+
+	if (part > PCESVN)
+		return true;	/* the CPUSVN: the components, as one */
+	if (!get_number(pair, part == PCESVN ? UINT16_MAX : UINT8_MAX,
+			&number) || pair->left)
+		return false;
+	if (part == PCESVN)
+		pck->pcesvn = number;
+	else
+		pck->svn[part - 1] = number;
+	return true;
+}
+
+static bool get_tcb(struct dcap_pck *pck, struct der *pair)
+{
+	const uint32_t all = (2U << PCESVN) - 2;
+	uint8_t prefix[sizeof(sgx_oid) + 1];
+	struct der list;
+	uint32_t seen = 0;
+
+	memcpy(prefix, sgx_oid, sizeof(sgx_oid));
+	prefix[sizeof(sgx_oid)] = TCB;
+	return take(pair, V_ASN1_SEQUENCE, &list) &&
+		read_pairs(&list, prefix, sizeof(prefix), get_svn, pck,
+			   &seen) && (seen & all) == all;
+}
+
+static bool get_part(struct dcap_pck *pck, int part, struct der *pair)
+{
 	bool good;
 
-	if (!tcb || !find_bytes(pairs, SGX_OID ".1", pck->ppid,
-				sizeof(pck->ppid)) ||
-	    !find_bytes(pairs, SGX_OID ".3", pck->pceid,
-			sizeof(pck->pceid)) ||
-	    !find_bytes(pairs, SGX_OID ".4", pck->fmspc, sizeof(pck->fmspc)))
-		return false;
-	good = read_pairs(tcb->value.sequence->data,
-			  tcb->value.sequence->length, &tcb_pairs) &&
-		parse_tcb(&tcb_pairs, pck);
-	free_pairs(&tcb_pairs);
-	return good;
+	switch (part) {
+	case PPID:
+		good = get_bytes(pair, pck->ppid, sizeof(pck->ppid));
+		break;
+	case TCB:
+		good = get_tcb(pck, pair);
+		break;
+	case PCEID:
+		good = get_bytes(pair, pck->pceid, sizeof(pck->pceid));
+		break;
+	case FMSPC:
+		good = get_bytes(pair, pck->fmspc, sizeof(pck->fmspc));
+		break;
+	default:
+		return true;
+	}
+	return good && !pair->left;
+}
+
+static bool parse_extension(const ASN1_OCTET_STRING *data,
+			    struct dcap_pck *pck)
+{
+	const uint32_t all = 1U << PPID | 1U << TCB | 1U << PCEID |
+		1U << FMSPC;
+	struct der in = {
+		ASN1_STRING_get0_data(data), ASN1_STRING_length(data)
+	};
+	struct der list;
+	uint32_t seen = 0;
+
+	return take(&in, V_ASN1_SEQUENCE, &list) && !in.left &&
+		read_pairs(&list, sgx_oid, sizeof(sgx_oid), get_part, pck,
+			   &seen) && (seen & all) == all;
 }
 
 static const ASN1_OCTET_STRING *sgx_extension(X509 *cert)
@@ -191,7 +191,6 @@ static const ASN1_OCTET_STRING *sgx_extension(X509 *cert)
 int dcap_pck_parse(X509 *cert, struct dcap_pck *pck, const char **why)
 {
 	const ASN1_OCTET_STRING *data = sgx_extension(cert);
-	struct pairs pairs = { .nr = 0 };
 	bool good;
 
 	*why = NULL;
@@ -200,9 +199,7 @@ int dcap_pck_parse(X509 *cert, struct dcap_pck *pck, const char **why)
 		*why = "the certificate has no SGX extension";
 		return -EBADMSG;
 	}
-	good = read_pairs(ASN1_STRING_get0_data(data), ASN1_STRING_length(data),
-			  &pairs) && parse_extension(&pairs, pck);
-	free_pairs(&pairs);
+	good = parse_extension(data, pck);
 	ERR_clear_error();
 	if (good)
 		return 0;

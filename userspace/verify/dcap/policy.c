@@ -149,8 +149,8 @@ static const char *attribute_text(uint64_t bits)
 	if (bits & LIBDSTACK_TD_UNTRUSTED)
 		return "bits are set that make the TD untrusted";
 	if (bits & LIBDSTACK_TD_MIGRATABLE)
-		return "a TD that can migrate: its migration service was not checked";
-	return "attributes are set that the policy does not allow, or nobody knows";
+		return "it can migrate: its migration service was not checked";
+	return "attributes are set that the policy does not allow";
 }
 
 static int check_td_attributes(struct check *c)

@@ -19,6 +19,7 @@ void dcap_trust_close(struct dcap_trust *trust)
 	dcap_qe_identity_free(&trust->qe);
 	X509_STORE_free(trust->store);
 	X509_free(trust->root);
+	free(trust->root_data);
 }
 
 /* The last of the collateral's certificates, if it is Intel's root. */
@@ -32,6 +33,20 @@ static int intel_root(struct dcap *d)
 				 "the collateral's root is not Intel's, and no other was given");
 	X509_up_ref(root);
 	d->trust->root = root;
+	return 0;
+}
+
+/* So that it is known again without being read again. */
+static int keep_root(struct dcap *d)
+{
+	const struct libdstack_quote_options *opt = d->options;
+	struct dcap_trust *t = d->trust;
+
+	t->root_data = malloc(opt->root_len);
+	if (!t->root_data)
+		return dcap_fail(d, REASON(MEMORY), "out of memory");
+	memcpy(t->root_data, opt->root, opt->root_len);
+	t->root_len = opt->root_len;
 	return 0;
 }
 
@@ -51,6 +66,9 @@ static int check_root(struct dcap *d)
 		if (!d->trust->root)
 			return dcap_fail(d, REASON(MALFORMED),
 					 "neither DER nor PEM of a certificate");
+		err = keep_root(d);
+		if (err)
+			return err;
 	}
 	X509_NAME_oneline(X509_get_subject_name(d->trust->root), name,
 			  sizeof(name));
@@ -190,15 +208,10 @@ const size_t dcap_nr_trust_steps =
 bool dcap_trust_is_of(const struct dcap_trust *trust, const void *root,
 		      size_t root_len)
 {
-	X509 *given;
-	bool same;
-
 	if (!root)
 		return dcap_root_is_intel(trust->root);
-	given = dcap_root_parse(root, root_len);
-	same = given && !X509_cmp(given, trust->root);
-	X509_free(given);
-	return same;
+	return trust->root_data && root_len == trust->root_len &&
+		!memcmp(root, trust->root_data, root_len);
 }
 
 int libdstack_collateral_check(struct libdstack_collateral *collateral,
