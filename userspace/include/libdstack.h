@@ -257,6 +257,7 @@ int libdstack_set_hooks(struct libdstack_control *control,
 struct libdstack_event {
 	uint32_t imr;				/* 3 */
 	uint32_t event_type;			/* 0x08000001 */
+	uint32_t version;			/* of the digest; 0: 1 */
 	uint8_t digest[DSTACK_REGISTER_SIZE];	/* as recorded */
 	char *name;
 	uint8_t *payload;

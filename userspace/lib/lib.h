@@ -31,4 +31,15 @@ int dstack_device_error(int err, const char *what);
  */
 int dstack_file_read(const char *path, size_t max, char **text, size_t *len);
 
+/* log.c */
+
+/* Frees what @log holds, not itself. */
+void dstack_log_clear(struct libdstack_log *log);
+/* @log owns the event's name and payload then; *@cap: room in its array. */
+int dstack_log_add(struct libdstack_log *log, size_t *cap,
+		   const struct libdstack_event *event);
+/* Of name and payload, by the rule of the event's version. */
+int dstack_log_digest(const struct libdstack_event *event,
+		      uint8_t digest[DSTACK_REGISTER_SIZE]);
+
 #endif /* LIB_H */

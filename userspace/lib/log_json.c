@@ -102,31 +102,11 @@ static bool take(struct parser *p, char c)
 	return true;
 }
 
-static int add_event(struct parser *p, const struct libdstack_event *event)
-{
-	struct libdstack_log *log = p->log;
-
-	if (log->count == p->cap) {
-		size_t cap = p->cap ? 2 * p->cap : 64;
-		struct libdstack_event *events;
-
-		events = reallocarray(log->events, cap, sizeof(*events));
-		if (!events)
-			return -ENOMEM;
-		log->events = events;
-		p->cap = cap;
-	}
-	log->events[log->count++] = *event;
-	return 0;
-}
-
 static int get_digest(struct parser *p, const char *hex, size_t len,
 		      struct libdstack_event *event)
 {
 	if (!len)
-		return dstack_event_digest(event->name, strlen(event->name),
-					   event->payload, event->payload_len,
-					   event->digest);
+		return dstack_log_digest(event, event->digest);
 	if (!libdstack_from_hex(hex, len, event->digest, sizeof(event->digest)))
 		return refuse(p, "the digest is not 96 hex digits");
 	return 0;
@@ -163,7 +143,7 @@ static int take_fields(struct parser *p, const struct fields *f)
 	if (!err)
 		err = get_digest(p, f->digest.data, f->digest.len, &event);
 	if (!err)
-		err = add_event(p, &event);
+		err = dstack_log_add(p->log, &p->cap, &event);
 	if (err)
 		free(event.name);
 	return err;
