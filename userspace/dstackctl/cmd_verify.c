@@ -282,13 +282,13 @@ static bool check_quote(struct report *report, const struct options *opt,
 
 static void print_text(const struct report *report,
 		       const struct libdstack_verdict *v,
-		       const struct summary *summary)
+		       const struct libdstack_runs *runs)
 {
 	report_print(report);
 	if (v && v->quote_version && !v->failure.reason)
 		verdict_print(v);
-	if (summary)
-		summary_print(summary);
+	if (runs)
+		runs_print(runs);
 	if (report->failed)
 		puts("REFUSED");
 	else
@@ -298,7 +298,7 @@ static void print_text(const struct report *report,
 
 static int print_json(const struct report *report,
 		      const struct libdstack_verdict *v,
-		      const struct summary *summary)
+		      const struct libdstack_runs *runs)
 {
 	json_t *obj;
 	int err;
@@ -307,8 +307,8 @@ static int print_json(const struct report *report,
 			"insecure", !v, "checks", report_json(report));
 	if (obj && v && v->quote_version && !v->failure.reason)
 		json_object_set_new(obj, "quote", verdict_json(v));
-	if (obj && summary)
-		json_object_set_new(obj, "log", summary_json(summary));
+	if (obj && runs)
+		json_object_set_new(obj, "log", runs_json(runs));
 	err = !obj || json_dumpf(obj, stdout, JSON_INDENT(2));
 	json_decref(obj);
 	if (err)
@@ -322,21 +322,20 @@ static int print_json(const struct report *report,
 static int finish(const struct options *opt, const struct report *report,
 		  const struct input *in, const struct libdstack_verdict *v)
 {
-	struct summary *summary = NULL;
+	struct libdstack_runs *runs = NULL;
 	int status = EXIT_SUCCESS;
 
 	if (!report->failed) {
-		summary = summary_make(in->log, opt->at.count);
-		if (!summary) {
+		if (libdstack_runs_of_log(in->log, opt->at.count, &runs)) {
 			error_msg("out of memory");
 			return EXIT_FAILURE;
 		}
 	}
 	if (opt->json)
-		status = print_json(report, v, summary);
+		status = print_json(report, v, runs);
 	else
-		print_text(report, v, summary);
-	summary_free(summary);
+		print_text(report, v, runs);
+	libdstack_runs_free(runs);
 	return report->failed ? EXIT_FAILURE : status;
 }
 

@@ -8,6 +8,7 @@
 #define VERIFY_H
 
 #include <jansson.h>
+#include <libdstack_identity.h>
 #include <libdstack_quote.h>
 
 #include "dstackctl.h"
@@ -51,12 +52,8 @@ bool check_log(struct report *report, const struct libdstack_log *log,
 
 /* verify_events.c */
 
-/* What the first @count events tell: containers and what ran in them. */
-struct summary;
-
-struct summary *summary_make(const struct libdstack_log *log, size_t count);
-void summary_free(struct summary *summary);
-void summary_print(const struct summary *summary);
-json_t *summary_json(const struct summary *summary);
+/* What ran, according to the log. */
+void runs_print(const struct libdstack_runs *runs);
+json_t *runs_json(const struct libdstack_runs *runs);
 
 #endif /* VERIFY_H */

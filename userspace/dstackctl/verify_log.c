@@ -10,8 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "event.h"
-
 static const char event_log[] = "event log";
 static const char kernel_events[] = "kernel events";
 
@@ -21,23 +19,6 @@ static bool is_zero(const uint8_t *p, size_t len)
 		if (*p++)
 			return false;
 	return true;
-}
-
-/* The register that dstack.start found, or false. */
-static bool start_base(const struct libdstack_event *event,
-		       uint8_t base[DSTACK_REGISTER_SIZE])
-{
-	char hex[2 * DSTACK_REGISTER_SIZE + 1];
-	struct dstack_event_fields fields;
-	const struct dstack_bytes *value;
-
-	if (dstack_event_decode(event->name, event->payload,
-				event->payload_len, &fields) ||
-	    fields.id != DSTACK_EVENT_START)
-		return false;
-	value = dstack_event_field(&fields, "base");
-	return value && dstack_event_unescape(value, hex, sizeof(hex)) >= 0 &&
-		hex_decode(hex, base, DSTACK_REGISTER_SIZE);
 }
 
 /* Why a whole log may not explain a register, for the person who wonders. */
@@ -52,7 +33,7 @@ static const char *hint(const struct libdstack_log *log,
 	if (!log->count)
 		return "the log is empty";
 	if (is_zero(base, DSTACK_REGISTER_SIZE) &&
-	    start_base(&log->events[0], start) &&
+	    libdstack_start_base(&log->events[0], start) &&
 	    !is_zero(start, sizeof(start)))
 		return "the log starts after something else extended RTMR3: "
 			"give the events before it, or --base";
@@ -131,71 +112,25 @@ static bool check_replay(struct report *report,
 			  (size_t)at->count, log->count - (size_t)at->count);
 }
 
-/*
- * The register that a dstack.start found must be what the events before it
- * make.  @value holds that of the first *done events, and is brought forward.
- */
-static bool check_start(struct report *report, const struct libdstack_log *log,
-			size_t i, size_t *done,
-			uint8_t value[DSTACK_REGISTER_SIZE])
-{
-	const struct libdstack_log part = {
-		.events = log->events + *done, .count = i - *done,
-	};
-	uint8_t base[DSTACK_REGISTER_SIZE];
-	size_t bad;
-
-	if (libdstack_log_replay(&part, part.count, value, &bad))
-		return report_add(report, false, kernel_events,
-				  "can't replay to event %zu", i);
-	*done = i;
-	if (!start_base(&log->events[i], base) ||
-	    memcmp(base, value, sizeof(base)))
-		return report_add(report, false, kernel_events,
-				  "event %zu: the module found a register that the events before it do not make",
-				  i);
-	return true;
-}
-
 /* Reserved names are the kernel's: well-formed, and after its first event. */
 static bool check_kernel_events(struct report *report,
 				const struct libdstack_log *log,
 				const struct log_position *at)
 {
-	uint8_t value[DSTACK_REGISTER_SIZE];
-	size_t i, done = 0, starts = 0, nr = 0;
+	struct libdstack_kernel_events found;
+	struct libdstack_failure failure;
 
-	memcpy(value, at->base, sizeof(value));
-	for (i = 0; i < at->count; i++) {
-		const struct libdstack_event *event = &log->events[i];
-		struct dstack_event_fields fields;
-		int err;
-
-		err = dstack_event_decode(event->name, event->payload,
-					  event->payload_len, &fields);
-		if (err == -ENOENT)
-			continue;
-		if (err)
-			return report_add(report, false, kernel_events,
-					  "event %zu ('%s') has a payload that no kernel writes",
-					  i, event->name);
-		nr++;
-		if (fields.id == DSTACK_EVENT_START) {
-			starts++;
-			if (!check_start(report, log, i, &done, value))
-				return false;
-		}
-		if (!starts)
-			return report_add(report, false, kernel_events,
-					  "event %zu ('%s') comes before any dstack.start",
-					  i, event->name);
-	}
-	if (!nr)
+	if (libdstack_kernel_events_check(log, at->count, at->base, &found,
+					  &failure))
+		return report_add(report, false, kernel_events, "%s",
+				  failure.text);
+	if (!found.nr)
 		return report_add(report, true, kernel_events,
 				  "none: no dstack module recorded what ran in that TD");
 	return report_add(report, true, kernel_events,
 			  "%zu, all well-formed; %zu start%s of the module",
-			  nr, starts, starts == 1 ? "" : "s");
+			  found.nr, found.starts,
+			  found.starts == 1 ? "" : "s");
 }
 
 bool check_log(struct report *report, const struct libdstack_log *log,

@@ -17,6 +17,7 @@
 #include "../dstackctl/verify_report.c"
 #include "../dstackctl/cmd_verify.c"
 #include "cmd_fixture.h"
+#include "event.h"
 
 #define LINES_MAX	32
 

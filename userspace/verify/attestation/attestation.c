@@ -56,6 +56,14 @@ bool att_is_td_quote(const struct libdstack_span *quote)
 		!memcmp(quote->data + TYPE_AT, type, sizeof(type));
 }
 
+bool att_is_zero(const uint8_t *p, size_t len)
+{
+	while (len--)
+		if (*p++)
+			return false;
+	return true;
+}
+
 void *att_alloc(struct libdstack_attestation *out, size_t size)
 {
 	struct block *block = calloc(1, sizeof(*block) + size);

@@ -41,6 +41,7 @@ int att_fail(struct att *att, enum libdstack_reason reason,
 int att_no_memory(struct att *att);
 /* Of a TD, as far as the head says; an enclave's is another kind. */
 bool att_is_td_quote(const struct libdstack_span *quote);
+bool att_is_zero(const uint8_t *p, size_t len);
 /* Zeros that live as long as the container.  NULL: no memory. */
 void *att_alloc(struct libdstack_attestation *out, size_t size);
 bool att_copy(struct libdstack_attestation *out, const void *data, size_t len,

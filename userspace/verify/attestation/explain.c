@@ -12,14 +12,6 @@
 /* "ACPI DATA": what upstream keeps of a boot's events in certificates. */
 #define ACPI_TYPE	10
 
-static bool is_zero(const uint8_t *p, size_t len)
-{
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
-}
-
 /*
  * A log whose boot events were left out but for those that describe the
  * machine: it explains register 3 only, and does not claim more.
@@ -89,7 +81,7 @@ static int explain_runtime(const struct libdstack_log *log,
 		return verify_fail(failure, REASON(MISMATCH),
 				   "the %zu runtime events do not replay to RTMR3: %s",
 				   log->count,
-				   is_zero(td->rtmr[3], sizeof(value)) ?
+				   att_is_zero(td->rtmr[3], sizeof(value)) ?
 				   "it is zero, so nothing was recorded in that TD" :
 				   "one is missing, added, out of order or of another TD");
 	replayed[ATT_RUNTIME_REGISTER] = true;
