@@ -75,7 +75,7 @@ struct libdstack_snp_blob {
 };
 
 struct libdstack_snp_chain {
-	const struct libdstack_snp_blob *certs;	/* the VCEK or VLEK is first */
+	const struct libdstack_snp_blob *certs;	/* in any order */
 	size_t nr_certs;
 	const void *crl;		/* of the ARK, DER or PEM; NULL: none */
 	size_t crl_len;

@@ -49,7 +49,7 @@ static int run(int (*cmd)(int argc, char **argv), const char *command,
 	return status;
 }
 
-static void assert_says(const char *text)
+static inline void assert_says(const char *text)
 {
 	if (!strstr(output, text))
 		fail_msg("'%s' is not in: %s", text, output);

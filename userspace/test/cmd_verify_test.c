@@ -14,12 +14,21 @@
 #include "../dstackctl/common.c"
 #include "../dstackctl/verify_events.c"
 #include "../dstackctl/verify_log.c"
+#include "../dstackctl/verify_input.c"
+#include "../dstackctl/verify_outcome.c"
 #include "../dstackctl/verify_report.c"
+#include "../dstackctl/verify_attestation.c"
+#include "../dstackctl/verify_quote.c"
 #include "../dstackctl/cmd_verify.c"
 #include "cmd_fixture.h"
 #include "event.h"
 
 #define LINES_MAX	32
+
+/* When the vectors' collateral was valid. */
+#define AT_2023		"--at 2023-06-18T09:42:58Z"
+#define AT_2025		"--at 2025-06-19T11:32:27Z"
+#define AT_2026		"--at 2026-08-13T11:45:38Z"
 
 static char dir[] = "/tmp/dstack-verify-XXXXXX";
 static char quote_file[64], log_file[64];
@@ -151,7 +160,7 @@ static void sim_quote_is_refused_unless_allowed(void **state)
 	assert_says("INSECURE");
 	assert_null(strstr(output, "VERIFIED"));
 	assert_int_equal(verify_sim_with("--json"), EXIT_SUCCESS);
-	assert_says("\"verified\": false");
+	assert_says("\"trusted\": false");
 	assert_says("\"insecure\": true");
 }
 
@@ -301,11 +310,13 @@ static void attack_48_other_report_data_is_refused(void **state)
 static void wrong_use_is_told_from_refusal(void **state)
 {
 	static const char * const wrong[] = {
-		"", "quote", "log x", "quote x", "quote x y --log z",
+		"", "quote", "log x", "quote x y --log z", "--json",
+		"quote x --at 2026-11-27T01:00:00", "quote x --log-count 1",
+		"attestation x --log y", "quote x --log y --tcb-info z",
 		"quote x --log y --report-data abc",
 		"quote x --log y --report-data zz",
 		"quote x --log y --log-count -1", "quote x --log y --base 00",
-		"quote x --log y --time now", "quote x --log y --unknown",
+		"quote x --log y --at now", "quote x --log y --unknown",
 		"quote x --log y --allow-status Fine",
 		"quote x --log y --allow-status Revoked",
 		"quote x --log y --allow-status NotSupported",
@@ -344,19 +355,18 @@ static int verify_vector(const char *quote, const char *collateral,
 static void genuine_quote_is_verified(void **state)
 {
 	(void)state;
-	/* 2025-06-19T11:32:27Z */
 	assert_int_equal(verify_vector("tdx4-b0c06f-phala.bin",
 				       "b0c06f-2025-07.json",
-				       "--time 1750332747"), EXIT_SUCCESS);
+				       AT_2025), EXIT_SUCCESS);
 	assert_says("VERIFIED");
 	assert_int_equal(verify_vector("tdx4-b0c06f-phala.bin",
 				       "b0c06f-2025-07.json",
-				       "--time 1750332747 --json"),
+				       AT_2025 " --json"),
 			 EXIT_SUCCESS);
-	assert_says("\"verified\": true");
+	assert_says("\"trusted\": true");
 	assert_int_equal(verify_vector("tdx4-b0c06f-phala.bin",
 				       "b0c06f-2025-07.json",
-				       "--time 1790332747"), EXIT_FAILURE);
+				       AT_2026), EXIT_FAILURE);
 	assert_says("FAIL");
 	assert_says("expired at 2025-07-19T10:00:35Z: get newer collateral");
 }
@@ -365,14 +375,13 @@ static void other_status_must_be_allowed(void **state)
 {
 	const char *quote = "tdx4-b0c06f-phala.bin";
 	const char *collateral = "b0c06f-2026-08.json";
-	/* 2026-08-13T11:45:38Z */
 	static const char others[] =
-		"--time 1786621538 --allow-status ConfigurationNeeded";
+		AT_2026 " --allow-status ConfigurationNeeded";
 	static const char this[] =
-		"--time 1786621538 --allow-status OutOfDate";
+		AT_2026 " --allow-status OutOfDate";
 
 	(void)state;
-	assert_int_equal(verify_vector(quote, collateral, "--time 1786621538"),
+	assert_int_equal(verify_vector(quote, collateral, AT_2026),
 			 EXIT_FAILURE);
 	assert_says("OutOfDate is a TCB status that the policy does not allow");
 	assert_int_equal(verify_vector(quote, collateral, others),
@@ -388,23 +397,21 @@ static void attack_51_debug_td_must_be_allowed(void **state)
 	const char *collateral = "50806f-2023-07.json";
 
 	(void)state;
-	/* 2023-06-18T09:42:58Z */
-	assert_int_equal(verify_vector(quote, collateral, "--time 1687081378"),
+	assert_int_equal(verify_vector(quote, collateral, AT_2023),
 			 EXIT_FAILURE);
 	assert_says("a debug TD");
 	assert_int_equal(verify_vector(quote, collateral,
-				       "--time 1687081378 --allow-debug"),
+				       AT_2023 " --allow-debug"),
 			 EXIT_SUCCESS);
-	assert_says("attributes     0x0000000010000001, a debug TD");
+	assert_says("UpToDate, DEBUG: its host sees into it, as the options allow");
 }
 
 static void attack_51_service_td_is_refused(void **state)
 {
 	(void)state;
-	/* 2025-06-19T11:00:35Z */
 	assert_int_equal(verify_vector("tdx5-90c06f-alibaba-servicetd.bin",
 				       "90c06f-2025-06.json",
-				       "--time 1750330835"), EXIT_FAILURE);
+				       AT_2025), EXIT_FAILURE);
 	assert_says("a service TD is bound to the TD");
 }
 

@@ -46,6 +46,17 @@ const char *libdstack_snp_product_name(enum libdstack_snp_product product)
 						       NULL;
 }
 
+/* The one with this name, which a signature has yet to confirm. */
+static X509 *find(const struct snp *s, const char *name)
+{
+	int i;
+
+	for (i = 0; i < sk_X509_num(s->certs); i++)
+		if (certs_name_is(sk_X509_value(s->certs, i), name))
+			return sk_X509_value(s->certs, i);
+	return NULL;
+}
+
 int snp_certs_read(struct snp *s)
 {
 	const struct libdstack_snp_chain *c = s->chain;
@@ -60,24 +71,12 @@ int snp_certs_read(struct snp *s)
 				&s->verdict->failure);
 	if (err)
 		return err;
-	s->leaf = sk_X509_value(s->certs, 0);
-	if (!s->leaf || !certs_name_is(s->leaf, s->verdict->report.vlek ?
-				       "SEV-VLEK" : "SEV-VCEK"))
+	s->leaf = find(s, s->verdict->report.vlek ? "SEV-VLEK" : "SEV-VCEK");
+	if (!s->leaf)
 		return snp_fail(s, REASON(MISMATCH),
-				"the first certificate is not a %s, which the report says signed it",
+				"no certificate is of a %s, which the report says signed it",
 				s->verdict->report.vlek ? "VLEK" : "VCEK");
 	return 0;
-}
-
-/* The one with this name, which a signature has yet to confirm. */
-static X509 *find(const struct snp *s, const char *name)
-{
-	int i;
-
-	for (i = 1; i < sk_X509_num(s->certs); i++)
-		if (certs_name_is(sk_X509_value(s->certs, i), name))
-			return sk_X509_value(s->certs, i);
-	return NULL;
 }
 
 static int given_root(struct snp *s)

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dstackctl verify: the files that the arguments name
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "verify.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROOT_FILE_MAX	65536
+#define CERTS_FILE_MAX	65536
+
+int input_read(const struct request *request, size_t max, struct input *in)
+{
+	int err;
+
+	err = read_file(request->file, max, &in->data, &in->len);
+	if (!err && request->log)
+		err = libdstack_log_read(request->log, &in->log);
+	if (!err && request->root)
+		err = read_file(request->root, ROOT_FILE_MAX, &in->root,
+				&in->root_len);
+	if (!err && request->certs)
+		err = read_file(request->certs, CERTS_FILE_MAX, &in->certs,
+				&in->certs_len);
+	return err;
+}
+
+/* collateral.json beside the root, for free(). */
+static char *default_collateral(const char *root)
+{
+	const char *slash = strrchr(root, '/');
+	char *path;
+
+	if (asprintf(&path, "%.*scollateral.json",
+		     slash ? (int)(slash + 1 - root) : 0, root) < 0)
+		return NULL;
+	return path;
+}
+
+int input_read_trust(const struct request *request, struct input *in)
+{
+	char *path;
+	int err;
+
+	if (request->collateral)
+		return libdstack_collateral_read(request->collateral,
+						 &in->collateral);
+	if (!request->root) {
+		error_msg("--collateral is needed with Intel's root: TCB info, QE identity and CRLs of the platform");
+		return -EINVAL;
+	}
+	path = default_collateral(request->root);
+	if (!path) {
+		error_msg("out of memory");
+		return -ENOMEM;
+	}
+	err = libdstack_collateral_read(path, &in->collateral);
+	free(path);
+	return err;
+}
+
+void input_free(struct input *in)
+{
+	libdstack_collateral_free(in->collateral);
+	libdstack_attestation_free(in->attestation);
+	libdstack_log_free(in->log);
+	free(in->data);
+	free(in->root);
+	free(in->certs);
+}
