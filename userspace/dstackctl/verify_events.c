@@ -23,10 +23,23 @@ static void print_container(const struct libdstack_run *run)
 	putchar('\n');
 }
 
+static void print_root(const struct libdstack_run *run)
+{
+	put("root key ", &run->reason);
+	put(": app ", &run->type);
+	put(", epoch ", &run->path);
+	put(", id ", &run->digest);
+	putchar('\n');
+}
+
 static void print_run(const struct libdstack_run *run)
 {
 	if (run->kind == LIBDSTACK_RUN_CONTAINER) {
 		print_container(run);
+		return;
+	}
+	if (run->kind == LIBDSTACK_RUN_ROOT) {
+		print_root(run);
 		return;
 	}
 	printf("  %-6s %6" PRIu64 " x", libdstack_run_name(run->kind),
@@ -70,19 +83,33 @@ static void set(json_t *obj, const char *key,
 						 value->len));
 }
 
+/* How the members of struct libdstack_run are called, which each kind has. */
+static const struct names {
+	const char *digest, *reason, *type, *path;
+} names[__LIBDSTACK_RUN_MAX] = {
+	[LIBDSTACK_RUN_CONTAINER] = { "image", "section", "app", "path" },
+	[LIBDSTACK_RUN_EXEC] = { "digest", "reason", "kind", "path" },
+	[LIBDSTACK_RUN_SCRIPT] = { "digest", "reason", "kind", "path" },
+	[LIBDSTACK_RUN_MAP] = { "digest", "reason", "kind", "path" },
+	[LIBDSTACK_RUN_DENIED] = { "digest", "reason", "kind", "path" },
+	[LIBDSTACK_RUN_REVOKED] = { "digest", "reason", "kind", "path" },
+	[LIBDSTACK_RUN_EVENT] = { "name", "reason", "kind", "path" },
+	[LIBDSTACK_RUN_KEY] = { "purpose", "delivery", "kind", "path" },
+	[LIBDSTACK_RUN_ROOT] = { "key", "action", "app", "epoch" },
+};
+
 static json_t *run_json(const struct libdstack_run *run)
 {
-	bool container = run->kind == LIBDSTACK_RUN_CONTAINER;
+	const struct names *name = &names[run->kind];
 	json_t *obj = json_pack("{s:s, s:I}", "what",
 				libdstack_run_name(run->kind), "count",
 				(json_int_t)run->count);
 
 	set(obj, "id", &run->id);
-	set(obj, container ? "image" : run->kind == LIBDSTACK_RUN_EVENT ?
-	    "name" : "digest", &run->digest);
-	set(obj, container ? "section" : "reason", &run->reason);
-	set(obj, container ? "app" : "kind", &run->type);
-	set(obj, "path", &run->path);
+	set(obj, name->digest, &run->digest);
+	set(obj, name->reason, &run->reason);
+	set(obj, name->type, &run->type);
+	set(obj, name->path, &run->path);
 	return obj;
 }
 

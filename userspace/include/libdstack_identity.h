@@ -95,6 +95,8 @@ enum libdstack_run_kind {
 	LIBDSTACK_RUN_DENIED,
 	LIBDSTACK_RUN_REVOKED,		/* running, and no longer allowed */
 	LIBDSTACK_RUN_EVENT,		/* what a container said itself */
+	LIBDSTACK_RUN_KEY,		/* it got a key as bytes */
+	LIBDSTACK_RUN_ROOT,		/* root keys came or went; no container */
 	__LIBDSTACK_RUN_MAX
 };
 
@@ -105,10 +107,14 @@ const char *libdstack_run_name(enum libdstack_run_kind kind);
 struct libdstack_run {
 	enum libdstack_run_kind kind;
 	struct libdstack_span id;	/* of the container */
-	struct libdstack_span digest;	/* its image; an event's name */
-	struct libdstack_span reason;	/* its section of the policy */
-	struct libdstack_span type;	/* its app; of a denial: of what */
-	struct libdstack_span path;	/* where it was seen first */
+	/* Image; digest of a file; an event's name; purpose; a root's id. */
+	struct libdstack_span digest;
+	/* Section of the policy; reason; action; delivery. */
+	struct libdstack_span reason;
+	/* Its app; of a denial: of what; kind of key. */
+	struct libdstack_span type;
+	/* Where a file was seen first; path of a key; key epoch of a root. */
+	struct libdstack_span path;
 	uint64_t count;
 };
 

@@ -179,6 +179,23 @@ static void programs_of_containers_are_summed_up(void **state)
 	assert_says("\"path\": \"/bin/server\"");
 }
 
+static void keys_that_left_the_kernel_are_told(void **state)
+{
+	(void)state;
+	usual_log();
+	add("dstack.root", "v=1 action=load app=00 epoch=7 key=aabb");
+	add("dstack.key", "v=1 id=web path=disk/a purpose=luks kind=bytes scope=app epoch=7 delivery=bytes");
+	add("dstack.key", "v=1 id=web path=disk/a purpose=luks kind=bytes scope=app epoch=7 delivery=bytes");
+	add("dstack.key", "v=1 id=web path=disk/b purpose=luks kind=bytes scope=app epoch=7 delivery=bytes");
+	write_sim_quote();
+	assert_int_equal(verify_sim_with(""), EXIT_SUCCESS);
+	assert_says("root key load: app 00, epoch 7, id aabb");
+	assert_says("  key         2 x luks disk/a bytes");
+	assert_says("  key         1 x luks disk/b bytes");
+	assert_int_equal(verify_sim_with("--json"), EXIT_SUCCESS);
+	assert_says("\"purpose\": \"luks\"");
+}
+
 static void later_events_are_told_from_covered_ones(void **state)
 {
 	(void)state;
@@ -420,6 +437,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sim_quote_is_refused_unless_allowed),
 		cmocka_unit_test(programs_of_containers_are_summed_up),
+		cmocka_unit_test(keys_that_left_the_kernel_are_told),
 		cmocka_unit_test(later_events_are_told_from_covered_ones),
 		cmocka_unit_test(attack_41_43_altered_log_is_refused),
 		cmocka_unit_test(attack_42_kernel_events_must_be_a_kernels),

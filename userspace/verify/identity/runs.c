@@ -19,6 +19,8 @@ static const char *const run_names[__LIBDSTACK_RUN_MAX] = {
 	[LIBDSTACK_RUN_DENIED] = "denied",
 	[LIBDSTACK_RUN_REVOKED] = "revoked",
 	[LIBDSTACK_RUN_EVENT] = "event",
+	[LIBDSTACK_RUN_KEY] = "key",
+	[LIBDSTACK_RUN_ROOT] = "root key",
 };
 
 const char *libdstack_run_name(enum libdstack_run_kind kind)
@@ -56,6 +58,9 @@ static int compare_runs(const void *left, const void *right)
 		order = compare_spans(&a->reason, &b->reason);
 	if (!order)
 		order = compare_spans(&a->type, &b->type);
+	/* A key is what its path says; a file runs wherever it lies. */
+	if (!order && a->kind >= LIBDSTACK_RUN_KEY)
+		order = compare_spans(&a->path, &b->path);
 	return order;
 }
 
@@ -140,6 +145,20 @@ static bool make_run(const struct dstack_event_fields *fields,
 	case DSTACK_EVENT_USER:
 		run->kind = LIBDSTACK_RUN_EVENT;
 		run->digest = get(fields, "name");
+		return true;
+	case DSTACK_EVENT_KEY:
+		run->kind = LIBDSTACK_RUN_KEY;
+		run->digest = get(fields, "purpose");
+		run->reason = get(fields, "delivery");
+		run->type = get(fields, "kind");
+		run->path = get(fields, "path");
+		return true;
+	case DSTACK_EVENT_ROOT:
+		run->kind = LIBDSTACK_RUN_ROOT;
+		run->digest = get(fields, "key");
+		run->reason = action;
+		run->type = get(fields, "app");
+		run->path = get(fields, "epoch");
 		return true;
 	default:
 		return make_use(fields, run);
