@@ -18,6 +18,7 @@
  * -EKEYEXPIRED	something is not valid at that time
  * -EKEYREVOKED	a certificate or level was revoked
  * -ENOMEM	no memory: nothing is known of the evidence
+ * -ENODATA	nothing to judge the evidence by could be had
  */
 #ifndef LIBDSTACK_VERIFY_H
 #define LIBDSTACK_VERIFY_H
@@ -47,6 +48,7 @@ enum libdstack_reason {
 	LIBDSTACK_REASON_LEVEL,		/* below every published level */
 	LIBDSTACK_REASON_POLICY,	/* genuine, but not good enough */
 	LIBDSTACK_REASON_MEMORY,
+	LIBDSTACK_REASON_UNAVAILABLE,	/* nothing to judge it by */
 	__LIBDSTACK_REASON_MAX
 };
 

@@ -26,6 +26,7 @@ static const struct {
 	[REASON(LEVEL)] = { "level", -EKEYREJECTED },
 	[REASON(POLICY)] = { "policy", -EKEYREJECTED },
 	[REASON(MEMORY)] = { "memory", -ENOMEM },
+	[REASON(UNAVAILABLE)] = { "unavailable", -ENODATA },
 };
 
 const char *libdstack_reason_name(enum libdstack_reason reason)

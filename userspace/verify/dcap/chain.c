@@ -58,7 +58,7 @@ X509_STORE *dcap_store_open(X509 *root, X509_CRL *root_crl)
 	X509_STORE *store = X509_STORE_new();
 
 	if (store && X509_STORE_add_cert(store, root) &&
-	    X509_STORE_add_crl(store, root_crl))
+	    (!root_crl || X509_STORE_add_crl(store, root_crl)))
 		return store;
 	X509_STORE_free(store);
 	return NULL;
@@ -118,45 +118,55 @@ static enum libdstack_reason chain_reason(int code)
 	}
 }
 
-static int check_links(struct dcap *d, STACK_OF(X509) *chain,
-		       X509_STORE_CTX *ctx)
+static int check_links(X509_STORE *store, STACK_OF(X509) *chain,
+		       unsigned long flags, X509_STORE_CTX *ctx,
+		       struct libdstack_failure *failure)
 {
-	const unsigned long flags = X509_V_FLAG_CRL_CHECK |
-		X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_CHECK_SS_SIGNATURE |
-		X509_V_FLAG_NO_CHECK_TIME;
 	int code;
 
-	if (!ctx || !X509_STORE_CTX_init(ctx, d->trust->store,
-					 sk_X509_value(chain, 0), chain))
-		return dcap_fail(d, REASON(MEMORY), "out of memory");
-	X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx), flags);
+	if (!ctx || !X509_STORE_CTX_init(ctx, store, sk_X509_value(chain, 0),
+					 chain))
+		return verify_fail(failure, REASON(MEMORY), "out of memory");
+	X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx), flags |
+				    X509_V_FLAG_CHECK_SS_SIGNATURE |
+				    X509_V_FLAG_NO_CHECK_TIME);
 	if (X509_verify_cert(ctx) <= 0) {
 		code = X509_STORE_CTX_get_error(ctx);
-		return dcap_fail(d, chain_reason(code), "certificate %d: %s",
-				 X509_STORE_CTX_get_error_depth(ctx),
-				 X509_verify_cert_error_string(code));
+		return verify_fail(failure, chain_reason(code),
+				   "certificate %d: %s",
+				   X509_STORE_CTX_get_error_depth(ctx),
+				   X509_verify_cert_error_string(code));
 	}
 	if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != sk_X509_num(chain))
-		return dcap_fail(d, REASON(CHAIN),
-				 "not each certificate is signed by the next");
+		return verify_fail(failure, REASON(CHAIN),
+				   "not each certificate is signed by the next");
 	return 0;
+}
+
+int dcap_links_check(X509_STORE *store, STACK_OF(X509) *chain,
+		     unsigned long flags, struct libdstack_failure *failure)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	int err;
+
+	err = check_links(store, chain, flags, ctx, failure);
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return err;
 }
 
 int dcap_chain_check(struct dcap *d, STACK_OF(X509) *chain, const char *what,
 		     struct dcap_window *window)
 {
 	const int nr = sk_X509_num(chain);
-	X509_STORE_CTX *ctx;
 	int i, err;
 
 	/* The chain's own root is not trusted; but it must not lie either. */
 	if (X509_cmp(sk_X509_value(chain, nr - 1), d->trust->root))
 		return dcap_fail(d, REASON(ROOT),
 				 "the chain does not end in the trusted root");
-	ctx = X509_STORE_CTX_new();
-	err = check_links(d, chain, ctx);
-	X509_STORE_CTX_free(ctx);
-	ERR_clear_error();
+	err = dcap_links_check(d->trust->store, chain, X509_V_FLAG_CRL_CHECK |
+			       X509_V_FLAG_CRL_CHECK_ALL, d->failure);
 	for (i = 0; !err && i < nr; i++)
 		err = dcap_window_cert(d, sk_X509_value(chain, i), what,
 				       window);

@@ -247,7 +247,11 @@ X509 *dcap_root_parse(const void *data, size_t len);
 
 bool dcap_root_is_intel(X509 *root);
 bool dcap_common_name_is(X509 *cert, const char *name);
+/* @root_crl may be NULL. */
 X509_STORE *dcap_store_open(X509 *root, X509_CRL *root_crl);
+/* Each is signed by the next, the last is in @store; flags of X509_V_FLAG_*. */
+int dcap_links_check(X509_STORE *store, STACK_OF(X509) *chain,
+		     unsigned long flags, struct libdstack_failure *failure);
 /*
  * Each is signed by the next, the last is the trusted root, and the root's
  * list revokes none; whatever the time, which narrows @window.
