@@ -23,7 +23,8 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     bench bench-tools style sparse check-debug fuzz fuzzers
+	     bench bench-tools style sparse check-debug fuzz fuzz-smoke \
+	     fuzzers
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -111,6 +112,10 @@ fuzz: fuzzers
 	$(if $(filter kernel,$(FUZZ))$(if $(FUZZ),,all),\
 		$(Q)$(TOP)/scripts/run-tests.sh fuzz_kernel)
 
+# What `make check` has of it.
+fuzz-smoke:
+	$(Q)$(TOP)/scripts/run-tests.sh parsers
+
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
 
@@ -165,6 +170,7 @@ help:
 	@echo '  make style       layers, checkpatch, licences, spelling, ...'
 	@echo '  make sparse      the module under sparse, W=1 and clang'
 	@echo '  make fuzz        hostile inputs for every parser; FUZZ_SECONDS=60 each'
+	@echo '  make fuzz-smoke  the same, 20 seconds each'
 	@echo '  make check-debug the selftests under KASAN, lockdep and kmemleak, for hours'
 	@echo
 	@echo 'V=1 shows commands.  LAB=no uses the tools of this machine, and'

@@ -139,10 +139,10 @@ one_unit_test() {
 	make -s -C userspace check TEST="${1%_test}"
 }
 
-# A moment for each parser: `make fuzz` takes longer.
+# Some seconds for each parser: `make fuzz` takes longer.
 parsers_test() {
 	make -s fuzzers >&2
-	FUZZ_SECONDS=2 scripts/fuzz.sh --ktap
+	FUZZ_SECONDS=${FUZZ_SECONDS:-20} scripts/fuzz.sh --ktap
 }
 
 # One after the other, so that what they print stays apart.
@@ -308,7 +308,7 @@ declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
-	[locked]=400 [load]=3000 [parsers]=400 [migration]=400
+	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
 	[measured]=200
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )

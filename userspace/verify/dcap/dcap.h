@@ -95,6 +95,8 @@ struct dcap_pck {
 
 /* 0 or -EBADMSG with *why. */
 int dcap_pck_parse(X509 *cert, struct dcap_pck *pck, const char **why);
+/* The extension alone; all but the key. */
+bool dcap_pck_read(const void *data, size_t len, struct dcap_pck *pck);
 
 /* tcb_json.c */
 

@@ -157,15 +157,11 @@ static bool get_part(struct dcap_pck *pck, int part, struct der *pair)
 	return good && !pair->left;
 }
 
-static bool parse_extension(const ASN1_OCTET_STRING *data,
-			    struct dcap_pck *pck)
+bool dcap_pck_read(const void *data, size_t len, struct dcap_pck *pck)
 {
 	const uint32_t all = 1U << PPID | 1U << TCB | 1U << PCEID |
 		1U << FMSPC;
-	struct der in = {
-		ASN1_STRING_get0_data(data), ASN1_STRING_length(data)
-	};
-	struct der list;
+	struct der in = { data, len }, list;
 	uint32_t seen = 0;
 
 	return take(&in, V_ASN1_SEQUENCE, &list) && !in.left &&
@@ -199,7 +195,8 @@ int dcap_pck_parse(X509 *cert, struct dcap_pck *pck, const char **why)
 		*why = "the certificate has no SGX extension";
 		return -EBADMSG;
 	}
-	good = parse_extension(data, pck);
+	good = dcap_pck_read(ASN1_STRING_get0_data(data),
+			     ASN1_STRING_length(data), pck);
 	ERR_clear_error();
 	if (good)
 		return 0;
