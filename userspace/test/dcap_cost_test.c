@@ -20,12 +20,12 @@
 #define ROUNDS		5
 #define PER_ROUND	200
 #define LOOPS		10000
-#define SIGNATURES	3	/* certificate, enclave, quote */
 /*
- * Times the cost of the bare signatures.  What is above 1 is mostly OpenSSL
- * reading the platform's certificate, which brings its own key.
+ * Times the cost of the bare signatures; measured is 1.2 and 1.35.  What is
+ * above 1 is, of a new platform, mostly OpenSSL reading its certificate.
  */
-#define RATIO_MAX	1.6
+#define RATIO_MAX	1.4
+#define NEW_RATIO_MAX	1.6
 #define MEMORY_MAX	(256 << 10)
 
 /* glibc's own, behind those below. */
@@ -115,7 +115,7 @@ static double bare_seconds(EVP_PKEY_CTX *ctx, const uint8_t *sig, size_t len,
 	double start = seconds();
 	int i;
 
-	for (i = 0; i < SIGNATURES * PER_ROUND; i++)
+	for (i = 0; i < PER_ROUND; i++)
 		assert_int_equal(EVP_PKEY_verify(ctx, sig, len, digest, 32), 1);
 	return seconds() - start;
 }
@@ -131,7 +131,7 @@ static double quote_seconds(void)
 }
 
 /* The best of some rounds: what disturbs only adds. */
-static void verifying_costs_little_more_than_signatures(void **state)
+static double measured_ratio(int signatures, const char *what)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
@@ -140,34 +140,57 @@ static void verifying_costs_little_more_than_signatures(void **state)
 	size_t len = sizeof(sig);
 	int i;
 
-	(void)state;
-	need_collateral();
 	assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
 	assert_int_equal(EVP_PKEY_sign(ctx, sig, &len, digest, 32), 1);
 	assert_int_equal(EVP_PKEY_verify_init(ctx), 1);
 	for (i = 0; i < ROUNDS; i++) {
-		s = bare_seconds(ctx, sig, len, digest);
+		s = signatures * bare_seconds(ctx, sig, len, digest);
 		bare = s < bare ? s : bare;
 		s = quote_seconds();
 		quote = s < quote ? s : quote;
 	}
-	print_message("# quote: %.0f us, its %d bare signatures: %.0f us, ratio %.2f\n",
-		      quote / PER_ROUND * 1e6, SIGNATURES,
-		      bare / PER_ROUND * 1e6, quote / bare);
-	assert_true(quote < RATIO_MAX * bare);
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(key);
+	print_message("# %s: %.0f us, its %d bare signatures: %.0f us, ratio %.2f\n",
+		      what, quote / PER_ROUND * 1e6, signatures,
+		      bare / PER_ROUND * 1e6, quote / bare);
+	return quote / bare;
+}
+
+/* Of the enclave's report and of the quote. */
+static void quote_of_a_known_platform_costs_its_signatures(void **state)
+{
+	(void)state;
+	need_collateral();
+	assert_true(measured_ratio(2, "known platform") < RATIO_MAX);
+}
+
+/* And of the certificate. */
+static void quote_of_a_new_platform_costs_little_more(void **state)
+{
+	struct dcap_known *known;
+
+	(void)state;
+	need_collateral();
+	known = collateral->trust->known;
+	collateral->trust->known = NULL;
+	assert_true(measured_ratio(3, "new platform") < NEW_RATIO_MAX);
+	collateral->trust->known = known;
 }
 
 static void verifying_takes_at_most_256_kib(void **state)
 {
+	struct dcap_known *known;
 	long before;
 
 	(void)state;
 	need_collateral();
+	known = collateral->trust->known;
+	collateral->trust->known = NULL;
 	before = held;
 	most = held;
 	verify();
+	collateral->trust->known = known;
 	print_message("# memory of one verification: %ld bytes\n",
 		      most - before);
 	assert_true(most - before <= MEMORY_MAX);
@@ -216,7 +239,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verifying_costs_little_more_than_signatures),
+		cmocka_unit_test(quote_of_a_known_platform_costs_its_signatures),
+		cmocka_unit_test(quote_of_a_new_platform_costs_little_more),
 		cmocka_unit_test(verifying_takes_at_most_256_kib),
 		cmocka_unit_test(ten_thousand_leave_nothing_behind),
 	};

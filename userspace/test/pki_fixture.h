@@ -225,14 +225,13 @@ static inline void make_attributes(int type)
 		memset(body + TD_SERVICE, 0, 48);
 }
 
-/* A quote of the test platform as it is, signed. */
-static inline void make_body(int version, int type)
+/* A quote of the test platform as it is, signed, with this chain. */
+static inline void make_with(int version, int type, const char *pem,
+			     size_t pem_len)
 {
 	uint8_t *qe;
 
-	need_pki();
-	/* With the NUL that file_read appended, as Intel's service does. */
-	fixture_make_body(&f, version, type, chain, chain_len + 1);
+	fixture_make_body(&f, version, type, pem, pem_len);
 	if (type != FIXTURE_SGX)
 		make_td(type == FIXTURE_TD15);
 	make_attributes(type);
@@ -245,6 +244,13 @@ static inline void make_body(int version, int type)
 	raw_public(attest, f.data + f.key);
 	name_key();
 	sign_all();
+}
+
+static inline void make_body(int version, int type)
+{
+	need_pki();
+	/* With the NUL that file_read appended, as Intel's service does. */
+	make_with(version, type, chain, chain_len + 1);
 }
 
 static inline void make(int version, int td15)

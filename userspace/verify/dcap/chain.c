@@ -85,6 +85,13 @@ void dcap_window_narrow(struct dcap_window *window, const char *what,
 	}
 }
 
+void dcap_window_meet(struct dcap_window *window,
+		      const struct dcap_window *other)
+{
+	dcap_window_narrow(window, other->from_what, other->from, INT64_MAX);
+	dcap_window_narrow(window, other->to_what, INT64_MIN, other->to);
+}
+
 static int narrow(struct dcap *d, const char *what, const ASN1_TIME *from,
 		  const ASN1_TIME *to, struct dcap_window *window)
 {

@@ -6,9 +6,9 @@
  *
  * quote.c takes a quote apart, body.c its report, collateral.c holds what
  * Intel publishes about platforms and trust.c checks it, pem.c, chain.c and
- * ecdsa.c check signatures, pck.c reads a platform's certificate and
- * platform.c checks what it signed, tcb_json.c and tcb.c compare it with the
- * published levels, and verify.c puts the steps in order.
+ * ecdsa.c check signatures, pck.c reads a platform's certificate, platform.c
+ * checks it and what it signed, known.c remembers that, tcb_json.c and tcb.c
+ * compare it with the published levels, and verify.c puts the steps in order.
  */
 #ifndef DCAP_H
 #define DCAP_H
@@ -16,6 +16,7 @@
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 
 #include <lib.h>
 
@@ -164,11 +165,45 @@ struct dcap_window {
 void dcap_window_open(struct dcap_window *window);
 void dcap_window_narrow(struct dcap_window *window, const char *what,
 			int64_t from, int64_t to);
+/* To what is also within @other. */
+void dcap_window_meet(struct dcap_window *window,
+		      const struct dcap_window *other);
+
+/* known.c */
+
+struct dcap;
+
+#define DCAP_KNOWN_MAX	16
+
+/* A platform whose certificates hold under a root and its collateral. */
+struct dcap_platform {
+	char *text;			/* its chain, as it was in a quote */
+	size_t len;
+	X509 *cert;
+	struct dcap_pck pck;
+	struct dcap_window window;
+};
+
+/* Those of the latest quotes, for all threads. */
+struct dcap_known {
+	pthread_mutex_t lock;
+	struct dcap_platform list[DCAP_KNOWN_MAX];
+	unsigned int next;		/* to be replaced */
+};
+
+struct dcap_known *dcap_known_open(void);
+void dcap_known_close(struct dcap_known *known);
+/* True if exactly this chain is known; sets @d's cert, pck and window. */
+bool dcap_known_find(struct dcap_known *known, struct dcap *d);
+/* @window: that of the chain alone.  Without memory nothing is kept. */
+void dcap_known_add(struct dcap_known *known, const struct dcap *d,
+		    const struct dcap_window *window);
 
 /* trust.c */
 
 /* Collateral that holds under a root, in its window. */
 struct dcap_trust {
+	struct dcap_known *known;	/* NULL: used only once */
 	X509 *root;
 	void *root_data;		/* as it was given; NULL: Intel's */
 	size_t root_len;

@@ -67,7 +67,7 @@ static bool is_plain_leaf(X509 *cert)
 		X509_get_signature_nid(cert) == NID_ecdsa_with_SHA256;
 }
 
-static int check_leaf(struct dcap *d, X509 *cert)
+static int check_leaf(struct dcap *d, X509 *cert, struct dcap_window *window)
 {
 	X509 *ca = d->trust->pck_ca;
 	X509_REVOKED *entry;
@@ -89,14 +89,12 @@ static int check_leaf(struct dcap *d, X509 *cert)
 	if (X509_CRL_get0_by_cert(d->collateral->pck_crl, &entry, cert))
 		return dcap_fail(d, REASON(REVOKED),
 				 "the platform's certificate was revoked");
-	return dcap_window_cert(d, cert, "the platform's certificate",
-				&d->window);
+	return dcap_window_cert(d, cert, "the platform's certificate", window);
 }
 
-static int check_chain(struct dcap *d, const struct dcap_der *der)
+static int check_chain(struct dcap *d, const struct dcap_der *der,
+		       struct dcap_window *window)
 {
-	char fmspc[2 * DCAP_FMSPC_SIZE + 1], ppid[2 * DCAP_PPID_SIZE + 1];
-	struct dcap_pck *pck = &d->pck;
 	const char *why;
 	int err;
 
@@ -107,13 +105,48 @@ static int check_chain(struct dcap *d, const struct dcap_der *der)
 	if (!d->cert)
 		return dcap_fail(d, REASON(MALFORMED),
 				 "the platform's certificate is malformed");
-	err = check_ca(d, &der[1], &d->window);
+	err = check_ca(d, &der[1], window);
 	if (!err)
-		err = check_leaf(d, d->cert);
+		err = check_leaf(d, d->cert, window);
+	if (!err && dcap_pck_parse(d->cert, &d->pck, &why))
+		err = dcap_fail(d, REASON(MALFORMED), "%s", why);
+	return err;
+}
+
+static int read_chain(struct dcap *d)
+{
+	const struct dcap_quote *q = &d->quote;
+	struct dcap_der der[DCAP_CHAIN_LENGTH];
+	struct dcap_window window;
+	uint8_t *owner;
+	int err;
+
+	dcap_window_open(&window);
+	if (dcap_pem_split(q->chain, q->chain_len, DCAP_CHAIN_LENGTH, der,
+			   &owner))
+		err = check_chain(d, der, &window);
+	else
+		err = dcap_fail(d, REASON(MALFORMED),
+				"the certificates are not exactly three in PEM");
+	free(owner);
 	if (err)
 		return err;
-	if (dcap_pck_parse(d->cert, pck, &why))
-		return dcap_fail(d, REASON(MALFORMED), "%s", why);
+	dcap_window_meet(&d->window, &window);
+	if (d->trust->known)
+		dcap_known_add(d->trust->known, d, &window);
+	return 0;
+}
+
+int dcap_check_certificate(struct dcap *d)
+{
+	char fmspc[2 * DCAP_FMSPC_SIZE + 1], ppid[2 * DCAP_PPID_SIZE + 1];
+	const struct dcap_pck *pck = &d->pck;
+	int err = 0;
+
+	if (!d->trust->known || !dcap_known_find(d->trust->known, d))
+		err = read_chain(d);
+	if (err)
+		return err;
 	memcpy(d->verdict->fmspc, pck->fmspc, sizeof(pck->fmspc));
 	memcpy(d->verdict->ppid, pck->ppid, sizeof(pck->ppid));
 	if (d->options->step)
@@ -123,23 +156,6 @@ static int check_chain(struct dcap *d, const struct dcap_der *der)
 			   libdstack_to_hex(pck->ppid, sizeof(pck->ppid),
 					    ppid));
 	return 0;
-}
-
-int dcap_check_certificate(struct dcap *d)
-{
-	const struct dcap_quote *q = &d->quote;
-	struct dcap_der der[DCAP_CHAIN_LENGTH];
-	uint8_t *owner;
-	int err;
-
-	if (dcap_pem_split(q->chain, q->chain_len, DCAP_CHAIN_LENGTH, der,
-			   &owner))
-		err = check_chain(d, der);
-	else
-		err = dcap_fail(d, REASON(MALFORMED),
-				"the certificates are not exactly three in PEM");
-	free(owner);
-	return err;
 }
 
 int dcap_check_qe_report(struct dcap *d)

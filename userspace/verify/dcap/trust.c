@@ -15,6 +15,7 @@
 
 void dcap_trust_close(struct dcap_trust *trust)
 {
+	dcap_known_close(trust->known);
 	dcap_tcb_info_free(&trust->tcb_info);
 	dcap_qe_identity_free(&trust->qe);
 	X509_STORE_free(trust->store);
@@ -230,6 +231,7 @@ int libdstack_collateral_check(struct libdstack_collateral *collateral,
 
 	d.trust = calloc(1, sizeof(*d.trust));
 	if (d.trust) {
+		d.trust->known = dcap_known_open();
 		err = dcap_run(&d, dcap_trust_steps, dcap_nr_trust_steps);
 	} else {
 		err = verify_fail(&verdict.failure, REASON(MEMORY),
