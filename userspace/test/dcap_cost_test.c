@@ -158,7 +158,7 @@ static double measured_ratio(int signatures, const char *what)
 }
 
 /* Of the enclave's report and of the quote. */
-static void quote_of_a_known_platform_costs_its_signatures(void **state)
+static void known_platform_costs_its_signatures(void **state)
 {
 	(void)state;
 	need_collateral();
@@ -166,7 +166,7 @@ static void quote_of_a_known_platform_costs_its_signatures(void **state)
 }
 
 /* And of the certificate. */
-static void quote_of_a_new_platform_costs_little_more(void **state)
+static void new_platform_costs_little_more(void **state)
 {
 	struct dcap_known *known;
 
@@ -239,8 +239,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quote_of_a_known_platform_costs_its_signatures),
-		cmocka_unit_test(quote_of_a_new_platform_costs_little_more),
+		cmocka_unit_test(known_platform_costs_its_signatures),
+		cmocka_unit_test(new_platform_costs_little_more),
 		cmocka_unit_test(verifying_takes_at_most_256_kib),
 		cmocka_unit_test(ten_thousand_leave_nothing_behind),
 	};
