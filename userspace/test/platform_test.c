@@ -294,6 +294,38 @@ static void known_platforms_are_judged_as_new_ones(void **state)
 		judge_platform(5000 + i % (i < MANY ? MANY : 5));
 }
 
+static void *verify_often(void *arg)
+{
+	struct libdstack_verdict v;
+	int i;
+
+	for (i = 0; i < 50; i++)
+		*(int *)arg |= libdstack_quote_verify(f.data, f.len, collateral,
+						      root, root_len,
+						      time(NULL), &v);
+	return NULL;
+}
+
+static void threads_share_checked_collateral(void **state)
+{
+	struct libdstack_failure failure;
+	pthread_t threads[8];
+	int results[8] = { 0 }, i;
+
+	(void)state;
+	assert_int_equal(verify(), 0);
+	/* Anew, so that they meet the platform at the same time. */
+	assert_int_equal(libdstack_collateral_check(collateral, root, root_len,
+						    &failure), 0);
+	for (i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, verify_often,
+						&results[i]), 0);
+	for (i = 0; i < 8; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(results[i], 0);
+	}
+}
+
 static int teardown(void **state)
 {
 	int i;
@@ -320,6 +352,7 @@ int main(void)
 		TEST(ca_must_be_that_of_the_list),
 		TEST(root_must_be_the_very_same),
 		TEST(known_platforms_are_judged_as_new_ones),
+		TEST(threads_share_checked_collateral),
 	};
 
 	return cmocka_run_group_tests_name("platform", tests, NULL, teardown);

@@ -404,6 +404,27 @@ static void chain_with_anything_else_in_it_is_refused(void **state)
 	free(text);
 }
 
+/* Attack 54: well signed, but the certificates would have to be fetched. */
+static void attack_54_other_certification_is_unsupported(void **state)
+{
+	int type;
+
+	(void)state;
+	for (type = 1; type <= 8; type++) {
+		make(4, 0);
+		put_le(f.data + f.chain_cert, type, 2);
+		sign_all();
+		if (type == 5) {
+			assert_int_equal(verify_in("base"), 0);
+			continue;
+		}
+		assert_int_equal(verify_in("base"), -EOPNOTSUPP);
+		assert_int_equal(verdict.failure.reason,
+				 LIBDSTACK_REASON_UNSUPPORTED);
+		assert_string_equal(verdict.failure.step, "quote format");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +443,7 @@ int main(void)
 		cmocka_unit_test(attack_51_other_module_is_rejected),
 		cmocka_unit_test(older_parts_lower_the_status),
 		cmocka_unit_test(update_under_a_running_td_advises_a_relaunch),
+		cmocka_unit_test(attack_54_other_certification_is_unsupported),
 		cmocka_unit_test(chain_with_anything_else_in_it_is_refused),
 	};
 
