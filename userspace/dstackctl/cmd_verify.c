@@ -35,6 +35,10 @@ static void usage(FILE *out)
 	      "  --collateral FILE   of TDX and SGX: TCB info, QE identity and "
 	      "CRLs (default:\n"
 	      "                      collateral.json beside the root)\n"
+	      "  --pccs URL          where to get collateral, or \"intel\" for "
+	      "Intel's own service\n"
+	      "  --pccs-ca FILE      for its TLS (default: the system's)\n"
+	      "  --cache DIR         where to keep it; alone: use what is kept\n"
 	      "  --certs FILE        of SEV-SNP: certificates, PEM, besides those "
 	      "in FILE\n"
 	      "  --at RFC3339        judge at this time (default: now)\n"
@@ -181,6 +185,15 @@ static bool set_option(int c, const char *arg, struct request *request)
 	case 'C':
 		request->certs = arg;
 		return true;
+	case 'P':
+		request->pccs = arg;
+		return true;
+	case 'A':
+		request->pccs_ca = arg;
+		return true;
+	case 'K':
+		request->cache = arg;
+		return true;
 	case 'p':
 		request->policy_file = arg;
 		return true;
@@ -201,6 +214,9 @@ static const struct option options[] = {
 	{ "root", required_argument, NULL, 'r' },
 	{ "collateral", required_argument, NULL, 'c' },
 	{ "certs", required_argument, NULL, 'C' },
+	{ "pccs", required_argument, NULL, 'P' },
+	{ "pccs-ca", required_argument, NULL, 'A' },
+	{ "cache", required_argument, NULL, 'K' },
 	{ "policy", required_argument, NULL, 'p' },
 	{ "at", required_argument, NULL, 't' },
 	{ "report-data", required_argument, NULL, 'd' },
@@ -280,6 +296,8 @@ static int check_use(const struct kind *kind, const struct request *request)
 	else if (kind->verify != verify_quote &&
 		 (request->log || request->tcb_info || request->insecure_sim))
 		error_msg("--log, --tcb-info and --insecure-sim are for 'verify quote'");
+	else if (request->collateral && (request->pccs || request->cache))
+		error_msg("either --collateral or --pccs and --cache");
 	else if (request->log && request->tcb_info)
 		error_msg("either --log or --tcb-info explains a quote");
 	else if (!request->log && request->at.fixed)

@@ -32,6 +32,7 @@ struct log_position {
 struct request {
 	const char *file;		/* what is to be verified */
 	const char *log, *tcb_info, *root, *collateral, *policy_file, *certs;
+	const char *pccs, *pccs_ca, *cache;	/* where to get collateral */
 	struct libdstack_quote_policy policy;
 	bool relaxed;			/* by options, more than the file */
 	bool all_components, insecure_sim, explain, json;
@@ -98,8 +99,12 @@ struct input {
 
 /* 0 or -errno, after a message. */
 int input_read(const struct request *request, size_t max, struct input *in);
-/* Collateral, and the root; for evidence of TDX and SGX. */
-int input_read_trust(const struct request *request, struct input *in);
+/*
+ * Collateral for this quote; none, and a failure in the report, if it could not
+ * be had.
+ */
+int input_get_collateral(const struct request *request, struct input *in,
+			 const void *quote, size_t len, struct outcome *out);
 void input_free(struct input *in);
 
 /* verify_log.c */

@@ -7,6 +7,7 @@
 #include "verify.h"
 
 #include <errno.h>
+#include <libdstack_collateral.h>
 #include <string.h>
 
 #define ROOT_FILE_MAX	65536
@@ -40,7 +41,7 @@ static char *default_collateral(const char *root)
 	return path;
 }
 
-int input_read_trust(const struct request *request, struct input *in)
+static int read_collateral(const struct request *request, struct input *in)
 {
 	char *path;
 	int err;
@@ -48,10 +49,6 @@ int input_read_trust(const struct request *request, struct input *in)
 	if (request->collateral)
 		return libdstack_collateral_read(request->collateral,
 						 &in->collateral);
-	if (!request->root) {
-		error_msg("--collateral is needed with Intel's root: TCB info, QE identity and CRLs of the platform");
-		return -EINVAL;
-	}
 	path = default_collateral(request->root);
 	if (!path) {
 		error_msg("out of memory");
@@ -60,6 +57,38 @@ int input_read_trust(const struct request *request, struct input *in)
 	err = libdstack_collateral_read(path, &in->collateral);
 	free(path);
 	return err;
+}
+
+static void fetch_collateral(const struct request *request, struct input *in,
+			     const void *quote, size_t len,
+			     struct outcome *out)
+{
+	bool intel = request->pccs && !strcmp(request->pccs, "intel");
+	struct libdstack_collateral_source source = {
+		.dir = request->cache,
+		.url = intel ? LIBDSTACK_PCS_URL : request->pccs,
+		.root_crl_url = intel ? LIBDSTACK_PCS_ROOT_CRL_URL : NULL,
+		.ca_file = request->pccs_ca,
+		.root = in->root, .root_len = in->root_len,
+	};
+	struct libdstack_failure failure;
+
+	if (libdstack_collateral_get(&source, quote, len, request->now,
+				     &in->collateral, &failure))
+		report_failure(&out->report, "collateral", &failure);
+}
+
+int input_get_collateral(const struct request *request, struct input *in,
+			 const void *quote, size_t len, struct outcome *out)
+{
+	if (request->pccs || request->cache) {
+		fetch_collateral(request, in, quote, len, out);
+		return 0;
+	}
+	if (request->collateral || request->root)
+		return read_collateral(request, in);
+	error_msg("collateral of the platform is needed: a file (--collateral), or who has it (--pccs intel) and where to keep it (--cache)");
+	return -EINVAL;
 }
 
 void input_free(struct input *in)

@@ -159,12 +159,13 @@ int verify_quote(struct request *request, struct input *in,
 	if (!err) {
 		good = check_sim(request, in, &sim, out);
 	} else {
-		err = input_read_trust(request, in);
+		err = input_get_collateral(request, in, in->data, in->len, out);
 		if (!err)
 			err = read_tcb_info(request, in, out);
 		if (err)
 			return err;
-		good = check_quote(request, in, in->data, in->len, out) &&
+		good = in->collateral &&
+			check_quote(request, in, in->data, in->len, out) &&
 			!out->report.failed &&
 			check_explained(request, in, out);
 	}

@@ -269,6 +269,23 @@ static void every_step_is_explained(void **state)
 	json_decref(doc);
 }
 
+/* Offline, with nothing kept. */
+static void collateral_that_cannot_be_had_is_said(void **state)
+{
+	static const struct command command = {
+		"quote %/dcap/quotes/tdx4-b0c06f-phala.bin", NULL,
+		"2025-06-19T11:32:27Z", "--cache /tmp"
+	};
+	int code;
+	json_t *doc = verify_json(&command, &code);
+
+	(void)state;
+	assert_int_equal(code, EXIT_FAILURE);
+	assert_string_equal(text(doc, "step"), "collateral");
+	assert_string_equal(text(doc, "reason"), "unavailable");
+	json_decref(doc);
+}
+
 /* What is refused has a step, a reason and a text, and exits with 1. */
 static void what_is_no_evidence_is_refused(void **state)
 {
@@ -304,6 +321,7 @@ int main(void)
 		cmocka_unit_test(report_of_amd_is_verified_with_its_chain),
 		cmocka_unit_test(enclaves_document_is_verified_at_its_time),
 		cmocka_unit_test(every_step_is_explained),
+		cmocka_unit_test(collateral_that_cannot_be_had_is_said),
 		cmocka_unit_test(what_is_no_evidence_is_refused),
 	};
 
