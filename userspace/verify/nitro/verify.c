@@ -83,12 +83,14 @@ static size_t put_bytes(uint8_t *out, size_t size, const uint8_t *data,
 /* RFC 9052, section 4.4: no external data. */
 static size_t put_signed(const struct nitro *n, uint8_t *out, size_t size)
 {
-	static const char context[] = "Signature1";
+	static const uint8_t context[] = { 'S', 'i', 'g', 'n', 'a', 't', 'u',
+					   'r', 'e', '1' };
 	size_t len = cbor_encode_array_start(4, out, size);
 
-	len += cbor_encode_string_start(strlen(context), out + len, size - len);
-	memcpy(out + len, context, strlen(context));
-	len += strlen(context);
+	len += cbor_encode_string_start(sizeof(context), out + len,
+					size - len);
+	memcpy(out + len, context, sizeof(context));
+	len += sizeof(context);
 	len += put_bytes(out + len, size - len, n->protected.data,
 			 n->protected.value);
 	len += put_bytes(out + len, size - len, NULL, 0);
