@@ -15,9 +15,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define GUID_SIZE	16
-#define ENTRY_SIZE	(2 + GUID_SIZE)	/* length, GUID, behind the data */
-#define FOOTER_END	32		/* the reset vector, behind the table */
+#include "../ovmf.h"
+
 #define DESCRIPTOR_SIZE	16
 #define SECTION_SIZE	32
 #define BLOCK		128		/* of the hash */
@@ -28,14 +27,8 @@
 /* No firmware needs more; each page costs a hash. */
 #define SIZE_MAX_ALL	(256ULL << 20)
 
-/* 96b582de-1fb2-45f7-baea-a366c55a082d */
-static const uint8_t footer_guid[GUID_SIZE] = {
-	0xde, 0x82, 0xb5, 0x96, 0xb2, 0x1f, 0xf7, 0x45,
-	0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d
-};
-
 /* e47a6535-984a-4798-865e-4685a7bf8ec2 */
-static const uint8_t metadata_guid[GUID_SIZE] = {
+static const uint8_t metadata_guid[OVMF_GUID_SIZE] = {
 	0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47,
 	0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2
 };
@@ -45,32 +38,14 @@ static int bad(struct libdstack_failure *failure, const char *why)
 	return verify_fail(failure, REASON(MALFORMED), "firmware: %s", why);
 }
 
-/*
- * Entries lie before the footer, each with its length and GUID at its end.
- * Returns the offset of the metadata from the end of the file, or 0.
- */
-static uint32_t metadata_offset(const uint8_t *data, size_t len)
+/* Where the metadata is, counted from the end of the file, or 0. */
+static uint32_t metadata_offset(const void *data, size_t len)
 {
-	const uint8_t *end = data + len - FOOTER_END, *start, *p;
-	uint16_t size, entry;
+	const uint8_t *entry;
+	size_t size;
 
-	if (memcmp(end - GUID_SIZE, footer_guid, GUID_SIZE))
-		return 0;
-	p = end - ENTRY_SIZE;
-	size = mr_get16(p);
-	if (size < ENTRY_SIZE || size > (size_t)(end - data))
-		return 0;
-	start = end - size;
-	while ((size_t)(p - start) >= ENTRY_SIZE) {
-		entry = mr_get16(p - ENTRY_SIZE);
-		if (entry < ENTRY_SIZE || entry > (size_t)(p - start))
-			return 0;
-		if (!memcmp(p - GUID_SIZE, metadata_guid, GUID_SIZE))
-			return entry == ENTRY_SIZE + 4 ?
-				mr_get32(p - entry) : 0;
-		p -= entry;
-	}
-	return 0;
+	entry = ovmf_find(data, len, metadata_guid, &size);
+	return entry && size == sizeof(uint32_t) ? mr_get32(entry) : 0;
 }
 
 static const char *parse_section(const struct libdstack_mr_file *image,
@@ -109,8 +84,7 @@ int tdvf_parse(const struct libdstack_mr_file *image, struct tdvf *tdvf,
 	size_t i;
 
 	memset(tdvf, 0, sizeof(*tdvf));
-	if (image->len < FOOTER_END + ENTRY_SIZE ||
-	    image->len > LIBDSTACK_MR_FILE_MAX)
+	if (image->len > LIBDSTACK_MR_FILE_MAX)
 		return bad(failure, "no file of a sensible size");
 	offset = metadata_offset(image->data, image->len);
 	if (offset < DESCRIPTOR_SIZE || offset > image->len)
