@@ -114,6 +114,41 @@ int libdstack_snp_check(const struct libdstack_snp_report *report,
 			const struct libdstack_snp_policy *policy,
 			struct libdstack_failure *failure);
 
+/*
+ * What a guest's launch is measured to, from what it was launched with
+ */
+
+#define LIBDSTACK_SNP_FIRMWARE_MAX	16777216U	/* bytes */
+#define LIBDSTACK_SNP_VCPUS_MAX		1024U
+
+enum libdstack_snp_vmm {
+	LIBDSTACK_SNP_QEMU,
+	LIBDSTACK_SNP_EC2,
+};
+
+struct libdstack_snp_guest {
+	const void *firmware;		/* OVMF, whole pages */
+	size_t firmware_len;
+	/* Its 48 bytes of measurement, if @firmware is but its last page. */
+	const uint8_t *firmware_digest;
+	/* SHA-256 of what the VMM boots; NULL: the firmware finds it itself. */
+	const uint8_t *kernel, *initrd;
+	const char *cmdline;		/* of that kernel; NULL: none */
+	enum libdstack_snp_vmm vmm;
+	uint32_t vcpus;
+	/* EAX of CPUID leaf 1: 0x800f12 of EPYC-v4, 0xa00f11 of Milan. */
+	uint32_t cpu_signature;
+	uint64_t features;		/* SEV_FEATURES: 1, or KVM's 0x21 */
+};
+
+/*
+ * The report's measurement.  -EBADMSG: the firmware has no table for SNP, or
+ * none that holds hashes of a kernel; -EINVAL: no such guest.
+ */
+int libdstack_snp_measure(const struct libdstack_snp_guest *guest,
+			  uint8_t measurement[48],
+			  struct libdstack_failure *failure);
+
 /* "Milan" and so on; NULL for none. */
 const char *libdstack_snp_product_name(enum libdstack_snp_product product);
 
