@@ -96,7 +96,7 @@ enum libdstack_run_kind {
 	LIBDSTACK_RUN_REVOKED,		/* running, and no longer allowed */
 	LIBDSTACK_RUN_EVENT,		/* what a container said itself */
 	LIBDSTACK_RUN_KEY,		/* it got a key as bytes */
-	LIBDSTACK_RUN_ROOT,		/* root keys came or went; no container */
+	LIBDSTACK_RUN_ROOT,		/* root keys came or went */
 	__LIBDSTACK_RUN_MAX
 };
 
