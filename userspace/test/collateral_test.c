@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -399,6 +401,41 @@ static void threads_fail_once(void **state)
 	assert_int_equal(get(), 0);
 }
 
+/* Somebody who was stopped while fetching. */
+static void stopped_fetcher_holds_nobody_up(void **state)
+{
+	time_t to = expiry();
+	char path[8192];
+	int fd;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/" FMSPC_FILE ".lock", cache);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	pccs.requests = 0;
+	/* What is kept serves at once, */
+	assert_int_equal(get_at(to - DAY), 0);
+	/* and without it one waits for as long as fetching may take. */
+	run("rm %s/" FMSPC_FILE, cache);
+	source.timeout_ms = 100;
+	assert_unavailable();
+	assert_int_equal(pccs.requests, 0);
+	close(fd);
+	source.timeout_ms = 10000;
+	assert_int_equal(get(), 0);
+}
+
+static void no_proxy_comes_between(void **state)
+{
+	(void)state;
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	setenv("all_proxy", "http://127.0.0.1:1", 1);
+	assert_int_equal(get(), 0);
+	unsetenv("http_proxy");
+	unsetenv("all_proxy");
+}
+
 static void processes_fetch_once(void **state)
 {
 	char quote[4200], *argv[] = {
@@ -522,6 +559,8 @@ int main(int argc, char **argv)
 		TEST(attack_54_stranger_causes_no_request),
 		TEST(threads_fetch_once),
 		TEST(threads_fail_once),
+		TEST(stopped_fetcher_holds_nobody_up),
+		TEST(no_proxy_comes_between),
 		TEST(processes_fetch_once),
 		cmocka_unit_test(replies_are_taken_apart_exactly),
 	};

@@ -21,6 +21,10 @@
 
 #define MARGIN_MAX	(7 * 86400)	/* before its end newer is fetched */
 #define PAUSE		60	/* seconds after a failure, while kept serves */
+#define POLL_NS		20000000	/* between looks at a lock */
+
+#define NO_LOCK		(-1)	/* none can be had */
+#define BUSY		(-2)	/* somebody else has it */
 
 struct entry {
 	const struct libdstack_collateral_source *source;
@@ -191,27 +195,56 @@ static int fetch(struct entry *e)
 	return err;
 }
 
-/* The lock's file, locked; -1 if there can be none. */
+static bool is_over(const struct timespec *end)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec > end->tv_sec ||
+		(now.tv_sec == end->tv_sec && now.tv_nsec > end->tv_nsec);
+}
+
+/*
+ * Whoever has the lock fetches, and has a time to end.  It is waited for that
+ * long, in case it was stopped, and not at all while what is kept serves.
+ */
+static int wait_for_lock(const struct entry *e, int fd)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	if (!is_valid(e))
+		end.tv_sec += dcap_http_timeout_ms(e->source) / 1000 + 1;
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return NO_LOCK;
+		if (is_over(&end))
+			return BUSY;
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+/* The lock's file, locked; or NO_LOCK or BUSY. */
 static int lock(const struct entry *e)
 {
 	char *name;
-	int fd;
+	int fd, got;
 
 	if (!e->path || asprintf(&name, "%s.lock", e->path) < 0)
-		return -1;
+		return NO_LOCK;
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0 && errno == ENOENT && !mkdir(e->source->dir, 0755))
 		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
 			  0644);
 	free(name);
 	if (fd < 0)
-		return -1;
-	while (flock(fd, LOCK_EX))
-		if (errno != EINTR) {
-			close(fd);
-			return -1;
-		}
-	return fd;
+		return NO_LOCK;
+	got = wait_for_lock(e, fd);
+	if (got < 0)
+		close(fd);
+	return got;
 }
 
 /*
@@ -264,6 +297,9 @@ static int refresh(struct entry *e)
 {
 	int fd = lock(e), err;
 
+	if (fd == BUSY)
+		return verify_fail(e->failure, REASON(UNAVAILABLE),
+				   "somebody else is fetching it, and has not finished");
 	/* Somebody else may have been faster. */
 	if (fd >= 0)
 		load(e);

@@ -78,10 +78,15 @@ static size_t count_header(char *data, size_t size, size_t nr, void *arg)
 	return body->too_large ? 0 : size * nr;
 }
 
+uint32_t dcap_http_timeout_ms(const struct libdstack_collateral_source *source)
+{
+	return source->timeout_ms ? source->timeout_ms : DEFAULT_TIMEOUT_MS;
+}
+
 struct dcap_http *dcap_http_open(const struct libdstack_collateral_source *src,
 				 struct libdstack_failure *failure)
 {
-	uint32_t ms = src->timeout_ms ? src->timeout_ms : DEFAULT_TIMEOUT_MS;
+	uint32_t ms = dcap_http_timeout_ms(src);
 	struct dcap_http *http = calloc(1, sizeof(*http));
 	CURL *curl = curl_easy_init();
 
@@ -114,8 +119,11 @@ void dcap_http_close(struct dcap_http *http)
 	free(http);
 }
 
-/* Without TLS anybody in between could serve what was once true. */
-static bool is_safe(const char *url)
+/*
+ * Without TLS anybody in between could serve what was once true; so it is for
+ * this machine, and *plain, and no proxy has a part in it.
+ */
+static bool is_safe(const char *url, bool *plain)
 {
 	char *scheme = NULL, *host = NULL;
 	CURLU *parts = curl_url();
@@ -123,12 +131,13 @@ static bool is_safe(const char *url)
 
 	if (parts && !curl_url_set(parts, CURLUPART_URL, url, 0) &&
 	    !curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) &&
-	    !curl_url_get(parts, CURLUPART_HOST, &host, 0))
+	    !curl_url_get(parts, CURLUPART_HOST, &host, 0)) {
+		*plain = !strcmp(scheme, "http");
 		safe = !strcmp(scheme, "https") ||
-			(!strcmp(scheme, "http") &&
-			 (!strcmp(host, "127.0.0.1") ||
-			  !strcmp(host, "[::1]") ||
-			  !strcmp(host, "localhost")));
+			(*plain && (!strcmp(host, "127.0.0.1") ||
+				    !strcmp(host, "[::1]") ||
+				    !strcmp(host, "localhost")));
+	}
 	curl_free(scheme);
 	curl_free(host);
 	curl_url_cleanup(parts);
@@ -178,16 +187,18 @@ int dcap_http_get(struct dcap_http *http, const char *url, const char *header,
 	struct body body = { .max = max };
 	CURL *curl = http->curl;
 	long ms = ms_left(http);
+	bool plain = false;
 	CURLcode code;
 	int err;
 
 	memset(reply, 0, sizeof(*reply));
-	if (!is_safe(url))
+	if (!is_safe(url, &plain))
 		return unavailable(failure, url,
 				   "neither https nor on this machine");
 	if (ms <= 0)
 		return unavailable(failure, url, "out of time");
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PROXY, plain ? "" : NULL);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &body);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ms);

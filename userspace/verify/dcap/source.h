@@ -44,6 +44,9 @@ struct dcap_reply {
 
 struct dcap_http;
 
+/* Of all requests of one opened connection. */
+uint32_t dcap_http_timeout_ms(const struct libdstack_collateral_source *source);
+
 /* NULL with @failure. */
 struct dcap_http *dcap_http_open(const struct libdstack_collateral_source *src,
 				 struct libdstack_failure *failure);
