@@ -39,7 +39,7 @@ static void check(const struct dcap_quote *quote, const void *data,
 	else
 		dcap_quote_td(quote, &td);
 	dcap_enclave(quote->qe_report, &enclave);
-	dcap_chain_free(dcap_chain_parse(quote->chain, quote->chain_len, 3));
+	certs_free(dcap_chain_parse(quote->chain, quote->chain_len, 3));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -27,7 +27,7 @@ static X509 *read_cert(const char *name)
 {
 	size_t len;
 	char *pem = load(name, &len);
-	X509 *x = dcap_root_parse(pem, len);
+	X509 *x = certs_parse(pem, len);
 
 	assert_non_null(x);
 	free(pem);

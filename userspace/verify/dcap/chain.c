@@ -38,21 +38,6 @@ bool dcap_root_is_intel(X509 *root)
 	return same;
 }
 
-bool dcap_common_name_is(X509 *cert, const char *name)
-{
-	X509_NAME *subject = X509_get_subject_name(cert);
-	const ASN1_STRING *text;
-	int i;
-
-	i = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-	if (i < 0 ||
-	    X509_NAME_get_index_by_NID(subject, NID_commonName, i) >= 0)
-		return false;
-	text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, i));
-	return (size_t)ASN1_STRING_length(text) == strlen(name) &&
-		!memcmp(ASN1_STRING_get0_data(text), name, strlen(name));
-}
-
 X509_STORE *dcap_store_open(X509 *root, X509_CRL *root_crl)
 {
 	X509_STORE *store = X509_STORE_new();

@@ -177,9 +177,9 @@ void libdstack_collateral_free(struct libdstack_collateral *c)
 {
 	if (!c)
 		return;
-	dcap_chain_free(c->tcb_info_chain);
-	dcap_chain_free(c->qe_identity_chain);
-	dcap_chain_free(c->pck_crl_chain);
+	certs_free(c->tcb_info_chain);
+	certs_free(c->qe_identity_chain);
+	certs_free(c->pck_crl_chain);
 	X509_CRL_free(c->root_crl);
 	X509_CRL_free(c->pck_crl);
 	if (c->trust)

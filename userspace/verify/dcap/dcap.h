@@ -20,6 +20,7 @@
 
 #include <lib.h>
 
+#include "../certs.h"
 #include "../failure.h"
 
 #define DCAP_SIGNATURE_SIZE	64	/* r, s */
@@ -277,13 +278,10 @@ bool dcap_pem_split(const char *pem, size_t len, size_t nr,
 X509 *dcap_cert_parse(const struct dcap_der *der);
 bool dcap_cert_is(X509 *cert, const struct dcap_der *der);
 STACK_OF(X509) *dcap_chain_parse(const char *pem, size_t len, int nr);
-void dcap_chain_free(STACK_OF(X509) *chain);
-X509 *dcap_root_parse(const void *data, size_t len);
 
 /* chain.c */
 
 bool dcap_root_is_intel(X509 *root);
-bool dcap_common_name_is(X509 *cert, const char *name);
 /* @root_crl may be NULL. */
 X509_STORE *dcap_store_open(X509 *root, X509_CRL *root_crl);
 /* Each is signed by the next, the last is in @store; flags of X509_V_FLAG_*. */

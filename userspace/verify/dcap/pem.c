@@ -12,7 +12,6 @@
 #include "dcap.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,11 +114,6 @@ X509 *dcap_cert_parse(const struct dcap_der *der)
 	return cert;
 }
 
-void dcap_chain_free(STACK_OF(X509) *chain)
-{
-	sk_X509_pop_free(chain, X509_free);
-}
-
 STACK_OF(X509) *dcap_chain_parse(const char *pem, size_t len, int nr)
 {
 	STACK_OF(X509) *chain = sk_X509_new_null();
@@ -140,21 +134,6 @@ STACK_OF(X509) *dcap_chain_parse(const char *pem, size_t len, int nr)
 	free(owner);
 	if (good)
 		return chain;
-	dcap_chain_free(chain);
+	certs_free(chain);
 	return NULL;
-}
-
-X509 *dcap_root_parse(const void *data, size_t len)
-{
-	const unsigned char *p = data;
-	BIO *in = BIO_new_mem_buf(data, len);
-	X509 *root = NULL;
-
-	if (in)
-		root = PEM_read_bio_X509(in, NULL, NULL, NULL);
-	if (!root)
-		root = d2i_X509(NULL, &p, len);
-	BIO_free(in);
-	ERR_clear_error();
-	return root;
 }

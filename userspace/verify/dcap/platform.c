@@ -74,7 +74,7 @@ static int check_leaf(struct dcap *d, X509 *cert, struct dcap_window *window)
 	bool good;
 
 	if (!is_plain_leaf(cert) ||
-	    !dcap_common_name_is(cert, "Intel SGX PCK Certificate"))
+	    !certs_name_is(cert, "Intel SGX PCK Certificate"))
 		return dcap_fail(d, REASON(CHAIN),
 				 "not the certificate of a platform");
 	if (X509_check_issued(ca, cert) != X509_V_OK)

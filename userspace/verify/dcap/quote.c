@@ -9,9 +9,10 @@
  */
 #include "dcap.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
+
+#include "../cursor.h"
 
 #define HEADER_SIZE		48
 #define TEE_SGX			0
@@ -21,42 +22,6 @@
 #define CERT_PEM_CHAIN		5
 
 #define SIM_MAGIC		"DSTKSIM1"
-
-/* What is left to read. */
-struct cursor {
-	const uint8_t *p;
-	size_t left;
-};
-
-/* The next @len bytes, or NULL. */
-static const uint8_t *take(struct cursor *in, size_t len)
-{
-	const uint8_t *p = in->p;
-
-	if (in->left < len)
-		return NULL;
-	in->p += len;
-	in->left -= len;
-	return p;
-}
-
-static bool take_u16(struct cursor *in, uint16_t *value)
-{
-	const uint8_t *p = take(in, 2);
-
-	if (p)
-		*value = p[0] | p[1] << 8;
-	return p;
-}
-
-static bool take_u32(struct cursor *in, uint32_t *value)
-{
-	const uint8_t *p = take(in, 4);
-
-	if (p)
-		*value = p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-	return p;
-}
 
 /* Refused: as malformed, or as something that nothing here knows. */
 struct refusal {
@@ -87,9 +52,9 @@ static bool parse_header(struct cursor *in, struct dcap_quote *quote,
 
 	if (in->left < HEADER_SIZE)
 		return bad(r, "cut off in the header");
-	take_u16(in, &quote->version);
-	take_u16(in, &key_type);
-	take_u32(in, tee);
+	cursor_u16(in, &quote->version);
+	cursor_u16(in, &key_type);
+	cursor_u32(in, tee);
 	if (quote->version < 3 || quote->version > 5)
 		return unknown(r, "not a quote of version 3, 4 or 5");
 	/* In version 3 there were enclaves only, and the field had no name. */
@@ -97,10 +62,10 @@ static bool parse_header(struct cursor *in, struct dcap_quote *quote,
 		return unknown(r, "neither a quote of a TD nor of an enclave");
 	if (key_type != KEY_ECDSA_P256)
 		return unknown(r, "the attestation key is not ECDSA on P-256");
-	take(in, 4);	/* reserved; once the SVNs of two enclaves */
-	if (memcmp(take(in, sizeof(intel)), intel, sizeof(intel)))
+	cursor_take(in, 4);	/* reserved; once the SVNs of two enclaves */
+	if (memcmp(cursor_take(in, sizeof(intel)), intel, sizeof(intel)))
 		return unknown(r, "the quoting enclave is not Intel's");
-	take(in, 20);	/* user data */
+	cursor_take(in, 20);	/* user data */
 	return true;
 }
 
@@ -123,7 +88,7 @@ static bool parse_body(struct cursor *in, struct dcap_quote *quote,
 	uint32_t size = body_size(type);
 
 	if (quote->version == 5 &&
-	    !(take_u16(in, &type) && take_u32(in, &size)))
+	    !(cursor_u16(in, &type) && cursor_u32(in, &size)))
 		return bad(r, "cut off in the body's descriptor");
 	quote->body_type = type;
 	quote->body_len = size;
@@ -133,7 +98,7 @@ static bool parse_body(struct cursor *in, struct dcap_quote *quote,
 		return bad(r, "the body is not of the kind that the header says");
 	if (size != body_size(type))
 		return bad(r, "the body's size is not that of its type");
-	quote->body = take(in, size);
+	quote->body = cursor_take(in, size);
 	return quote->body || bad(r, "cut off in the report");
 }
 
@@ -142,7 +107,8 @@ static bool take_certification(struct cursor *in, uint16_t *type)
 {
 	uint32_t size;
 
-	return take_u16(in, type) && take_u32(in, &size) && size == in->left;
+	return cursor_u16(in, type) && cursor_u32(in, &size) &&
+		size == in->left;
 }
 
 static bool parse_qe(struct cursor *in, struct dcap_quote *quote,
@@ -150,13 +116,13 @@ static bool parse_qe(struct cursor *in, struct dcap_quote *quote,
 {
 	uint16_t auth_len, type;
 
-	quote->qe_report = take(in, DCAP_QE_REPORT_SIZE);
-	quote->qe_signature = take(in, DCAP_SIGNATURE_SIZE);
+	quote->qe_report = cursor_take(in, DCAP_QE_REPORT_SIZE);
+	quote->qe_signature = cursor_take(in, DCAP_SIGNATURE_SIZE);
 	if (!quote->qe_report || !quote->qe_signature ||
-	    !take_u16(in, &auth_len))
+	    !cursor_u16(in, &auth_len))
 		return bad(r, "cut off in the quoting enclave's report");
 	quote->qe_auth_len = auth_len;
-	quote->qe_auth = take(in, auth_len);
+	quote->qe_auth = cursor_take(in, auth_len);
 	if (!quote->qe_auth)
 		return bad(r, "cut off in the quoting enclave's data");
 	if (!take_certification(in, &type))
@@ -174,8 +140,8 @@ static bool parse_signature(struct cursor *in, struct dcap_quote *quote,
 {
 	uint16_t type;
 
-	quote->signature = take(in, DCAP_SIGNATURE_SIZE);
-	quote->key = take(in, DCAP_KEY_SIZE);
+	quote->signature = cursor_take(in, DCAP_SIGNATURE_SIZE);
+	quote->key = cursor_take(in, DCAP_KEY_SIZE);
 	if (!quote->signature || !quote->key)
 		return bad(r, "cut off in the signature");
 	/* Since version 4 what follows is certification data itself. */
@@ -201,7 +167,7 @@ static bool parse(const void *data, size_t len, struct dcap_quote *quote,
 		return false;
 	quote->signed_part = data;
 	quote->signed_len = in.p - quote->signed_part;
-	if (!take_u32(&in, &size) || size > in.left)
+	if (!cursor_u32(&in, &size) || size > in.left)
 		return bad(r, "cut off before the end of the signature data");
 	/* What follows is padding: nobody signed it, nobody reads it. */
 	in.left = size;

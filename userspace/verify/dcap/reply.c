@@ -10,8 +10,6 @@
 #include "source.h"
 
 #include <ctype.h>
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,8 +120,7 @@ static char *hex_of(const void *data, size_t len)
 
 static char *crl_of_pem(const char *data, size_t len)
 {
-	BIO *in = BIO_new_mem_buf(data, len);
-	X509_CRL *crl = in ? PEM_read_bio_X509_CRL(in, NULL, NULL, NULL) : NULL;
+	X509_CRL *crl = certs_parse_crl(data, len);
 	uint8_t *der = NULL;
 	char *hex = NULL;
 	int der_len;
@@ -133,8 +130,6 @@ static char *crl_of_pem(const char *data, size_t len)
 		hex = hex_of(der, der_len);
 	OPENSSL_free(der);
 	X509_CRL_free(crl);
-	BIO_free(in);
-	ERR_clear_error();
 	return hex;
 }
 

@@ -21,7 +21,7 @@ static int check_chain(const struct libdstack_collateral_source *source,
 	int err;
 
 	if (source->root) {
-		root = dcap_root_parse(source->root, source->root_len);
+		root = certs_parse(source->root, source->root_len);
 		if (!root)
 			return verify_fail(failure, REASON(MALFORMED),
 					   "the root is neither DER nor PEM of a certificate");
@@ -64,11 +64,11 @@ static int read_chain(const struct libdstack_collateral_source *source,
 		err = verify_fail(failure, REASON(MALFORMED), "%s", why);
 	if (!err) {
 		memcpy(key->fmspc, pck.fmspc, sizeof(key->fmspc));
-		key->processor = dcap_common_name_is(sk_X509_value(chain, 1),
-						     PROCESSOR_CA);
+		key->processor = certs_name_is(sk_X509_value(chain, 1),
+					       PROCESSOR_CA);
 		key->tdx = quote->body_type != DCAP_BODY_SGX;
 	}
-	dcap_chain_free(chain);
+	certs_free(chain);
 	return err;
 }
 
@@ -107,7 +107,7 @@ int dcap_key_check(const struct libdstack_collateral_source *source,
 	    memcmp(t->tcb_info.fmspc, key->fmspc, sizeof(key->fmspc)))
 		return verify_fail(failure, REASON(MISMATCH),
 				   "the collateral is of another platform type");
-	if (dcap_common_name_is(t->pck_ca, PROCESSOR_CA) != key->processor)
+	if (certs_name_is(t->pck_ca, PROCESSOR_CA) != key->processor)
 		return verify_fail(failure, REASON(MISMATCH),
 				   "the revocation list is of another CA");
 	if (now > t->window.to)

@@ -63,7 +63,7 @@ static int check_root(struct dcap *d)
 		if (err)
 			return err;
 	} else {
-		d->trust->root = dcap_root_parse(opt->root, opt->root_len);
+		d->trust->root = certs_parse(opt->root, opt->root_len);
 		if (!d->trust->root)
 			return dcap_fail(d, REASON(MALFORMED),
 					 "neither DER nor PEM of a certificate");
@@ -96,8 +96,8 @@ static int check_root_crl(struct dcap *d)
 
 static bool is_pck_ca(X509 *cert)
 {
-	return dcap_common_name_is(cert, "Intel SGX PCK Platform CA") ||
-		dcap_common_name_is(cert, "Intel SGX PCK Processor CA");
+	return certs_name_is(cert, "Intel SGX PCK Platform CA") ||
+		certs_name_is(cert, "Intel SGX PCK Processor CA");
 }
 
 static int check_pck_crl(struct dcap *d)
@@ -131,7 +131,7 @@ static int check_signed_text(struct dcap *d, const char *text,
 	err = dcap_chain_check(d, chain, what, &d->trust->window);
 	if (err)
 		return err;
-	if (!dcap_common_name_is(signer, "Intel SGX TCB Signing"))
+	if (!certs_name_is(signer, "Intel SGX TCB Signing"))
 		return dcap_fail(d, REASON(CHAIN),
 				 "not the certificate of a TCB signer");
 	if (!dcap_ecdsa_verify(X509_get0_pubkey(signer), signature, text,
