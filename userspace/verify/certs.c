@@ -11,15 +11,15 @@
 #include <openssl/x509_vfy.h>
 #include <string.h>
 
-#define PEM_BEGIN	"-----BEGIN "
+#define DER_SEQUENCE	0x30
 
 /* Without a passphrase, OpenSSL would ask the terminal for one. */
 static char no_passphrase[] = "";
 
+/* PEM may have other text before it. */
 static bool is_pem(const void *data, size_t len)
 {
-	return len > strlen(PEM_BEGIN) &&
-		!memcmp(data, PEM_BEGIN, strlen(PEM_BEGIN));
+	return len && *(const unsigned char *)data != DER_SEQUENCE;
 }
 
 /*
