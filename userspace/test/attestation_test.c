@@ -155,13 +155,15 @@ static void event_lists_must_agree(void **state)
 	assert_int_equal(failure.reason, LIBDSTACK_REASON_MISMATCH);
 }
 
+/* Of the event compose-hash, payload abcd; of app-data:test. */
+#define V2_DIGEST "9dde1673f544faa94b921825209593ddde08d0baf9cd6990175dffaf3081f1bb10311d56de189491feb33842a050ad7b"
+#define APP_DATA_TEST "1864e059be7e1ec12d9fe9da903d3711e0d72edab19f044cc9d6ac90c32b996b545a9979309bd19c36b803941e8e3485115e9b794001f2b9f367f6e03c52e532"
+
 static void second_rule_of_digests_is_known(void **state)
 {
 	static const struct container_event event = {
 		"compose-hash", "\xab\xcd", 2
 	};
-	static const char want[] =
-		"9dde1673f544faa94b921825209593ddde08d0baf9cd6990175dffaf3081f1bb10311d56de189491feb33842a050ad7b";
 	char hex[2 * DSTACK_REGISTER_SIZE + 1];
 	struct container_parts p = parts;
 	struct container c;
@@ -174,7 +176,7 @@ static void second_rule_of_digests_is_known(void **state)
 	assert_int_equal(parse(c.data, c.len), 0);
 	libdstack_to_hex(a->runtime.events[0].digest, DSTACK_REGISTER_SIZE,
 			 hex);
-	assert_string_equal(hex, want);
+	assert_string_equal(hex, V2_DIGEST);
 	done();
 	p.version = 3;
 	container_msgpack(&c, &p);
@@ -241,15 +243,13 @@ static void pod_payload_is_what_the_report_data_hashes(void **state)
 
 static void report_data_is_hashed_as_upstream_does(void **state)
 {
-	static const char want[] =
-		"1864e059be7e1ec12d9fe9da903d3711e0d72edab19f044cc9d6ac90c32b996b545a9979309bd19c36b803941e8e3485115e9b794001f2b9f367f6e03c52e532";
 	uint8_t out[64], again[64];
 	char hex[129];
 
 	(void)state;
 	assert_int_equal(libdstack_report_data("app-data", NULL, "test", 4,
 					       out), 0);
-	assert_string_equal(libdstack_to_hex(out, 64, hex), want);
+	assert_string_equal(libdstack_to_hex(out, 64, hex), APP_DATA_TEST);
 	assert_int_equal(libdstack_report_data("app-data", "", "test", 4,
 					       again), 0);
 	assert_memory_equal(out, again, 64);

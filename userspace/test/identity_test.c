@@ -55,6 +55,11 @@ static const struct container_event boot[] = {
 	{ "app-id", "of the application's", 20 },
 };
 
+#define IMAGE "{\"os_image_hash\":\"3031323334353637383961626364656630313233343536373839616263646566\"}"
+#define ANOTHER_IMAGE "{\"vm_config\":\"{\\\"os_image_hash\\\":\\\"3131323334353637383961626364656630313233343536373839616263646566\\\"}\"}"
+#define MR_CONFIG "{\"app_id\":\"1111111111111111111111111111111111111111\",\"compose_hash\":\"2222222222222222222222222222222222222222222222222222222222222222\",\"gpu_policy_hash\":\"5555555555555555555555555555555555555555555555555555555555555555\",\"instance_id\":\"4444444444444444444444444444444444444444\",\"key_provider\":\"kms\",\"key_provider_id\":\"3333333333333333333333333333333333333333333333333333333333333333\",\"version\":3}"
+#define CONFIG_ID_2 "75b2fc0fcabf761eb40580bb9a9d882c38cd8b7f10775b7573806761e4948044"
+
 #define EVENTS	(sizeof(boot) / sizeof(boot[0]))
 
 static struct container_event events[EVENTS];
@@ -158,12 +163,10 @@ static void image_that_was_measured_is_not_another(void **state)
 {
 	(void)state;
 	begin();
-	config =
-		"{\"os_image_hash\":\"3031323334353637383961626364656630313233343536373839616263646566\"}";
+	config = IMAGE;
 	assert_int_equal(identify(EVENTS, 0), 0);
 	assert_true(identity.os_image_measured);
-	config =
-		"{\"vm_config\":\"{\\\"os_image_hash\\\":\\\"3131323334353637383961626364656630313233343536373839616263646566\\\"}\"}";
+	config = ANOTHER_IMAGE;
 	assert_int_equal(identify(EVENTS, 0), -EKEYREJECTED);
 	events[6] = boot[0];
 	assert_int_equal(identify(EVENTS, 0), 0);
@@ -176,9 +179,6 @@ static void image_that_was_measured_is_not_another(void **state)
 /* MRCONFIGID of each version, and of another application. */
 static void launch_and_log_name_the_same_application(void **state)
 {
-	static const char keccak[] =
-		"75b2fc0fcabf761eb40580bb9a9d882c38cd8b7f10775b7573806761e4948044";
-
 	(void)state;
 	begin();
 	td.mr_config_id[0] = 1;
@@ -192,7 +192,8 @@ static void launch_and_log_name_the_same_application(void **state)
 	assert_int_equal(identify(EVENTS, 0), -EKEYREJECTED);
 	/* keccak256 of compose hash, app id, 02, 0a0b */
 	td.mr_config_id[0] = 2;
-	assert_true(libdstack_from_hex(keccak, 64, td.mr_config_id + 1, 32));
+	assert_true(libdstack_from_hex(CONFIG_ID_2, 64, td.mr_config_id + 1,
+				       32));
 	assert_int_equal(identify(EVENTS, 0), 0);
 	assert_true(identity.config_bound);
 	assert_int_equal(identify(EVENTS, LIBDSTACK_IDENTITY_F_BOOT), 0);
@@ -207,9 +208,8 @@ static void launch_and_log_name_the_same_application(void **state)
 
 static void mr_config_document_is_hashed_as_upstream_does(void **state)
 {
-	static const char text[] =
-		"{\"app_id\":\"1111111111111111111111111111111111111111\",\"compose_hash\":\"2222222222222222222222222222222222222222222222222222222222222222\",\"gpu_policy_hash\":\"5555555555555555555555555555555555555555555555555555555555555555\",\"instance_id\":\"4444444444444444444444444444444444444444\",\"key_provider\":\"kms\",\"key_provider_id\":\"3333333333333333333333333333333333333333333333333333333333333333\",\"version\":3}";
-	struct libdstack_span document = ident_span(text, sizeof(text) - 1);
+	struct libdstack_span document =
+		ident_span(MR_CONFIG, strlen(MR_CONFIG));
 	struct ident_mr_config c;
 	uint8_t hash[32];
 
@@ -220,8 +220,7 @@ static void mr_config_document_is_hashed_as_upstream_does(void **state)
 	assert_int_equal(ident_read_mr_config(&document, &c, &failure), 0);
 	assert_int_equal(c.app_id.len, 20);
 	assert_string_equal(c.key_provider, "kms");
-	document = ident_span(
-		"{\"compose_hash\":\"\",\"key_provider\":\"kms\"}", 39);
+	document = ident_span("{\"key_provider\":\"kms\"}", 22);
 	assert_int_equal(ident_read_mr_config(&document, &c, &failure),
 			 -EBADMSG);
 	document = ident_span("{\"x\":1}", 7);
@@ -289,13 +288,13 @@ static void guest_of_another_party_has_its_identity(void **state)
 	take(0);
 	assert_id(&identity.app_id, "2911e1f733466216dedb862d6d669e11256ee7a3");
 	assert_id(&identity.compose_hash,
-		   "2911e1f733466216dedb862d6d669e11256ee7a34ce4dbc66c4b807ba7a9c895");
+		  "2911e1f733466216dedb862d6d669e11256ee7a34ce4dbc66c4b807ba7a9c895");
 	assert_id(&identity.os_image_hash,
-		   "7d47512fda31dc5a7318f72ae1869a3c76323981eea21fc30cafd0f79668642c");
+		  "7d47512fda31dc5a7318f72ae1869a3c76323981eea21fc30cafd0f79668642c");
 	assert_int_equal(identity.instance_id.len, 0);
 	assert_string_equal(identity.key_provider, "local-sgx");
 	assert_string_equal(identity.key_provider_id,
-		   "6b5ed02e549a1c30aaa8e3171a045f1f449b0017353ef595e78e39c348c98d01");
+			    "6b5ed02e549a1c30aaa8e3171a045f1f449b0017353ef595e78e39c348c98d01");
 	assert_hex(identity.mr_system, 32,
 		   "258c7f55cb0046a5c98597388c30b916e96da0ce368e2f6f9f5996878d4796fc");
 	assert_hex(identity.mr_aggregated, 32,
@@ -320,9 +319,9 @@ static void reply_of_get_quote_has_its_identity(void **state)
 	take(0);
 	assert_id(&identity.app_id, "3763bc34552cf3a27ff71ad5f7a90471562a1a2d");
 	assert_id(&identity.instance_id,
-		   "c3714eb66990eace777b4e664c16e09375dec4c9");
+		  "c3714eb66990eace777b4e664c16e09375dec4c9");
 	assert_id(&identity.os_image_hash,
-		   "14ad42d0270b444eaeb53918a5a94d9b17eec7a817cd336173b17c5327541c67");
+		  "14ad42d0270b444eaeb53918a5a94d9b17eec7a817cd336173b17c5327541c67");
 	assert_false(identity.os_image_measured);
 	assert_false(identity.config_bound);
 	assert_hex(identity.mr_system, 32,
@@ -349,7 +348,7 @@ static void kms_measured_the_image_of_the_simulator(void **state)
 	assert_true(identity.os_image_measured);
 	assert_true(identity.config_bound);
 	assert_id(&identity.compose_hash,
-		   "c143116fef3940e7f776bfc0919c256232ae5338a6e948c96b711e0b2383483a");
+		  "c143116fef3940e7f776bfc0919c256232ae5338a6e948c96b711e0b2383483a");
 	libdstack_attestation_free(a);
 }
 
@@ -442,11 +441,14 @@ static void enclave_is_its_image(void **state)
 static const struct container_event kernel[] = {
 	{ "dstack.start", NULL, 0 },
 	{ "dstack.container",
-	  "v=1 action=add id=web section=web app=shop image=sha256:0b cgroup=7 flags=none", 0 },
+	  "v=1 action=add id=web section=web app=shop image=sha256:0b cgroup=7 flags=none",
+	  0 },
 	{ "dstack.exec",
-	  "v=1 id=web digest=sha256:0a reason=approved epoch=3 storage=disk path=/bin/sh", 0 },
+	  "v=1 id=web digest=sha256:0a reason=approved epoch=3 storage=disk path=/bin/sh",
+	  0 },
 	{ "dstack.exec",
-	  "v=1 id=web digest=sha256:0a reason=approved epoch=3 storage=disk path=/bin/ash", 0 },
+	  "v=1 id=web digest=sha256:0a reason=approved epoch=3 storage=disk path=/bin/ash",
+	  0 },
 };
 
 static struct libdstack_log log_of(const struct container_event *list,

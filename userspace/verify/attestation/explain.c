@@ -77,13 +77,13 @@ static int explain_runtime(const struct libdstack_log *log,
 				   bad, log->events[bad].name);
 	if (err)
 		return verify_fail(failure, REASON(MEMORY), "can't replay");
+	if (log->count && att_is_zero(td->rtmr[3], sizeof(value)))
+		return verify_fail(failure, REASON(MISMATCH),
+				   "RTMR3 is zero: nothing was recorded in that TD, and the log has events");
 	if (memcmp(value, td->rtmr[ATT_RUNTIME_REGISTER], sizeof(value)))
 		return verify_fail(failure, REASON(MISMATCH),
-				   "the %zu runtime events do not replay to RTMR3: %s",
-				   log->count,
-				   att_is_zero(td->rtmr[3], sizeof(value)) ?
-				   "it is zero, so nothing was recorded in that TD" :
-				   "one is missing, added, out of order or of another TD");
+				   "the %zu runtime events do not replay to RTMR3: one is missing, added, out of order or of another TD",
+				   log->count);
 	replayed[ATT_RUNTIME_REGISTER] = true;
 	return 0;
 }
