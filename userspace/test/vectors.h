@@ -23,9 +23,9 @@ struct vector {
 
 static inline void vectors_need(void)
 {
-	const char *dir = getenv("DSTACK_VECTORS");
+	const char *where = getenv("DSTACK_VECTORS");
 
-	if (dir && !access(dir, R_OK))
+	if (where && !access(where, R_OK))
 		return;
 	print_message("# no test vectors: set DSTACK_VECTORS to their directory\n");
 	skip();

@@ -178,3 +178,12 @@ int libdstack_tcb_info_parse(const char *text, size_t len,
 
 	return make(text, len, &of, att_parse_tcb_info, attestation, failure);
 }
+
+int att_from_quote(const struct libdstack_span *quote,
+		   const struct libdstack_span *log,
+		   struct libdstack_attestation **attestation,
+		   struct libdstack_failure *failure)
+{
+	return make(log->data, log->len, quote, att_parse_log, attestation,
+		    failure);
+}

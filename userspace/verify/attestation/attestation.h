@@ -46,6 +46,11 @@ bool att_is_zero(const uint8_t *p, size_t len);
 void *att_alloc(struct libdstack_attestation *out, size_t size);
 bool att_copy(struct libdstack_attestation *out, const void *data, size_t len,
 	      struct libdstack_span *copy);
+/* A quote and its log in JSON, each from somewhere else. */
+int att_from_quote(const struct libdstack_span *quote,
+		   const struct libdstack_span *log,
+		   struct libdstack_attestation **attestation,
+		   struct libdstack_failure *failure);
 /* By the first byte of the input. */
 int att_parse(struct att *att);
 /* A container's report data, which must have the length of one. */
@@ -125,6 +130,8 @@ int att_read_scale(struct att *att, struct scale *s);
 int att_parse_msgpack(struct att *att);
 int att_parse_json(struct att *att);
 int att_parse_tcb_info(struct att *att);
+/* The input is the log of the quote. */
+int att_parse_log(struct att *att);
 
 /* json.c: JSON of a bounded number of values */
 

@@ -303,3 +303,20 @@ int att_parse_tcb_info(struct att *att)
 {
 	return parse(att, LOG_VALUES, read_tcb_info);
 }
+
+int att_parse_log(struct att *att)
+{
+	json_t *list = att_json(att->failure, att->input.data, att->input.len,
+				LOG_VALUES, "event log");
+	int err;
+
+	if (!list)
+		return error_of(att);
+	att->out->tee = LIBDSTACK_TEE_TDX;
+	att->out->form = LIBDSTACK_FORM_JSON;
+	err = att_copy(att->out, att->quote->data, att->quote->len,
+		       &att->out->evidence) ? read_events(att, list) :
+		att_no_memory(att);
+	json_decref(list);
+	return err;
+}
