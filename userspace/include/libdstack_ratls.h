@@ -4,8 +4,9 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Certificates that carry evidence for their key.
- * Documentation/verify/ratls.rst has the formats.
+ * Certificates that carry evidence for their key, and evidence that is bound
+ * to one connection.  Documentation/verify/ratls.rst has the formats, and says
+ * what each protects from.
  */
 #ifndef LIBDSTACK_RATLS_H
 #define LIBDSTACK_RATLS_H
@@ -166,6 +167,60 @@ int libdstack_csr_verify(const void *data, size_t len, uint32_t version,
 			 struct libdstack_csr *csr,
 			 struct libdstack_peer *peer,
 			 struct libdstack_failure *failure);
+
+/*
+ * the bound channel
+ */
+
+#define LIBDSTACK_CHANNEL_NONCE_SIZE	32
+
+/* What this side is and wants. */
+struct libdstack_channel_side {
+	/*
+	 * Client: the name that it asked for, "" for none; server: all that are
+	 * its own, "" if it has to do without, up to NULL.
+	 */
+	const char *const *names;
+	/*
+	 * Evidence for this report data, for free().  NULL: this side has none.
+	 */
+	int (*attest)(const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		      void *data, uint8_t **evidence, size_t *len);
+	void *data;			/* of attest() */
+	const struct libdstack_trust *trust;	/* NULL: peer may be anybody */
+};
+
+struct libdstack_channel;
+
+/* Only TLS 1.3, full handshakes, no tickets, no early data. */
+int libdstack_channel_prepare(SSL_CTX *ctx);
+/*
+ * After the handshake.  -EOPNOTSUPP, -EKEYREJECTED: the connection is not as it
+ * must be.  @side must stay.
+ */
+int libdstack_channel_open(SSL *ssl, const struct libdstack_channel_side *side,
+			   time_t now, struct libdstack_channel **channel,
+			   struct libdstack_failure *failure);
+void libdstack_channel_free(struct libdstack_channel *channel);
+/*
+ * @in: one message of the peer, NULL to begin.  *@out: for free(), what to send
+ * to it, NULL: nothing.  The run is over once libdstack_channel_done().
+ */
+int libdstack_channel_step(struct libdstack_channel *channel,
+			   const void *in, size_t in_len,
+			   uint8_t **out, size_t *out_len);
+bool libdstack_channel_done(const struct libdstack_channel *channel);
+/* Of the last step that failed. */
+const struct libdstack_failure *
+libdstack_channel_failure(const struct libdstack_channel *channel);
+/* Once done; NULL if nobody was to be verified. */
+const struct libdstack_peer *
+libdstack_channel_peer(const struct libdstack_channel *channel);
+/* Bytes of the message that begins so, of which @len are there; 0: more. */
+int libdstack_channel_message_len(const void *data, size_t len,
+				  size_t *message_len);
+/* All steps, on a connection that blocks. */
+int libdstack_channel_run(SSL *ssl, struct libdstack_channel *channel);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,8 @@
  * extension.c finds what certificates carry, info.c and legacy.c read two of
  * the forms, parse.c puts them together, verify.c and evidence.c judge, tls.c
  * does so within handshakes, make.c makes certificates, csr.c and sign.c
- * requests for them.
+ * requests for them; channel.c runs the bound channel, binding.c says what it
+ * is bound to.
  */
 #ifndef RATLS_H
 #define RATLS_H
@@ -77,5 +78,26 @@ int ratls_check_evidence(const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 int ratls_check_policy(const struct libdstack_trust *trust,
 		       const struct libdstack_peer *peer,
 		       struct libdstack_failure *failure);
+
+/* binding.c */
+
+/* What evidence of a channel is bound to. */
+struct ratls_binding {
+	uint8_t exporter[32];
+	uint8_t *server_key, *client_key;	/* SPKI */
+	size_t server_key_len, client_key_len;
+	char *name;
+	uint8_t client_nonce[LIBDSTACK_CHANNEL_NONCE_SIZE];
+	uint8_t server_nonce[LIBDSTACK_CHANNEL_NONCE_SIZE];
+};
+
+int ratls_binding_open(SSL *ssl, const char *const *names,
+		       struct ratls_binding *binding,
+		       struct libdstack_failure *failure);
+void ratls_binding_close(struct ratls_binding *binding);
+/* What evidence of that side must carry. */
+int ratls_binding_report_data(const struct ratls_binding *binding,
+			      bool of_server,
+			      uint8_t out[DSTACK_REPORT_DATA_SIZE]);
 
 #endif /* RATLS_H */
