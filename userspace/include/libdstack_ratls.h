@@ -64,7 +64,11 @@ struct libdstack_trust {
 	 * knows how to judge; 0: TDX alone.
 	 */
 	uint32_t tees;
-	const struct libdstack_collateral *collateral;	/* TDX */
+	const struct libdstack_collateral *collateral;	/* TDX; NULL: */
+	/* that of the quote's platform, which is freed after its use. */
+	int (*find)(const void *quote, size_t len, time_t now, void *data,
+		    struct libdstack_collateral **collateral,
+		    struct libdstack_failure *failure);
 	const void *root;		/* of TDX; NULL: pinned */
 	size_t root_len;
 	const struct libdstack_snp_chain *snp;	/* certificates besides those */

@@ -296,6 +296,35 @@ static void parts_of_a_certificate_must_agree(void **state)
 	assert_refused(libdstack_ratls_make(&r), -EBADMSG, "certificate");
 }
 
+static int nr_found;
+
+static int find_collateral(const void *quote, size_t len, time_t now,
+			   void *data, struct libdstack_collateral **found,
+			   struct libdstack_failure *why)
+{
+	(void)now;
+	(void)data;
+	(void)why;
+	assert_int_equal(len, f.len);
+	assert_memory_equal(quote, f.data, len);
+	if (nr_found++)
+		return -ENODATA;
+	*found = read_collateral("base");
+	return 0;
+}
+
+static void collateral_is_that_of_the_platform(void **state)
+{
+	(void)state;
+	need_guests();
+	trust.collateral = NULL;
+	assert_refused(make_cert(&alice), -ENODATA, "collateral");
+	trust.find = find_collateral;
+	assert_int_equal(verify_once(make_cert(&alice)), 0);
+	assert_refused(make_cert(&alice), -ENODATA, "collateral");
+	assert_int_equal(failure.reason, LIBDSTACK_REASON_UNAVAILABLE);
+}
+
 static void nobody_is_accepted_without_a_policy(void **state)
 {
 	(void)state;
@@ -540,6 +569,7 @@ int main(void)
 		cmocka_unit_test(attack_68_self_signed_by_unknown_is_refused),
 		cmocka_unit_test(attack_68_double_extension_is_refused),
 		cmocka_unit_test(parts_of_a_certificate_must_agree),
+		cmocka_unit_test(collateral_is_that_of_the_platform),
 		cmocka_unit_test(nobody_is_accepted_without_a_policy),
 		cmocka_unit_test(evidence_of_other_tees_is_verified),
 		cmocka_unit_test(flipped_bit_anywhere_is_refused),

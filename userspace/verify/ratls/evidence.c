@@ -35,17 +35,50 @@ static int check_report_data(const struct evidence *e, const void *have,
 			   "the evidence was made for something else: another key, connection, side, name or time");
 }
 
+static int verify_td(const struct evidence *e,
+		     const struct libdstack_collateral *collateral)
+{
+	struct libdstack_peer *peer = e->peer;
+	int err;
+
+	err = libdstack_attestation_verify(peer->attestation, collateral,
+					   e->trust->root, e->trust->root_len,
+					   e->now, &peer->verdict);
+	*e->failure = peer->verdict.failure;
+	return err;
+}
+
+/* With the collateral of this platform, if there is not one for all. */
+static int find_and_verify_td(const struct evidence *e)
+{
+	const struct libdstack_span *quote = &e->peer->attestation->evidence;
+	struct libdstack_collateral *found = NULL;
+	int err;
+
+	if (e->trust->collateral)
+		return verify_td(e, e->trust->collateral);
+	verify_step(e->failure, "collateral");
+	if (!e->trust->find)
+		return verify_fail(e->failure, REASON(UNAVAILABLE),
+				   "no collateral was given, and no way to find it");
+	err = e->trust->find(quote->data, quote->len, e->now, e->trust->data,
+			     &found, e->failure);
+	if (!err)
+		err = verify_td(e, found);
+	else if (!e->failure->reason)
+		verify_fail(e->failure, REASON(UNAVAILABLE),
+			    "no collateral for this platform");
+	libdstack_collateral_free(found);
+	return err;
+}
+
 static int check_td(const struct evidence *e)
 {
 	struct libdstack_peer *peer = e->peer;
 	const struct libdstack_td *td = &peer->verdict.quote.td;
 	int err;
 
-	err = libdstack_attestation_verify(peer->attestation,
-					   e->trust->collateral,
-					   e->trust->root, e->trust->root_len,
-					   e->now, &peer->verdict);
-	*e->failure = peer->verdict.failure;
+	err = find_and_verify_td(e);
 	if (!err)
 		err = check_report_data(e, td->report_data,
 					sizeof(td->report_data));
