@@ -17,16 +17,24 @@ static const struct kind {
 } kinds[] = {
 	{ "quote", verify_quote },
 	{ "attestation", verify_attestation },
+	{ "cert", verify_cert },
+	{ "connect", verify_connect },
 };
 
 static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl verify quote FILE [OPTION]...\n"
-	      "       dstackctl verify attestation FILE [OPTION]...\n\n"
+	      "       dstackctl verify attestation FILE [OPTION]...\n"
+	      "       dstackctl verify cert FILE [OPTION]...\n"
+	      "       dstackctl verify connect https://HOST[:PORT]|unix:PATH "
+	      "[OPTION]...\n\n"
 	      "Verifies evidence up to the root of trust, and what explains it: "
 	      "a quote of TDX or\n"
-	      "SGX, or what a dstack guest sends of its TEE: a container or a "
-	      "reply of its agent.\n"
+	      "SGX; what a dstack guest sends of its TEE, a container or a reply "
+	      "of its agent;\n"
+	      "a certificate that carries evidence for its key; who answers "
+	      "there, a TLS server\n"
+	      "or, asked with a fresh nonce, a guest's agent.\n"
 	      "Exits with 0 if it is trusted, 1 if it is refused, 2 if it was "
 	      "asked wrongly.\n\n"
 	      "  --root FILE         the only trusted root, PEM or DER "
@@ -41,6 +49,9 @@ static void usage(FILE *out)
 	      "  --cache DIR         where to keep it; alone: use what is kept\n"
 	      "  --certs FILE        of SEV-SNP: certificates, PEM, besides those "
 	      "in FILE\n"
+	      "  --ca FILE           who may issue certificates, PEM (default: "
+	      "anybody, the\n"
+	      "                      evidence counts)\n"
 	      "  --at RFC3339        judge at this time (default: now)\n"
 	      "  --policy FILE       what is good enough, JSON (default: UpToDate "
 	      "and\n"
@@ -191,6 +202,9 @@ static bool set_option(int c, const char *arg, struct request *request)
 	case 'A':
 		request->pccs_ca = arg;
 		return true;
+	case 'I':
+		request->ca = arg;
+		return true;
 	case 'K':
 		request->cache = arg;
 		return true;
@@ -217,6 +231,7 @@ static const struct option options[] = {
 	{ "pccs", required_argument, NULL, 'P' },
 	{ "pccs-ca", required_argument, NULL, 'A' },
 	{ "cache", required_argument, NULL, 'K' },
+	{ "ca", required_argument, NULL, 'I' },
 	{ "policy", required_argument, NULL, 'p' },
 	{ "at", required_argument, NULL, 't' },
 	{ "report-data", required_argument, NULL, 'd' },
@@ -292,7 +307,7 @@ static const struct kind *find_kind(const char *name)
 static int check_use(const struct kind *kind, const struct request *request)
 {
 	if (!kind)
-		error_msg("'verify quote FILE' or 'verify attestation FILE' is needed");
+		error_msg("'verify quote FILE', or attestation, cert or connect, is needed");
 	else if (kind->verify != verify_quote &&
 		 (request->log || request->tcb_info || request->insecure_sim))
 		error_msg("--log, --tcb-info and --insecure-sim are for 'verify quote'");

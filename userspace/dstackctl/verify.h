@@ -5,8 +5,8 @@
  * Copyright The dstack for Linux authors
  *
  * cmd_verify.c reads the arguments, verify_input.c the files that they name;
- * verify_quote.c and verify_attestation.c verify what each is for, into an
- * outcome, which verify_outcome.c prints.
+ * verify_quote.c, verify_attestation.c, verify_cert.c and verify_connect.c
+ * verify what each is for, into an outcome, which verify_outcome.c prints.
  */
 #ifndef VERIFY_H
 #define VERIFY_H
@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <libdstack_identity.h>
 #include <libdstack_quote.h>
+#include <openssl/x509.h>
 #include <time.h>
 
 #include "dstackctl.h"
@@ -33,6 +34,7 @@ struct request {
 	const char *file;		/* what is to be verified */
 	const char *log, *tcb_info, *root, *collateral, *policy_file, *certs;
 	const char *pccs, *pccs_ca, *cache;	/* where to get collateral */
+	const char *ca;			/* who may issue certificates */
 	struct libdstack_quote_policy policy;
 	bool relaxed;			/* by options, more than the file */
 	bool all_components, insecure_sim, explain, json;
@@ -97,8 +99,9 @@ struct input {
 	struct libdstack_collateral *collateral;
 };
 
-/* 0 or -errno, after a message. */
+/* These return 0 or -errno, after a message; the second all but the file. */
 int input_read(const struct request *request, size_t max, struct input *in);
+int input_read_others(const struct request *request, struct input *in);
 /*
  * Collateral for this quote; none, and a failure in the report, if it could not
  * be had.
@@ -134,5 +137,21 @@ int verify_quote(struct request *request, struct input *in,
 bool check_identity(const struct input *in, struct outcome *out);
 int verify_attestation(struct request *request, struct input *in,
 		       struct outcome *out);
+/* The same of what is in @in already. */
+int verify_container(struct request *request, struct input *in,
+		     struct outcome *out);
+
+/* verify_cert.c */
+
+int verify_cert(struct request *request, struct input *in,
+		struct outcome *out);
+/* The first is the leaf. */
+int verify_certs(const struct request *request, struct input *in,
+		 STACK_OF(X509) *certs, struct outcome *out);
+
+/* verify_connect.c */
+
+int verify_connect(struct request *request, struct input *in,
+		   struct outcome *out);
 
 #endif /* VERIFY_H */

@@ -182,12 +182,16 @@ static void refuse(struct outcome *out)
 int verify_attestation(struct request *request, struct input *in,
 		       struct outcome *out)
 {
-	struct libdstack_failure failure;
-	int err;
+	int err = input_read(request, LIBDSTACK_ATTESTATION_MAX, in);
 
-	err = input_read(request, LIBDSTACK_ATTESTATION_MAX, in);
-	if (err)
-		return err;
+	return err ? err : verify_container(request, in, out);
+}
+
+int verify_container(struct request *request, struct input *in,
+		     struct outcome *out)
+{
+	struct libdstack_failure failure;
+
 	if (libdstack_attestation_parse(in->data, in->len, &in->attestation,
 					&failure)) {
 		report_failure(&out->report, "format", &failure);

@@ -18,7 +18,14 @@ int input_read(const struct request *request, size_t max, struct input *in)
 	int err;
 
 	err = read_file(request->file, max, &in->data, &in->len);
-	if (!err && request->log)
+	return err ? err : input_read_others(request, in);
+}
+
+int input_read_others(const struct request *request, struct input *in)
+{
+	int err = 0;
+
+	if (request->log)
 		err = libdstack_log_read(request->log, &in->log);
 	if (!err && request->root)
 		err = read_file(request->root, ROOT_FILE_MAX, &in->root,
