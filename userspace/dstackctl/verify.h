@@ -145,7 +145,8 @@ int verify_container(struct request *request, struct input *in,
 
 int verify_cert(struct request *request, struct input *in,
 		struct outcome *out);
-/* The first is the leaf. */
+/* The first is the leaf.  NULL: not PEM, nor one in DER. */
+STACK_OF(X509) *parse_certs(const void *data, size_t len);
 int verify_certs(const struct request *request, struct input *in,
 		 STACK_OF(X509) *certs, struct outcome *out);
 

@@ -11,7 +11,6 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -109,23 +108,15 @@ static int verify_agent(CURL *curl, struct request *request, char *why,
  * TLS servers
  */
 
-static X509 *parse_pem(const char *pem)
-{
-	BIO *bio = BIO_new_mem_buf(pem, -1);
-	X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-
-	BIO_free(bio);
-	return cert;
-}
-
 /* The handshake proves that the server has the key of the first. */
 static STACK_OF(X509) *get_certs(CURL *curl)
 {
 	static const char name[] = "Cert:";
-	STACK_OF(X509) *certs = sk_X509_new_null();
 	const struct curl_certinfo *info = NULL;
+	struct reply pem = { NULL, 0 };
+	STACK_OF(X509) *certs = NULL;
 	const struct curl_slist *line;
-	X509 *cert;
+	size_t len;
 	int i;
 
 	curl_easy_getinfo(curl, CURLINFO_CERTINFO, &info);
@@ -133,14 +124,13 @@ static STACK_OF(X509) *get_certs(CURL *curl)
 		for (line = info->certinfo[i]; line; line = line->next) {
 			if (strncmp(line->data, name, strlen(name)) != 0)
 				continue;
-			cert = parse_pem(line->data + strlen(name));
-			if (cert)
-				sk_X509_push(certs, cert);
+			len = strlen(line->data) - strlen(name);
+			receive(line->data + strlen(name), 1, len, &pem);
 		}
-	if (sk_X509_num(certs))
-		return certs;
-	sk_X509_free(certs);
-	return NULL;
+	if (pem.len)
+		certs = parse_certs(pem.data, pem.len);
+	free(pem.data);
+	return certs;
 }
 
 /* Only with a trusted issuer is a name more than what the server claims. */

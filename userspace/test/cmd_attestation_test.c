@@ -71,7 +71,7 @@ static json_t *verify_json(const struct command *command, int *status)
 	if (command->more)
 		out = put(out, command->more);
 	put(out, "--json");
-	*status = run_command(cmd_verify, "verify", line);
+	*status = run(cmd_verify, "verify", line);
 	doc = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(doc);
 	return doc;

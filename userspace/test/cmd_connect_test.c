@@ -35,7 +35,7 @@ static int verify_json(const char *what, const char *more, json_t **doc)
 	snprintf(args, sizeof(args),
 		 "%s --root %s/base/root.pem --collateral %s/base/collateral.json --json %s",
 		 what, dir, dir, more);
-	status = run_command(cmd_verify, "verify", args);
+	status = run(cmd_verify, "verify", args);
 	*doc = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
 	return status;
 }
@@ -223,7 +223,7 @@ static char *agent_reply(const uint8_t report_data[64])
 }
 
 /* Attack 48: an agent that answers with evidence of another day. */
-static void attack_48_agent_must_answer_for_the_fresh_nonce(void **state)
+static void attack_48_agent_must_answer_for_the_nonce(void **state)
 {
 	static const uint8_t old[64] = { 0x48 };
 	struct server server;
@@ -276,7 +276,7 @@ int main(void)
 		cmocka_unit_test(certificate_says_whose_key_it_has),
 		cmocka_unit_test(attack_68_evidence_for_another_key_is_refused),
 		cmocka_unit_test(server_is_the_td_whose_evidence_it_shows),
-		cmocka_unit_test(attack_48_agent_must_answer_for_the_fresh_nonce),
+		cmocka_unit_test(attack_48_agent_must_answer_for_the_nonce),
 		cmocka_unit_test(agent_that_sends_no_evidence_is_refused),
 		cmocka_unit_test(nobody_there_is_no_verdict),
 	};

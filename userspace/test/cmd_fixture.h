@@ -22,7 +22,7 @@
 static char output[65536];
 
 /* @args are separated by spaces.  Returns the exit status. */
-static int run_command(int (*cmd)(int argc, char **argv), const char *command,
+static int run(int (*cmd)(int argc, char **argv), const char *command,
 	       const char *args)
 {
 	char text[4096], *argv[ARGS_MAX + 1] = { (char *)command };

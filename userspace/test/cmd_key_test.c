@@ -105,7 +105,7 @@ static void save(const char *name, const char *text, mode_t mode)
 	assert_int_equal(chmod(name, mode), 0);
 }
 
-/* As run_command(), with @name as standard input, or with what is said as output. */
+/* As run(), with @name as standard input, or with what is said as output. */
 static int run_from(const char *name, int (*cmd)(int argc, char **argv),
 		    const char *command, const char *args)
 {
@@ -114,7 +114,7 @@ static int run_from(const char *name, int (*cmd)(int argc, char **argv),
 	assert_true(fd >= 0);
 	dup2(fd, STDIN_FILENO);
 	close(fd);
-	status = run_command(cmd, command, args);
+	status = run(cmd, command, args);
 	dup2(saved, STDIN_FILENO);
 	close(saved);
 	return status;
@@ -128,7 +128,7 @@ static int run_said(int (*cmd)(int argc, char **argv), const char *command,
 	size_t len;
 
 	dup2(fileno(said), STDERR_FILENO);
-	status = run_command(cmd, command, args);
+	status = run(cmd, command, args);
 	dup2(saved, STDERR_FILENO);
 	close(saved);
 	rewind(said);
@@ -143,7 +143,7 @@ static void bytes_go_to_a_new_file_for_its_owner(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(run_command(cmd_key, "key",
+	assert_int_equal(run(cmd_key, "key",
 			     "get --deliver bytes --length 20 -o out disk"),
 			 EXIT_SUCCESS);
 	assert_int_equal(stat("out", &st), 0);
@@ -152,7 +152,7 @@ static void bytes_go_to_a_new_file_for_its_owner(void **state)
 	assert_string_equal(output, "");
 	assert_int_equal(asked.kind, DSTACK_KEY_BYTES);
 	/* Somebody may have it open already. */
-	assert_int_equal(run_command(cmd_key, "key",
+	assert_int_equal(run(cmd_key, "key",
 			     "get --deliver bytes -o out disk"),
 			 EXIT_FAILURE);
 }
@@ -160,7 +160,7 @@ static void bytes_go_to_a_new_file_for_its_owner(void **state)
 static void bytes_go_down_a_pipe_as_they_are(void **state)
 {
 	(void)state;
-	assert_int_equal(run_command(cmd_key, "key", "get --deliver bytes disk"),
+	assert_int_equal(run(cmd_key, "key", "get --deliver bytes disk"),
 			 EXIT_SUCCESS);
 	assert_string_equal(output, "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
 }
@@ -168,7 +168,7 @@ static void bytes_go_down_a_pipe_as_they_are(void **state)
 static void handle_is_told_by_its_number_and_name(void **state)
 {
 	(void)state;
-	assert_int_equal(run_command(cmd_key, "key",
+	assert_int_equal(run(cmd_key, "key",
 			     "get --purpose db --epoch 3 data/disk#1"),
 			 EXIT_SUCCESS);
 	assert_says("dstack:data-disk-1 epoch 3\n");
@@ -275,7 +275,7 @@ static void what_is_refused_leaves_no_file(void **state)
 	assert_int_equal(run_from("in", cmd_unseal, "unseal", "-o out disk"),
 			 EXIT_FAILURE);
 	assert_int_equal(access("out", F_OK), -1);
-	assert_int_equal(run_command(cmd_key, "key", "get --deliver bytes -o out a"),
+	assert_int_equal(run(cmd_key, "key", "get --deliver bytes -o out a"),
 			 EXIT_FAILURE);
 	assert_int_equal(access("out", F_OK), -1);
 }
@@ -283,14 +283,14 @@ static void what_is_refused_leaves_no_file(void **state)
 static void usage_names_every_command(void **state)
 {
 	(void)state;
-	assert_int_equal(run_command(cmd_key, "key", "--help"), EXIT_SUCCESS);
+	assert_int_equal(run(cmd_key, "key", "--help"), EXIT_SUCCESS);
 	assert_says("key get");
 	assert_says("key list");
 	assert_says("key load");
 	assert_says("key revoke");
-	assert_int_equal(run_command(cmd_seal, "seal", "--help"), EXIT_SUCCESS);
+	assert_int_equal(run(cmd_seal, "seal", "--help"), EXIT_SUCCESS);
 	assert_says("--policy");
-	assert_int_equal(run_command(cmd_unseal, "unseal", "--help"), EXIT_SUCCESS);
+	assert_int_equal(run(cmd_unseal, "unseal", "--help"), EXIT_SUCCESS);
 	assert_says("--epoch");
 }
 

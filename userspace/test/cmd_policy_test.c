@@ -60,7 +60,7 @@ static void save_policy(const char *name, int epoch, const char *sections)
 
 static int policy(const char *args)
 {
-	return run_command(cmd_policy, "policy", args);
+	return run(cmd_policy, "policy", args);
 }
 
 #define ALL	"disk,memory,memfd,fs-verity,dm-verity,authenticated"

@@ -54,7 +54,7 @@ static int replay_with(const char *more)
 	char args[1024];
 
 	snprintf(args, sizeof(args), "%s %s", log_file, more);
-	return run_command(cmd_replay, "replay", args);
+	return run(cmd_replay, "replay", args);
 }
 
 static void whole_log_is_replayed(void **state)
@@ -111,10 +111,10 @@ static void wrong_use_is_told_from_refusal(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
-		assert_int_equal(run_command(cmd_replay, "replay", wrong[i]),
+		assert_int_equal(run(cmd_replay, "replay", wrong[i]),
 				 EXIT_USAGE);
-	assert_int_equal(run_command(cmd_replay, "replay", "--help"), EXIT_SUCCESS);
-	assert_int_equal(run_command(cmd_replay, "replay", "/nonexistent"),
+	assert_int_equal(run(cmd_replay, "replay", "--help"), EXIT_SUCCESS);
+	assert_int_equal(run(cmd_replay, "replay", "/nonexistent"),
 			 EXIT_FAILURE);
 }
 

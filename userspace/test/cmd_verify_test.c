@@ -143,7 +143,7 @@ static int verify_sim_with(const char *more)
 	write_log();
 	snprintf(args, sizeof(args), "quote %s --log %s --insecure-sim %s",
 		 quote_file, log_file, more);
-	return run_command(cmd_verify, "verify", args);
+	return run(cmd_verify, "verify", args);
 }
 
 static void sim_quote_is_refused_unless_allowed(void **state)
@@ -155,7 +155,7 @@ static void sim_quote_is_refused_unless_allowed(void **state)
 	write_log();
 	write_sim_quote();
 	snprintf(args, sizeof(args), "quote %s --log %s", quote_file, log_file);
-	assert_int_equal(run_command(cmd_verify, "verify", args), EXIT_FAILURE);
+	assert_int_equal(run(cmd_verify, "verify", args), EXIT_FAILURE);
 	assert_says("made by the sim backend, proves nothing");
 	assert_says("REFUSED");
 	assert_int_equal(verify_sim_with(""), EXIT_SUCCESS);
@@ -345,10 +345,10 @@ static void wrong_use_is_told_from_refusal(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_int_equal(run_command(cmd_verify, "verify", wrong[i]),
+		assert_int_equal(run(cmd_verify, "verify", wrong[i]),
 				 EXIT_USAGE);
-	assert_int_equal(run_command(cmd_verify, "verify", "--help"), EXIT_SUCCESS);
-	assert_int_equal(run_command(cmd_verify, "verify", "quote /none --log /none"),
+	assert_int_equal(run(cmd_verify, "verify", "--help"), EXIT_SUCCESS);
+	assert_int_equal(run(cmd_verify, "verify", "quote /none --log /none"),
 			 EXIT_FAILURE);
 }
 
@@ -368,7 +368,7 @@ static int verify_vector(const char *quote, const char *collateral,
 	snprintf(args, sizeof(args),
 		 "quote %s/dcap/quotes/%s --log %s --collateral %s/dcap/collateral/%s %s",
 		 vectors, quote, log_file, vectors, collateral, more);
-	return run_command(cmd_verify, "verify", args);
+	return run(cmd_verify, "verify", args);
 }
 
 static void genuine_quote_is_verified(void **state)

@@ -41,7 +41,7 @@ static int setup(void **state)
 	pccs.mode = PCCS_GOOD;
 	pccs.delay_ms = 0;
 	pccs.requests = 0;
-	run("rm -rf %s/cache", dir);
+	shell("rm -rf %s/cache", dir);
 	snprintf(cache, sizeof(cache), "%s/cache", dir);
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", pccs.port);
 	memset(&source, 0, sizeof(source));
@@ -217,8 +217,8 @@ static void attack_53_other_collateral_is_not_kept(void **state)
 		assert_false(is_kept());
 	}
 	/* Signed by another root of the same names. */
-	run("rm -rf %s/other && %s %s/other >%s/log 2>&1", dir, mkpki, dir,
-	    dir);
+	shell("rm -rf %s/other && %s %s/other >%s/log 2>&1", dir, mkpki, dir,
+	      dir);
 	pccs_use("other");
 	assert_int_equal(get(), -EKEYREJECTED);
 	assert_false(is_kept());
@@ -290,12 +290,12 @@ static void attack_53_evaluation_is_not_rolled_back(void **state)
 	assert_int_equal(got->trust->tcb_info.eval_number, 20);
 	make_collateral("--eval-number=21", "other");
 	pccs_use("other");
-	run("rm %s/*.lock", cache);
+	shell("rm %s/*.lock", cache);
 	assert_int_equal(get_at(to - DAY), 0);
 	assert_int_equal(got->trust->tcb_info.eval_number, 21);
 	/* Even when nothing else is left. */
 	pccs_use("base");
-	run("rm %s/*.lock", cache);
+	shell("rm %s/*.lock", cache);
 	assert_int_equal(get_at(to + 30), -EKEYEXPIRED);
 }
 
@@ -314,11 +314,11 @@ static void damaged_file_is_fetched_again(void **state)
 	assert_unavailable();
 	source.url = url;
 	/* What a writer that died left behind does not matter. */
-	run("echo '{' >%s.abcdef", path);
+	shell("echo '{' >%s.abcdef", path);
 	assert_int_equal(get(), 0);
 	/* Nor does another platform's file under this one's name. */
 	make_collateral("--fmspc=00806F050000", "other");
-	run("cp %s/other/collateral.json %s", dir, path);
+	shell("cp %s/other/collateral.json %s", dir, path);
 	source.url = NULL;
 	assert_unavailable();
 	assert_non_null(strstr(failure.text, "another platform type"));
@@ -417,7 +417,7 @@ static void stopped_fetcher_holds_nobody_up(void **state)
 	/* What is kept serves at once, */
 	assert_int_equal(get_at(to - DAY), 0);
 	/* and without it one waits for as long as fetching may take. */
-	run("rm %s/" FMSPC_FILE, cache);
+	shell("rm %s/" FMSPC_FILE, cache);
 	source.timeout_ms = 100;
 	assert_unavailable();
 	assert_int_equal(pccs.requests, 0);

@@ -71,10 +71,10 @@ static inline bool find_mkpki(void)
 	return !access(mkpki, X_OK);
 }
 
-static inline void run(const char *fmt, ...)
+static inline void shell(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 
-static inline void run(const char *fmt, ...)
+static inline void shell(const char *fmt, ...)
 {
 	char command[8192];
 	va_list args;
@@ -117,7 +117,7 @@ static inline void need_pki(void)
 		skip();
 	}
 	assert_non_null(mkdtemp(dir));
-	run("%s %s/base >%s/log 2>&1", mkpki, dir, dir);
+	shell("%s %s/base >%s/log 2>&1", mkpki, dir, dir);
 	chain = load("base/pck_chain.pem", &chain_len);
 	root = load("base/root.der", &root_len);
 	pck = read_key("base/pck.key");
@@ -128,7 +128,7 @@ static inline int pki_teardown(void **state)
 {
 	(void)state;
 	if (pck)
-		run("rm -r %s", dir);
+		shell("rm -r %s", dir);
 	EVP_PKEY_free(pck);
 	EVP_PKEY_free(attest);
 	free(chain);
@@ -261,8 +261,8 @@ static inline void make(int version, int td15)
 /* Other collateral on the same keys, made with @options in @name. */
 static inline void make_collateral(const char *options, const char *name)
 {
-	run("rm -rf %s/%s && %s --from=%s/base %s %s/%s >%s/log 2>&1", dir,
-	    name, mkpki, dir, options, dir, name, dir);
+	shell("rm -rf %s/%s && %s --from=%s/base %s %s/%s >%s/log 2>&1", dir,
+	      name, mkpki, dir, options, dir, name, dir);
 }
 
 static inline struct libdstack_collateral *read_collateral(const char *name)

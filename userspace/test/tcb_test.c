@@ -191,8 +191,8 @@ static void only_the_given_root_is_trusted(void **state)
 	(void)state;
 	make(4, 0);
 	/* Another PKI of the same names signs its own collateral. */
-	run("rm -rf %s/other && %s %s/other >%s/log 2>&1", dir, mkpki, dir,
-	    dir);
+	shell("rm -rf %s/other && %s %s/other >%s/log 2>&1", dir, mkpki, dir,
+	      dir);
 	assert_true(verify_in("other") < 0);
 	c = read_collateral("base");
 	/* Without a root it is Intel's. */
