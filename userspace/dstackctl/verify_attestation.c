@@ -95,21 +95,25 @@ static bool check_snp(const struct request *request, const struct input *in,
 	const struct libdstack_attestation *att = in->attestation;
 	struct libdstack_snp_blob certs[LIBDSTACK_ATTESTATION_CERTS_MAX + 1];
 	struct libdstack_snp_chain chain = {
-		.certs = certs, .root = in->root, .root_len = in->root_len,
+		.root = in->root, .root_len = in->root_len,
 	};
 	struct libdstack_snp_policy policy = {
 		.report_data = wanted_data(request),
 	};
 	struct libdstack_snp_verdict v;
 	struct libdstack_failure failure;
-	size_t i;
+	size_t nr;
 
-	for (i = 0; i < att->nr_certs; i++)
-		certs[chain.nr_certs++] = (struct libdstack_snp_blob){
-			att->certs[i].data, att->certs[i].len };
-	if (in->certs)
-		certs[chain.nr_certs++] = (struct libdstack_snp_blob){
-			in->certs, in->certs_len };
+	for (nr = 0; nr < att->nr_certs; nr++) {
+		certs[nr].data = att->certs[nr].data;
+		certs[nr].len = att->certs[nr].len;
+	}
+	if (in->certs) {
+		certs[nr].data = in->certs;
+		certs[nr++].len = in->certs_len;
+	}
+	chain.certs = certs;
+	chain.nr_certs = nr;
 	if (libdstack_snp_verify(att->evidence.data, att->evidence.len, &chain,
 				 request->now, &v))
 		return report_failure(&out->report, "signatures", &v.failure);

@@ -70,7 +70,7 @@ static int by_address(const void *a, const void *b)
 static const char *add_low(struct list *list, const struct tdvf *tdvf,
 			   uint64_t low)
 {
-	const struct tdvf_section *sorted[MR_SECTIONS_MAX];
+	const struct tdvf_section *sorted[MR_SECTIONS_MAX] = { NULL };
 	uint64_t at = 0;
 	size_t i, nr = 0;
 

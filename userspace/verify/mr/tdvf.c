@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../ovmf.h"
@@ -125,7 +126,7 @@ static int add_block(EVP_MD_CTX *ctx, const char *what, uint64_t address)
 {
 	uint8_t block[BLOCK] = { 0 };
 
-	memcpy(block, what, strlen(what));
+	snprintf((char *)block, 16, "%s", what);
 	mr_put(block + 16, address, 8);
 	return EVP_DigestUpdate(ctx, block, sizeof(block));
 }
