@@ -265,6 +265,60 @@ static void root_must_be_the_very_same(void **state)
 	REASON_IS(ROOT);
 }
 
+/* The platforms' list, changed and signed again, in collateral. */
+static int verify_with_list(X509_CRL *crl, EVP_PKEY *key)
+{
+	struct libdstack_collateral *was = collateral;
+	uint8_t *der = NULL;
+	char *text, *hex;
+	json_t *doc;
+	size_t len;
+	int n, err;
+
+	assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
+	n = i2d_X509_CRL(crl, &der);
+	hex = malloc(2 * n + 1);
+	text = load("base/collateral.json", &len);
+	doc = json_loadb(text, len, 0, NULL);
+	libdstack_to_hex(der, n, hex);
+	json_object_set_new(doc, "pck_crl", json_string(hex));
+	collateral = parse_doc(doc);
+	err = verify();
+	libdstack_collateral_free(collateral);
+	collateral = was;
+	json_decref(doc);
+	free(text);
+	free(hex);
+	OPENSSL_free(der);
+	return err;
+}
+
+/* Attack 53: of nobody else, and nothing in it that is not understood. */
+static void attack_53_list_must_be_the_cas(void **state)
+{
+	X509_CRL *crl = X509_CRL_dup(collateral->pck_crl);
+	X509_EXTENSION *ext;
+
+	(void)state;
+	assert_int_equal(verify_with_list(crl, keys[1]), 0);
+	assert_int_equal(verify_with_list(crl, keys[2]), -EKEYREJECTED);
+	assert_int_equal(verdict.failure.reason, LIBDSTACK_REASON_SIGNATURE);
+	assert_string_equal(verdict.failure.step, "platform revocation list");
+	/* A list of some reasons, or of changes, only. */
+	ext = X509V3_EXT_conf_nid(NULL, NULL, NID_issuing_distribution_point,
+				  "critical,onlysomereasons:keyCompromise");
+	assert_non_null(ext);
+	assert_int_equal(X509_CRL_add_ext(crl, ext, -1), 1);
+	assert_int_equal(verify_with_list(crl, keys[1]), -EOPNOTSUPP);
+	X509_EXTENSION_free(ext);
+	X509_CRL_free(crl);
+	crl = X509_CRL_dup(collateral->pck_crl);
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(real[2]));
+	assert_int_equal(verify_with_list(crl, keys[1]), -EKEYREJECTED);
+	assert_int_equal(verdict.failure.reason, LIBDSTACK_REASON_MISMATCH);
+	X509_CRL_free(crl);
+}
+
 static void judge_platform(long serial)
 {
 	set_serial(cert[0], serial);
@@ -351,6 +405,7 @@ int main(void)
 		TEST(attack_53_certificate_has_its_time),
 		TEST(ca_must_be_that_of_the_list),
 		TEST(root_must_be_the_very_same),
+		TEST(attack_53_list_must_be_the_cas),
 		TEST(known_platforms_are_judged_as_new_ones),
 		TEST(threads_share_checked_collateral),
 	};
