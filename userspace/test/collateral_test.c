@@ -401,6 +401,24 @@ static void threads_fail_once(void **state)
 	assert_int_equal(get(), 0);
 }
 
+/* A failure of the future is one of a clock that was wrong. */
+static void clock_set_back_does_not_stop_fetching(void **state)
+{
+	struct timespec times[2] = {
+		{ .tv_sec = time(NULL) + 365 * DAY },
+		{ .tv_sec = time(NULL) + 365 * DAY },
+	};
+	char path[8192];
+
+	(void)state;
+	pccs.mode = PCCS_ERROR;
+	assert_unavailable();
+	snprintf(path, sizeof(path), "%s/" FMSPC_FILE ".lock", cache);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	pccs.mode = PCCS_GOOD;
+	assert_int_equal(get(), 0);
+}
+
 /* Somebody who was stopped while fetching. */
 static void stopped_fetcher_holds_nobody_up(void **state)
 {
@@ -559,6 +577,7 @@ int main(int argc, char **argv)
 		TEST(attack_54_stranger_causes_no_request),
 		TEST(threads_fetch_once),
 		TEST(threads_fail_once),
+		TEST(clock_set_back_does_not_stop_fetching),
 		TEST(stopped_fetcher_holds_nobody_up),
 		TEST(no_proxy_comes_between),
 		TEST(processes_fetch_once),

@@ -195,13 +195,18 @@ static int fetch(struct entry *e)
 	return err;
 }
 
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec ||
+		(a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
 static bool is_over(const struct timespec *end)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > end->tv_sec ||
-		(now.tv_sec == end->tv_sec && now.tv_nsec > end->tv_nsec);
+	return is_before(end, &now);
 }
 
 /*
@@ -258,12 +263,12 @@ static bool tried_lately(const struct entry *e, int fd)
 
 	if (fd < 0 || fstat(fd, &st) || !st.st_size)
 		return false;
-	if (st.st_mtim.tv_sec > e->came.tv_sec ||
-	    (st.st_mtim.tv_sec == e->came.tv_sec &&
-	     st.st_mtim.tv_nsec >= e->came.tv_nsec))
-		return true;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return is_valid(e) && now.tv_sec - st.st_mtim.tv_sec < PAUSE;
+	/* The clock was set back: nothing is known of when that was. */
+	if (is_before(&now, &st.st_mtim))
+		return false;
+	return !is_before(&st.st_mtim, &e->came) ||
+		(is_valid(e) && now.tv_sec - st.st_mtim.tv_sec < PAUSE);
 }
 
 /* What others are to know of it: nothing, or what it met and when. */
