@@ -88,7 +88,7 @@ static json_t *qe_identity(void)
 /* Parse, with *field what was wrong, and free. */
 static int parse_tcb_info(const json_t *doc, const char **field)
 {
-	struct dcap_tcb_info info = { .doc = NULL };
+	struct dcap_tcb_info info = { .issued = 0 };
 	char *text = json_dumps(doc, 0);
 	int err = dcap_tcb_info_parse(text, &info, field);
 
@@ -99,7 +99,7 @@ static int parse_tcb_info(const json_t *doc, const char **field)
 
 static int parse_qe_identity(const json_t *doc, const char **field)
 {
-	struct dcap_qe_identity qe = { .doc = NULL };
+	struct dcap_qe_identity qe = { .issued = 0 };
 	char *text = json_dumps(doc, 0);
 	int err = dcap_qe_identity_parse(text, &qe, field);
 
@@ -110,7 +110,24 @@ static int parse_qe_identity(const json_t *doc, const char **field)
 
 /* A platform, everything of which is at 9 and its module of version 1. */
 static struct libdstack_verdict verdict;
+static struct libdstack_quote_options options;
+static struct libdstack_failure failure;
+static struct dcap_trust trust;
 static uint8_t qe_report[DCAP_QE_REPORT_SIZE];
+
+static void begin(struct dcap *d, const uint8_t *report)
+{
+	memset(d, 0, sizeof(*d));
+	memset(&verdict, 0, sizeof(verdict));
+	memset(&trust, 0, sizeof(trust));
+	verdict.kind = LIBDSTACK_QUOTE_TD;
+	verdict.qe_status = LIBDSTACK_TCB_UP_TO_DATE;
+	d->verdict = &verdict;
+	d->options = &options;
+	d->failure = &failure;
+	d->trust = &trust;
+	d->quote.qe_report = report;
+}
 
 static void platform(struct dcap *d)
 {
@@ -118,11 +135,7 @@ static void platform(struct dcap *d)
 	char *text;
 	json_t *doc;
 
-	memset(d, 0, sizeof(*d));
-	memset(&verdict, 0, sizeof(verdict));
-	verdict.qe_status = LIBDSTACK_TCB_UP_TO_DATE;
-	d->verdict = &verdict;
-	d->quote.qe_report = qe_report;
+	begin(d, qe_report);
 	memset(d->pck.svn, 9, sizeof(d->pck.svn));
 	memset(verdict.td.tee_tcb_svn, 9, 16);
 	verdict.td.tee_tcb_svn[1] = 1;
@@ -130,19 +143,28 @@ static void platform(struct dcap *d)
 	memcpy(d->pck.fmspc, "\x00\x80\x6f\x05\x00\x00", 6);
 	doc = tcb_info();
 	text = json_dumps(doc, 0);
-	assert_int_equal(dcap_tcb_info_parse(text, &d->tcb_info, &field), 0);
+	assert_int_equal(dcap_tcb_info_parse(text, &trust.tcb_info, &field), 0);
 	free(text);
 	json_decref(doc);
 }
 
+static int check(struct dcap *d)
+{
+	int err = dcap_check_platform_type(d);
+
+	if (!err)
+		err = dcap_check_module(d);
+	return err ? err : dcap_check_level(d);
+}
+
 static void assert_status(struct dcap *d, enum libdstack_tcb_status want)
 {
-	int err = dcap_tcb_check(d);
+	int err = check(d);
 
 	assert_int_equal(err, want == LIBDSTACK_TCB_NOT_SUPPORTED ?
 			 -EKEYREJECTED : 0);
 	assert_int_equal(verdict.status, want);
-	dcap_tcb_info_free(&d->tcb_info);
+	dcap_tcb_info_free(&trust.tcb_info);
 }
 
 /* One SVN of the platform, or PCESVN, decides the level. */
@@ -195,8 +217,8 @@ static void module_of_version_0_is_a_component(void **state)
 	platform(&d);
 	verdict.td.tee_tcb_svn[1] = 0;
 	verdict.td.tee_tcb_svn[0] = 8;
-	for (size_t i = 0; i < d.tcb_info.levels.nr; i++)
-		d.tcb_info.levels.level[i].tdx[1] = 0;
+	for (size_t i = 0; i < trust.tcb_info.levels.nr; i++)
+		trust.tcb_info.levels.level[i].tdx[1] = 0;
 	assert_status(&d, LIBDSTACK_TCB_SW_HARDENING_NEEDED);
 }
 
@@ -228,42 +250,42 @@ static void other_platform_type_is_rejected(void **state)
 			d.pck.fmspc[i] ^= 1;
 		else
 			d.pck.pceid[i - DCAP_FMSPC_SIZE] ^= 1;
-		assert_int_equal(dcap_tcb_check(&d), -EKEYREJECTED);
-		dcap_tcb_info_free(&d.tcb_info);
+		assert_int_equal(dcap_check_platform_type(&d), -EKEYREJECTED);
+		dcap_tcb_info_free(&trust.tcb_info);
 	}
 }
 
 static void masks_hide_what_they_don_t_name(void **state)
 {
-	struct dcap d = { .verdict = &verdict };
+	struct dcap d;
 	const char *field;
 	char *text;
 	json_t *doc = qe_identity();
 	uint8_t report[DCAP_QE_REPORT_SIZE] = { 0 };
 
 	(void)state;
+	begin(&d, report);
 	text = json_dumps(doc, 0);
-	assert_int_equal(dcap_qe_identity_parse(text, &d.qe, &field), 0);
-	d.quote.qe_report = report;
+	assert_int_equal(dcap_qe_identity_parse(text, &trust.qe, &field), 0);
 	/* The masks leave out the low byte, and bit 2 and the upper half. */
 	report[16] = 0xff;
 	report[17] = 1;
 	report[48] = 0x15;
 	memset(report + 56, 0xff, 8);
-	memcpy(report + 128, d.qe.mrsigner, 32);
+	memcpy(report + 128, trust.qe.mrsigner, 32);
 	report[256] = 2;
 	report[258] = 4;
-	assert_int_equal(dcap_qe_identity_check(&d), 0);
+	assert_int_equal(dcap_check_qe(&d), 0);
 	report[17] = 0;
-	assert_int_equal(dcap_qe_identity_check(&d), -EKEYREJECTED);
+	assert_int_equal(dcap_check_qe(&d), -EKEYREJECTED);
 	report[17] = 1;
 	report[55] = 1;
-	assert_int_equal(dcap_qe_identity_check(&d), -EKEYREJECTED);
+	assert_int_equal(dcap_check_qe(&d), -EKEYREJECTED);
 	report[55] = 0;
 	report[258] = 3;
-	assert_int_equal(dcap_qe_identity_check(&d), -EKEYREJECTED);
+	assert_int_equal(dcap_check_qe(&d), -EKEYREJECTED);
 	assert_int_equal(verdict.qe_status, LIBDSTACK_TCB_NOT_SUPPORTED);
-	dcap_qe_identity_free(&d.qe);
+	dcap_qe_identity_free(&trust.qe);
 	free(text);
 	json_decref(doc);
 }
@@ -303,7 +325,7 @@ static void members_must_make_sense(void **state)
 	static const struct {
 		const char *key, *value;
 	} cases[] = {
-		{ "id", "\"SGX\"" }, { "version", "2" }, { "version", "4" },
+		{ "id", "\"SEV\"" }, { "version", "2" }, { "version", "4" },
 		{ "tcbType", "1" }, { "tcbEvaluationDataNumber", "-1" },
 		{ "tcbEvaluationDataNumber", "4294967296" },
 		{ "fmspc", "\"00\"" }, { "fmspc", "\"00806F05000g\"" },
@@ -408,23 +430,22 @@ static void advisories_are_a_sorted_union(void **state)
 
 	(void)state;
 	platform(&d);
-	d.tcb_info.levels.level[0].advisories = some;
-	d.tcb_info.modules[0].levels.level[0].advisories = more;
-	assert_int_equal(dcap_tcb_check(&d), 0);
+	trust.tcb_info.levels.level[0].advisories = some;
+	trust.tcb_info.modules[0].levels.level[0].advisories = more;
+	assert_int_equal(check(&d), 0);
 	assert_string_equal(verdict.advisories, "A,B,C");
 	/* More than there is room for end in dots, within the room. */
 	for (i = 0; i < 300; i++) {
 		snprintf(name, sizeof(name), "INTEL-SA-%05d", i);
 		json_array_append_new(many, json_string(name));
 	}
-	d.tcb_info.levels.level[0].advisories = many;
-	assert_int_equal(dcap_tcb_check(&d), 0);
+	trust.tcb_info.levels.level[0].advisories = many;
+	assert_int_equal(check(&d), 0);
 	assert_true(strlen(verdict.advisories) < sizeof(verdict.advisories));
 	assert_non_null(strstr(verdict.advisories, ",..."));
-	dcap_tcb_info_free(&d.tcb_info);
+	/* Which has the other two by now. */
+	dcap_tcb_info_free(&trust.tcb_info);
 	json_decref(some);
-	json_decref(more);
-	json_decref(many);
 }
 
 static void status_names_go_both_ways(void **state)
