@@ -136,7 +136,7 @@ spec_numbers_are_those_of_the_header() {
 library_symbols_are_prefixed() {
 	nm --defined-only --extern-only -A build/userspace/libdstack.a \
 		build/userspace/libdstack_verify.a |
-		awk '{ print $NF }' | without '^(lib)?dstack_' | no_line .
+		awk 'NF > 1 { print $NF }' | without '^(lib)?dstack_' | no_line .
 }
 
 # The block of that language in policy.rst, of which there is one.
