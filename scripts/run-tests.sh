@@ -175,7 +175,8 @@ td_7_test() {
 sim_7_test() {
 	local names=("$@")
 	test $# != 0 || mapfile -t names < <(
-		names_of selftests/*_test.c | grep -vE '^(fault|crowd)_'
+		names_of selftests/*_test.c |
+			grep -vE '^(fault|crowd|load|locked)_'
 		printf '%s\n' attack_log attack_storm daemon flood mode \
 			status unload)
 	machine 7 sim "${names[@]}"
