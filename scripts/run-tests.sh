@@ -316,9 +316,8 @@ declare -A limits=(
 # In this order: what takes long begins early, what is quick tells early.
 first=build
 then=(
-	td_7 runner layers abi style unit sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked migration measured parsers load
-	bench
+	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
+	tdx_module module_analysis faults locked migration measured load bench
 )
 
 names_of() {
