@@ -265,6 +265,7 @@ static void every_step_is_explained(void **state)
 		assert_true(json_is_true(json_object_get(step, "ok")));
 		assert_string_not_equal(text(step, "name"), "");
 		assert_string_not_equal(text(step, "detail"), "");
+		assert_null(strstr(text(step, "detail"), "-1 revoked"));
 	}
 	json_decref(doc);
 }

@@ -78,14 +78,21 @@ static int check_root(struct dcap *d)
 				&d->trust->window);
 }
 
+/* A list without entries has none, not an empty one. */
+static int count_revoked(X509_CRL *crl)
+{
+	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl);
+
+	return list ? sk_X509_REVOKED_num(list) : 0;
+}
+
 static int check_root_crl(struct dcap *d)
 {
 	X509_CRL *crl = d->collateral->root_crl;
 	struct dcap_trust *t = d->trust;
 	int err;
 
-	dcap_input(d, "%d revoked",
-		   sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)));
+	dcap_input(d, "%d revoked", count_revoked(crl));
 	err = dcap_crl_check(d, crl, t->root, "the root's revocation list",
 			     &t->window);
 	if (err)
@@ -108,8 +115,7 @@ static int check_pck_crl(struct dcap *d)
 	int err;
 
 	t->pck_ca = sk_X509_value(d->collateral->pck_crl_chain, 0);
-	dcap_input(d, "%d revoked",
-		   sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)));
+	dcap_input(d, "%d revoked", count_revoked(crl));
 	err = dcap_chain_check(d, d->collateral->pck_crl_chain, what,
 			       &t->window);
 	if (err)
