@@ -28,10 +28,11 @@ inside() {
 		exec "$@"' inside "$@"
 }
 
-# load_root: the next key epoch, from a random root key in $work/root.
+# load_root: the next key epoch, from a random root key in $work/root, which grep
+# can look for: it has no end of a line in it.
 load_root() {
 	local n
-	(umask 077 && head -c 32 /dev/urandom >"$work/root")
+	(umask 077 && tr -d '\n' </dev/urandom | head -c 32 >"$work/root")
 	for n in {0..999}; do
 		! dstackctl key load --app-id "$app_id" --epoch "$n" \
 			--file "$work/root" 2>/dev/null || return 0
