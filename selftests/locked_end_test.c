@@ -10,9 +10,7 @@
 #include "dstack_test.h"
 #include "genl.h"
 #include "keys.h"
-
-#include <bpf/bpf.h>
-#include <linux/filter.h>
+#include "other_link.h"
 
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 
@@ -37,23 +35,17 @@ FIXTURE_TEARDOWN(locked_end)
 	genl_close(&self->genl);
 }
 
-/* Of a program that has nothing to do with execs, in the place of each hook. */
+/* In the place of each hook, a link that sees no exec. */
 static int blind_hooks(struct libdstack_control *control, const char *cgroup)
 {
-	static const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int dir = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int links[__DSTACK_HOOK_MAX], prog, link;
+	int link = other_link(cgroup), links[__DSTACK_HOOK_MAX], err;
 	size_t i;
 
-	prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "other", "GPL", code,
-			     ARRAY_SIZE(code), NULL);
-	link = bpf_link_create(prog, dir, BPF_CGROUP_INET_EGRESS, NULL);
 	for (i = 0; i < ARRAY_SIZE(links); i++)
 		links[i] = link;
-	return libdstack_set_hooks(control, links);
+	err = libdstack_set_hooks(control, links);
+	close(link);
+	return err;
 }
 
 static int lock_down(void)

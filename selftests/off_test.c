@@ -9,9 +9,7 @@
 #include "dstack_test.h"
 #include "genl.h"
 #include "keys.h"
-
-#include <bpf/bpf.h>
-#include <linux/filter.h>
+#include "other_link.h"
 
 FIXTURE(off)
 {
@@ -199,25 +197,6 @@ TEST_F(off, the_other_calls_work)
 	EXPECT_EQ(0, replay_to(&replay, quote.out_log_count));
 	EXPECT_EQ(0, memcmp(replay.value, quote.out_register,
 			    sizeof(replay.value)));
-}
-
-/* Of a program that has nothing to do with execs, nor with the module. */
-static int other_link(const char *cgroup)
-{
-	static const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = 1 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int dir = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int prog, link;
-
-	prog = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "other", "GPL", code,
-			     ARRAY_SIZE(code), NULL);
-	link = prog < 0 ? prog :
-	       bpf_link_create(prog, dir, BPF_CGROUP_INET_EGRESS, NULL);
-	close(prog);
-	close(dir);
-	return link;
 }
 
 TEST_F(off, exec_that_no_hook_saw_is_denied_and_the_keys_are_gone)
