@@ -11,6 +11,11 @@
 
 /* message.c */
 
+/*
+ * Parts of a text may come from a hostile file: no terminal shall obey them.
+ * What could be obeyed becomes '?'.
+ */
+void dstack_disarm(char *text);
 /* Hands one formatted line to the caller's message callback. */
 void dstack_message(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));

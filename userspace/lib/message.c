@@ -15,8 +15,7 @@ void libdstack_set_message_callback(libdstack_message_fn callback)
 	message_callback = callback;
 }
 
-/* Parts of a message may come from a hostile file: no terminal obeys them. */
-static void disarm(char *text)
+void dstack_disarm(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -33,6 +32,6 @@ void dstack_message(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	disarm(text);
+	dstack_disarm(text);
 	message_callback(text);
 }

@@ -7,6 +7,7 @@
 #include "failure.h"
 
 #include <errno.h>
+#include <lib.h>
 #include <stdio.h>
 
 static const struct {
@@ -34,20 +35,12 @@ const char *libdstack_reason_name(enum libdstack_reason reason)
 	return reason < __LIBDSTACK_REASON_MAX ? reasons[reason].name : NULL;
 }
 
-/* Parts of the text may come from the evidence: no terminal obeys them. */
-static void disarm(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
-}
-
 int verify_failv(struct libdstack_failure *failure,
 		 enum libdstack_reason reason, const char *fmt, va_list args)
 {
 	failure->reason = reason;
 	vsnprintf(failure->text, sizeof(failure->text), fmt, args);
-	disarm(failure->text);
+	dstack_disarm(failure->text);
 	return reasons[reason].err;
 }
 
