@@ -239,10 +239,9 @@ static int lock(const struct entry *e)
 
 	if (!e->path || asprintf(&name, "%s.lock", e->path) < 0)
 		return NO_LOCK;
+	/* It may be there, or somebody else may just have made it. */
+	mkdir(e->source->dir, 0755);
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 && errno == ENOENT && !mkdir(e->source->dir, 0755))
-		fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-			  0644);
 	free(name);
 	if (fd < 0)
 		return NO_LOCK;
