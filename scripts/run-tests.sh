@@ -171,19 +171,25 @@ td_7_test() {
 	machine 7 tdx "$@"
 }
 
-# What files, containers and attacks do on this kernel, td_7 says.
+# What a backend does.  All else is td_7's on this kernel, and sim_6_12's on this
+# backend.
 sim_7_test() {
 	local names=("$@")
-	test $# != 0 || mapfile -t names < <(
-		names_of selftests/*_test.c |
-			grep -vE '^(fault|crowd|load|locked)_'
-		printf '%s\n' attack_log attack_storm daemon flood mode \
-			status unload)
+	test $# != 0 || names=(
+		attack_log attack_storm change daemon device fuzz key log mode
+		quote refusal registry seal status uapi unload)
 	machine 7 sim "${names[@]}"
 }
 
+# What dstackd does to its files, and who starts it, are the same on each kernel:
+# td_7 says it.
+files_of_dstackd='^(kill|learn|daemon_disk|daemon_file|daemon_manager)_test'
+
 sim_6_12_test() {
-	machine 6.12 sim "$@"
+	local names=("$@")
+	test $# != 0 || mapfile -t names < <(
+		selftest_names | grep -vE "$files_of_dstackd")
+	machine 6.12 sim "${names[@]}"
 }
 
 # The TDX module and the host fail in every way that they have, and the registry
@@ -221,7 +227,13 @@ load_test() {
 	scripts/td run --backend sim --timeout 3000 -- env TEST_SECONDS=2000 \
 		"VOLUME=${DSTACK_VOLUME-}" "DISTINCT=${DSTACK_DISTINCT-}" \
 		"STORM=${DSTACK_STORM-}" "$guest_tests/run.sh" \
-		load_storm load_quota load_volume load_keys
+		load_storm load_quota load_volume
+}
+
+# What two processors do more than one shows only where both are idle.
+scaling_test() {
+	make -s module stage >&2
+	scripts/td run --backend sim -- "$guest_tests/run.sh" load_keys
 }
 
 # migrate BACKEND FROM TO [OPTION]...: one stage, in a machine of its own.
@@ -310,15 +322,17 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
-	[measured]=200
+	[measured]=200 [scaling]=300
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
-# In this order: what takes long begins early, what is quick tells early.
+# In this order: what takes long begins early, what is quick tells early; the
+# first and the last have the machine for themselves.
 first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured load bench
 )
+last=scaling
 
 names_of() {
 	local file
@@ -336,7 +350,7 @@ selftest_names() {
 }
 
 list() {
-	echo "parts: $first ${then[*]}"
+	echo "parts: $first ${then[*]} $last"
 	echo "unit tests:" "$(unit_names | paste -sd ' ')"
 	echo "selftests:" "$(selftest_names | paste -sd ' ')"
 }
@@ -485,7 +499,7 @@ main() {
 		mapfile -t -O "${#chosen[@]}" chosen <<<"$found"
 	done
 
-	test $# -gt 0 || chosen=("$first" "${then[@]}")
+	test $# -gt 0 || chosen=("$first" "${then[@]}" "$last")
 	for part in "${chosen[@]}"; do
 		# shellcheck disable=SC2086 # a part and its name
 		labels+=("$(label_of $part)")
@@ -501,6 +515,7 @@ main() {
 	else
 		as_many_as_cpus "$first"
 		as_many_as_cpus "${then[@]}"
+		as_many_as_cpus "$last"
 	fi
 	total "${labels[@]}"
 }
