@@ -27,7 +27,7 @@
 #include <linux/xarray.h>
 
 #include "block.h"
-#include "limits.h"
+#include "bounds.h"
 
 /* By device number.  Written under xa_lock, read under RCU. */
 static DEFINE_XARRAY(blocks);

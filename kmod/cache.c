@@ -39,7 +39,7 @@
 #include <linux/string.h>
 
 #include "cache.h"
-#include "limits.h"
+#include "bounds.h"
 
 #define BUCKETS		BIT(DSTACK_CACHE_BITS)
 #define HANDLE_WORDS	8	/* btrfs needs 5, others fewer */

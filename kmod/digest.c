@@ -23,7 +23,7 @@
 #include "digest.h"
 #include "draft.h"
 #include "hash.h"
-#include "limits.h"
+#include "bounds.h"
 #include "storage.h"
 
 static int hash_pieces(struct file *file, struct dstack_sha256 *state,

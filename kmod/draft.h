@@ -11,7 +11,7 @@
 #include <linux/limits.h>
 
 #include "event.h"
-#include "limits.h"
+#include "bounds.h"
 
 /**
  * struct dstack_draft - what is too large for the stack

@@ -19,7 +19,7 @@
 #include <linux/xarray.h>
 
 #include "identity.h"
-#include "limits.h"
+#include "bounds.h"
 #include "quota.h"
 
 /* By cgroup id.  Written under xa_lock, read under RCU. */

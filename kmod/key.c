@@ -33,7 +33,7 @@
 #include "event.h"
 #include "identity.h"
 #include "key.h"
-#include "limits.h"
+#include "bounds.h"
 #include "policy.h"
 #include "root.h"
 

@@ -26,7 +26,7 @@
 
 #include "event.h"
 #include "fold.h"
-#include "limits.h"
+#include "bounds.h"
 #include "log.h"
 #include "quota.h"
 

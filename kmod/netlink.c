@@ -28,7 +28,7 @@
 #include "event.h"
 #include "identity.h"
 #include "key.h"
-#include "limits.h"
+#include "bounds.h"
 #include "log.h"
 #include "measure.h"
 #include "netlink.h"

@@ -14,7 +14,7 @@
 #include <net/netlink.h>
 
 #include "control.h"
-#include "limits.h"
+#include "bounds.h"
 #include "netlink_policy.h"
 
 /**

@@ -15,7 +15,7 @@
 #include <linux/timekeeping.h>
 #include <uapi/linux/dstack.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "quota.h"
 
 #define INTERVAL	(NSEC_PER_SEC / DSTACK_QUOTA_RATE)

@@ -38,7 +38,7 @@
 #include "draft.h"
 #include "event.h"
 #include "identity.h"
-#include "limits.h"
+#include "bounds.h"
 #include "measure.h"
 #include "policy.h"
 #include "revoke.h"

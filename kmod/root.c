@@ -20,7 +20,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "mac.h"
 #include "root.h"
 

@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
-#include "limits.h"
+#include "bounds.h"
 #include "seen.h"
 
 #define KINDS	6	/* bits of enum dstack_kind */

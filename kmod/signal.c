@@ -24,7 +24,7 @@
 #include <linux/sched/signal.h>
 
 #include "identity.h"
-#include "limits.h"
+#include "bounds.h"
 #include "signal.h"
 
 /**

@@ -23,7 +23,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 # level and room of kmod/.  A file includes only rooms of lower levels, and its
 # own header.  NAME/ stands for every file of that directory.
 levels='
-0 compat/ limits trace/ pure
+0 compat/ bounds trace/ pure
 1 words hash mac gcm kdf quota block cache seen backend_ops
 2 event blob
 3 storage table draft fold backend/ identity
@@ -181,7 +181,7 @@ only_backend_c_names_backends() {
 backends_see_only_their_contract() {
 	mapfile -t files < <(sources kmod/backend)
 	code "${files[@]}" |
-		without '"\.\./(backend_ops|pure|limits|hash)\.h"' |
+		without '"\.\./(backend_ops|pure|bounds|hash)\.h"' |
 		no_line '#[ \t]*include[ \t]*"'
 }
 

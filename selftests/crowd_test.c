@@ -7,7 +7,7 @@
 #include "dstack_test.h"
 #include "genl.h"
 
-#define CONTAINERS_MAX	4096	/* as kmod/limits.h has it */
+#define CONTAINERS_MAX	4096	/* as kmod/bounds.h has it */
 #define CROWD		CGROUP_ROOT "/selftest-crowd"
 
 FIXTURE(crowd)

@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <stddef.h>
 
-#define EACH	256	/* keys of one container in keyrings: kmod/limits.h */
+#define EACH	256	/* keys of one container in keyrings: kmod/bounds.h */
 
 /*
  * Attacks

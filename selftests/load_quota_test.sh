@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 begin attack_quota
-burst=16384	# as kmod/limits.h has them
+burst=16384	# as kmod/bounds.h has them
 rate=64
 most=${DISTINCT:-60000}
 batch=4000

@@ -7,7 +7,7 @@
 #include "dstack_test.h"
 #include "event_log.h"
 
-/* As kmod/limits.h has them; first what waits for a daemon that is away. */
+/* As kmod/bounds.h has them; first what waits for a daemon that is away. */
 #define PENDING_MAX	16777216
 #define SHARED		(PENDING_MAX - 2 * 1048576)	/* if they flood */
 #define SHARE		(SHARED / 4)	/* of one alone */

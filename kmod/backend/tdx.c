@@ -26,7 +26,7 @@
 #include <linux/string.h>
 
 #include "../backend_ops.h"
-#include "../limits.h"
+#include "../bounds.h"
 
 #define RTMR_INDEX	3
 

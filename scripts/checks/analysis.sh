@@ -93,8 +93,9 @@ build_with() {
 
 # Where the analysers find headers; libraries' are not theirs to judge.
 user_flags() {
-	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -Iuserspace/lib \
-		-Iuserspace/verify -isystem include/uapi -Iinclude -idirafter kmod -isystem build/bpf
+	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -iquoteuserspace/lib \
+		-iquoteuserspace/verify -iquotekmod -isystem include/uapi \
+		-Iinclude -isystem build/bpf
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
 		libbpf libelf libarchive devmapper libssl libcurl libcbor tss2-mu \
 		msgpack-c | sed 's/-I/-isystem/g'

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <mapper.h>
+#include "mapper.h"
 #include <stdlib.h>
 #include <string.h>
 

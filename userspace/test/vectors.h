@@ -10,7 +10,7 @@
 #ifndef VECTORS_H
 #define VECTORS_H
 
-#include <lib.h>
+#include "lib.h"
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -7,7 +7,7 @@
 #include "failure.h"
 
 #include <errno.h>
-#include <lib.h>
+#include "lib.h"
 #include <stdio.h>
 
 static const struct {

@@ -13,7 +13,7 @@
 #define ATTESTATION_H
 
 #include <jansson.h>
-#include <lib.h>
+#include "lib.h"
 #include <libdstack_attestation.h>
 #include <msgpack.h>
 

@@ -18,7 +18,7 @@
 #include <openssl/x509.h>
 #include <pthread.h>
 
-#include <lib.h>
+#include "lib.h"
 
 #include "../certs.h"
 #include "../failure.h"

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef _DSTACK_LIMITS_H
-#define _DSTACK_LIMITS_H
+#ifndef _DSTACK_BOUNDS_H
+#define _DSTACK_BOUNDS_H
 
 #include <linux/sizes.h>
 
@@ -84,4 +84,4 @@
 /* One netlink message of policy table. */
 #define DSTACK_CHUNK_MAX	SZ_32K
 
-#endif /* _DSTACK_LIMITS_H */
+#endif /* _DSTACK_BOUNDS_H */
