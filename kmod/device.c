@@ -6,7 +6,8 @@
  *
  * The only file that touches user memory.  A caller is the container of the
  * calling process, which must be the one that opened the file: a descriptor
- * that was passed on is of no use to its new owner.
+ * that was passed on is of no use to its new owner.  A service of the host can
+ * have a file speak for the container of a process that it serves.
  */
 #include <linux/capability.h>
 #include <linux/cleanup.h>
@@ -16,7 +17,9 @@
 #include <linux/kernel.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/poll.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -37,21 +40,26 @@
 /**
  * struct opener - one open file
  * @container: who opened it, NULL for the host
+ * @acts_for: for whom it speaks, the host being a container of its own; NULL:
+ *	for who opened it.  Set once
  * @next: where the last DSTACK_READ_LOG ended; poll() waits for more
  */
 struct opener {
 	struct dstack_container *container;
+	struct dstack_container *acts_for;
 	u64 next;
 };
 
 /**
  * struct caller - one ioctl call
  * @opener: the file
- * @container: of the calling process; NULL for the host
+ * @container: of the calling process, or for whom it acts; NULL for the host
+ * @agent: it acts for somebody
  */
 struct caller {
 	struct opener *opener;
 	struct dstack_container *container;
+	bool agent;
 };
 
 static const char *id_of(const struct caller *caller)
@@ -92,6 +100,9 @@ static int do_get_quote(struct caller *caller, void *arg)
 	int err;
 
 	if (get->flags & ~__DSTACK_QUOTE_F_ALL || get->__reserved)
+		return -EOPNOTSUPP;
+	/* It would name the program of who acts for the container. */
+	if (get->flags & DSTACK_QUOTE_F_BOUND && caller->agent)
 		return -EOPNOTSUPP;
 	err = dstack_quote_get(caller->container, get->report_data,
 			       get->flags & DSTACK_QUOTE_F_BOUND, &quote);
@@ -246,7 +257,7 @@ static struct dstack_container *owner(const struct caller *caller)
 
 static int do_get_key(struct caller *caller, void *arg)
 {
-	return dstack_device_get_key(owner(caller), arg);
+	return dstack_device_get_key(owner(caller), caller->agent, arg);
 }
 
 static int do_hmac(struct caller *caller, void *arg)
@@ -262,6 +273,51 @@ static int do_seal(struct caller *caller, void *arg)
 static int do_unseal(struct caller *caller, void *arg)
 {
 	return dstack_device_unseal(owner(caller), arg);
+}
+
+static struct dstack_container *container_of_pid(s32 nr)
+{
+	struct dstack_container *container;
+	struct task_struct *task;
+	struct pid *pid;
+
+	pid = find_get_pid(nr);
+	task = get_pid_task(pid, PIDTYPE_TGID);
+	put_pid(pid);
+	if (!task)
+		return NULL;
+	container = dstack_identity_of(task);
+	put_task_struct(task);
+	if (!container && dstack_identity_get(dstack_identity_host()))
+		container = dstack_identity_host();
+	return container;
+}
+
+static int do_act_for(struct caller *caller, void *arg)
+{
+	struct dstack_container *container;
+	struct dstack_act_for *act = arg;
+	int err;
+
+	if (act->flags || act->__reserved)
+		return -EOPNOTSUPP;
+	if (caller->agent)
+		return -EBUSY;
+	if (caller->container || !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	err = dstack_vet_control();
+	if (err)
+		return err;
+	container = container_of_pid(act->pid);
+	if (!container)
+		return -ESRCH;
+	if (cmpxchg(&caller->opener->acts_for, NULL, container)) {
+		dstack_identity_put(container);
+		return -EBUSY;
+	}
+	act->out_cgroup_id = container->cgroup_id;
+	memcpy(act->out_id, container->id, sizeof(act->out_id));
+	return 0;
 }
 
 /**
@@ -305,6 +361,9 @@ static const struct op ops[] = {
 	[_IOC_NR(DSTACK_UNSEAL)] = {
 		do_unseal, sizeof(struct dstack_unseal),
 		DSTACK_UNSEAL_SIZE_VER0 },
+	[_IOC_NR(DSTACK_ACT_FOR)] = {
+		do_act_for, sizeof(struct dstack_act_for),
+		DSTACK_ACT_FOR_SIZE_VER0 },
 };
 
 union any {
@@ -317,6 +376,7 @@ union any {
 	struct dstack_hmac hmac;
 	struct dstack_seal seal;
 	struct dstack_unseal unseal;
+	struct dstack_act_for act_for;
 };
 
 /* Userspace compiles the same layout, whatever its word size. */
@@ -329,6 +389,7 @@ static_assert(sizeof(struct dstack_get_key) == DSTACK_GET_KEY_SIZE_VER0);
 static_assert(sizeof(struct dstack_hmac) == DSTACK_HMAC_SIZE_VER0);
 static_assert(sizeof(struct dstack_seal) == DSTACK_SEAL_SIZE_VER0);
 static_assert(sizeof(struct dstack_unseal) == DSTACK_UNSEAL_SIZE_VER0);
+static_assert(sizeof(struct dstack_act_for) == DSTACK_ACT_FOR_SIZE_VER0);
 static_assert(sizeof(struct dstack_log_record) == 72);
 
 /* Errors that are not all there is to say. */
@@ -375,12 +436,24 @@ static int call(struct caller *caller, const struct op *op, void __user *uptr)
 	return err;
 }
 
+/* Whatever became of the two meanwhile counts at each call. */
+static int speak_for(struct caller *caller, struct dstack_container *whom)
+{
+	caller->agent = true;
+	caller->container = whom == dstack_identity_host() ? NULL : whom;
+	if (READ_ONCE(whom->gone))
+		return -ESTALE;
+	return dstack_vet_control();
+}
+
 static long device_ioctl(struct file *file, unsigned int cmd,
 			 unsigned long arg)
 {
 	struct dstack_container *container __free(dstack_container) = NULL;
 	struct caller caller = { .opener = file->private_data };
+	struct dstack_container *acts_for;
 	unsigned int nr = _IOC_NR(cmd);
+	int err = 0;
 
 	if (_IOC_TYPE(cmd) != DSTACK_IOC_TYPE || nr >= ARRAY_SIZE(ops) ||
 	    cmd != _IO(DSTACK_IOC_TYPE, nr))
@@ -390,7 +463,10 @@ static long device_ioctl(struct file *file, unsigned int cmd,
 	if (container != caller.opener->container)
 		return -EACCES;
 	caller.container = container;
-	return call(&caller, &ops[nr], (void __user *)arg);
+	acts_for = READ_ONCE(caller.opener->acts_for);
+	if (acts_for)
+		err = speak_for(&caller, acts_for);
+	return err ?: call(&caller, &ops[nr], (void __user *)arg);
 }
 
 static __poll_t device_poll(struct file *file, struct poll_table_struct *wait)
@@ -422,6 +498,7 @@ static int device_release(struct inode *inode, struct file *file)
 	struct opener *opener = file->private_data;
 
 	dstack_identity_put(opener->container);
+	dstack_identity_put(opener->acts_for);
 	kfree(opener);
 	return 0;
 }

@@ -106,12 +106,20 @@ static int give_bytes(const struct dstack_key_ask *ask, u64 to)
 	return err;
 }
 
-static int refuse_get_key(const struct dstack_get_key *get)
+static bool as_bytes(const struct dstack_get_key *get)
 {
-	bool bytes = get->delivery == DSTACK_DELIVER_BYTES;
+	return get->delivery == DSTACK_DELIVER_BYTES ||
+	       get->delivery == DSTACK_DELIVER_AGENT;
+}
+
+static int refuse_get_key(const struct dstack_get_key *get, bool agent)
+{
+	bool bytes = as_bytes(get);
 
 	if (get->flags & ~__DSTACK_KEY_F_ALL)
 		return -EOPNOTSUPP;
+	if (get->delivery == DSTACK_DELIVER_AGENT && !agent)
+		return -EPERM;
 	if (get->epoch && !(get->flags & DSTACK_KEY_F_EPOCH))
 		return -EINVAL;
 	/* What would not be looked at is not there. */
@@ -126,19 +134,21 @@ static int refuse_get_key(const struct dstack_get_key *get)
 /**
  * dstack_device_get_key() - DSTACK_GET_KEY
  * @container: the caller's
+ * @agent: it is asked by who acts for the container
  * @get: the call
  *
- * Return: 0; -EOPNOTSUPP for unknown flags; -EINVAL for what does not fit
- * together; -EFAULT; -EDQUOT, or as dstack_measure(), if the event cannot be
- * recorded; as dstack_key_allow(), dstack_key_bytes() and dstack_key_link().
+ * Return: 0; -EOPNOTSUPP for unknown flags; -EPERM for what only an agent gets;
+ * -EINVAL for what does not fit together; -EFAULT; -EDQUOT, or as
+ * dstack_measure(), if the event cannot be recorded; as dstack_key_allow(),
+ * dstack_key_bytes() and dstack_key_link().
  */
-int dstack_device_get_key(struct dstack_container *container,
+int dstack_device_get_key(struct dstack_container *container, bool agent,
 			  struct dstack_get_key *get)
 {
 	struct dstack_key_ask *ask __free(kfree) = NULL;
 	int err;
 
-	err = refuse_get_key(get);
+	err = refuse_get_key(get, agent);
 	if (err)
 		return err;
 	ask = kzalloc_obj(*ask, GFP_KERNEL_ACCOUNT);
@@ -151,7 +161,7 @@ int dstack_device_get_key(struct dstack_container *container,
 	err = copy_name(&ask->name, get) ?: dstack_key_allow(ask);
 	if (err)
 		return err;
-	if (get->delivery == DSTACK_DELIVER_BYTES)
+	if (as_bytes(get))
 		err = give_bytes(ask, get->bytes);
 	else
 		err = dstack_key_link(ask, get->keyring,

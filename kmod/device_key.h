@@ -11,7 +11,7 @@
 
 struct dstack_container;
 
-int dstack_device_get_key(struct dstack_container *container,
+int dstack_device_get_key(struct dstack_container *container, bool agent,
 			  struct dstack_get_key *get);
 int dstack_device_hmac(struct dstack_container *container,
 		       struct dstack_hmac *hmac);

@@ -150,6 +150,7 @@ static bool delivery_ok(u32 delivery, u32 kind)
 	case DSTACK_DELIVER_FSCRYPT:
 		return kind == DSTACK_KEY_BYTES;
 	case DSTACK_DELIVER_BYTES:
+	case DSTACK_DELIVER_AGENT:
 		return true;
 	}
 	return false;
@@ -321,7 +322,7 @@ static struct dstack_grant *new_grant(const struct dstack_key_ask *ask)
 
 /**
  * dstack_key_link() - give the key to a keyring of the caller
- * @ask: allowed; not for DSTACK_DELIVER_BYTES
+ * @ask: allowed; not for DSTACK_DELIVER_BYTES and DSTACK_DELIVER_AGENT
  * @keyring: KEY_SPEC_THREAD_KEYRING, _PROCESS_ or _SESSION_
  * @name: what it is called there after DSTACK_KEY_NAME_PREFIX
  * @serial: its number

@@ -41,7 +41,9 @@ typedef __u64 u64;
 #define cpu_to_le16(v) htole16(v)
 #define cpu_to_le32(v) htole32(v)
 #define cpu_to_le64(v) htole64(v)
+#ifndef ARRAY_SIZE	/* kselftest has it too */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#endif
 #endif
 
 #include <uapi/linux/dstack.h>

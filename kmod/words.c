@@ -162,6 +162,7 @@ const char *dstack_key_delivery_name(u32 delivery)
 		[DSTACK_DELIVER_LOGON] = "logon",
 		[DSTACK_DELIVER_FSCRYPT] = "fscrypt",
 		[DSTACK_DELIVER_BYTES] = "bytes",
+		[DSTACK_DELIVER_AGENT] = "agent",
 	};
 
 	return name_of(names, ARRAY_SIZE(names), delivery);

@@ -52,6 +52,34 @@ static inline bool record_is(const struct dstack_log_record *record,
 	       !memcmp(record->data + record->name_len, payload, len);
 }
 
+/*
+ * How many records there are from @seq on with this name and payload, which is
+ * gone once dstackd has stored it.
+ */
+struct wanted {
+	const char *name, *payload;
+	int found;
+};
+
+static inline int compare_record(const struct dstack_log_record *record,
+				 void *arg)
+{
+	struct wanted *wanted = arg;
+
+	wanted->found += record_is(record, wanted->name, wanted->payload,
+				   strlen(wanted->payload));
+	return 0;
+}
+
+static inline int count_records(int fd, uint64_t seq, const char *name,
+				const char *payload)
+{
+	struct wanted wanted = { .name = name, .payload = payload };
+	int err = libdstack_read_log(fd, &seq, compare_record, &wanted);
+
+	return err ?: wanted.found;
+}
+
 /* The status is one moment: its register is the replay of its count. */
 static inline int status_replays(struct libdstack_control *control,
 				 struct replay *replay)

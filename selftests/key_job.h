@@ -68,6 +68,12 @@ static inline struct job *job_new(void)
 	return job;
 }
 
+static inline int do_raw(void *arg)
+{
+	return device_call(device_open(), DSTACK_GET_KEY,
+			   &((struct job *)arg)->get);
+}
+
 static inline int do_bytes(void *arg)
 {
 	struct job *job = arg;

@@ -213,7 +213,7 @@ CHANGE(two_scopes, get->scope = __DSTACK_SCOPE_ALL)
 CHANGE(unknown_scope, get->scope = 4)
 CHANGE(no_delivery, get->delivery = 0)
 CHANGE(two_deliveries, get->delivery = 12)
-CHANGE(unknown_delivery, get->delivery = 16)
+CHANGE(unknown_delivery, get->delivery = 32)
 CHANGE(too_short, get->key_len = 15)
 CHANGE(too_long, get->key_len = 65)
 CHANGE(long_seed, get->kind = DSTACK_KEY_ED25519; get->key_len = 64)
@@ -275,12 +275,6 @@ static const struct refusal refusals[] = {
 	REFUSAL(EFAULT, bad_purpose), REFUSAL(EFAULT, bad_buffer),
 	REFUSAL(ENOKEY, unknown_epoch),
 };
-
-static int do_raw(void *arg)
-{
-	return device_call(device_open(), DSTACK_GET_KEY,
-			   &((struct job *)arg)->get);
-}
 
 TEST_F(key, calls_that_make_no_sense_are_refused_as_documented)
 {

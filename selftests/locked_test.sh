@@ -105,7 +105,17 @@ claim host_runs_anything_until_then is "$("$work/tmpfs/program")" hello
 claim nothing_is_locked_yet \
 	is "$(dstackctl status --json | jq -r .state)" enforce
 echo confidentiality >/sys/kernel/security/lockdown
+"$tests/prog_act" 1 "$work/locked" >"$work/acted" &
+acting=$!
+for ((i = 0; i < 1000; i++)); do
+	test ! -s "$work/acted" || break
+	sleep 0.01
+done
+claim root_acts_for_any_container_until_then is "$(<"$work/acted")" host
 claim state_becomes_locked lock
+touch "$work/locked"
+wait "$acting"
+claim what_acted_before_acts_no_more has "$(<"$work/acted")" '^Permission denied$'
 claim it_is_in_the_log has "$(events)" 'dstack.state from=enforce to=locked$' 1
 claim locked_twice_is_no_error lock
 claim status_says_locked is "$(dstackctl status --json | jq -r .state)" locked
@@ -158,6 +168,7 @@ write() { printf '%048d' 0 >"\$1"; }
 try off dstackctl state off
 try measure dstackctl state measure
 try enforce dstackctl state enforce
+try act_for "$tests/prog_act" 1
 try old_policy dstackctl policy load "$work/old.json"
 try policy_without_host dstackctl policy load "$work/no_host.json"
 try policy_of_another dstackctl policy load "$work/other_app.json"
@@ -235,7 +246,7 @@ number() {
 	old_policy) echo attack_76_ ;;
 	esac
 }
-refused off measure enforce old_policy policy_without_host policy_of_another \
+refused off measure enforce act_for old_policy policy_without_host policy_of_another \
 	other_dstackctl other_dstackctl_ack take_prog take_link load_tracing \
 	unload unload_by_force rmmod rmmod_force insmod load_file load_memory \
 	kexec kexec_file attach_daemon write_daemon write_self become \

@@ -101,30 +101,6 @@ static int look(struct libdstack_control *control, struct container *c)
 	return libdstack_list_containers(control, count_this, c);
 }
 
-/* How many records there are from @seq on with this name and payload. */
-struct wanted {
-	const char *name, *payload;
-	int found;
-};
-
-static int compare_record(const struct dstack_log_record *record, void *arg)
-{
-	struct wanted *wanted = arg;
-
-	wanted->found += record_is(record, wanted->name, wanted->payload,
-				   strlen(wanted->payload));
-	return 0;
-}
-
-static int count_records(int fd, uint64_t seq, const char *name,
-			 const char *payload)
-{
-	struct wanted wanted = { .name = name, .payload = payload };
-	int err = libdstack_read_log(fd, &seq, compare_record, &wanted);
-
-	return err ?: wanted.found;
-}
-
 TEST_F_TIMEOUT(quota, container_that_floods_is_refused_and_no_other, 100)
 {
 	struct container bad, good;

@@ -7,7 +7,7 @@
 #include "keys.h"
 
 #define WORDS_MAX	2	/* words of a structure that must be zero */
-#define UNKNOWN_NR	(_IOC_NR(DSTACK_UNSEAL) + 1)
+#define UNKNOWN_NR	(_IOC_NR(DSTACK_ACT_FOR) + 1)
 #define UNKNOWN_CMD	_IO(DSTACK_IOC_TYPE, UNKNOWN_NR)
 
 /* What to call, and a page that a structure can end, with nothing behind it. */
@@ -100,6 +100,12 @@ static void fill_unseal(struct target *t, void *arg)
 	unseal->key = t->aead;
 	unseal->blob = address(t->blob);
 	unseal->blob_len = sizeof(t->blob);
+}
+
+static void fill_act_for(struct target *t, void *arg)
+{
+	(void)t;
+	((struct dstack_act_for *)arg)->pid = getpid();
 }
 
 #define AT(type, field) offsetof(struct type, field)
@@ -213,6 +219,17 @@ FIXTURE_VARIANT_ADD(ioctl, unseal)
 	},
 };
 
+FIXTURE_VARIANT_ADD(ioctl, act_for)
+{
+	.shape = {
+		.cmd = DSTACK_ACT_FOR,
+		.size = DSTACK_ACT_FOR_SIZE_VER0,
+		.fill = fill_act_for,
+		.words = { { AT(dstack_act_for, flags), 0 },
+			   { AT(dstack_act_for, __reserved), 0 } },
+	},
+};
+
 /* Of the application, in the process keyring. */
 static int handle_of(int fd, uint32_t kind, const char *name)
 {
@@ -304,6 +321,9 @@ TEST_F(ioctl, zero_tail_accepted)
 		uint32_t size = shape->size + tails[i];
 		void *arg = prepare(&self->t, shape, size);
 
+		/* There are calls that a file takes once. */
+		close(self->t.fd);
+		self->t.fd = device_open();
 		EXPECT_EQ(0, device_call(self->t.fd, shape->cmd, arg))
 			TH_LOG("with size %u", size);
 	}

@@ -104,6 +104,10 @@ static bool complete(struct get *get, const char *path)
 	struct libdstack_key *key = &get->key;
 	bool bytes = key->delivery == DSTACK_DELIVER_BYTES;
 
+	if (key->delivery == DSTACK_DELIVER_AGENT) {
+		error_msg("keys of delivery agent are for services that act for a container");
+		return false;
+	}
 	key->path = path;
 	key->path_len = strlen(path);
 	if (!key->kind)

@@ -84,6 +84,15 @@ int libdstack_read_log(int fd, uint64_t *seq, libdstack_record_fn fn,
 		       void *arg);
 
 /*
+ * From now on what is asked through @fd is asked by the container of this
+ * process, whose @id and @cgroup_id come back: DSTACK_HOST_ID and 0 for the
+ * host.  Whoever has a pidfd of it looks afterwards whether it still lives, or
+ * the number was another process's.  -EBUSY: this @fd acts for somebody.
+ */
+int libdstack_act_for(int fd, pid_t pid, char id[DSTACK_ID_SIZE],
+		      uint64_t *cgroup_id);
+
+/*
  * keys: of the caller's container, by the same ioctls
  * (Documentation/userspace-api/dstack.rst)
  */

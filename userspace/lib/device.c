@@ -190,6 +190,42 @@ int libdstack_why(int fd, int file, uint32_t kind, const char *id,
 	return dstack_device_error(-errno, "ask for the verdict");
 }
 
+static const char *act_for_help(int err)
+{
+	switch (err) {
+	case -EPERM:
+		return "that is for root, and not inside a container";
+	case -EACCES:
+		return "the state is locked, and the policy's section \"host\" "
+		       "does not approve this program for \"control\"";
+	case -ESRCH:
+		return "there is no such process";
+	default:
+		return NULL;
+	}
+}
+
+int libdstack_act_for(int fd, pid_t pid, char id[DSTACK_ID_SIZE],
+		      uint64_t *cgroup_id)
+{
+	struct dstack_act_for req = { .size = sizeof(req), .pid = pid };
+	const char *help;
+	int err;
+
+	if (ioctl(fd, DSTACK_ACT_FOR, &req)) {
+		err = -errno;
+		help = act_for_help(err);
+		if (!help)
+			return dstack_device_error(err, "act for a process");
+		dstack_message("can't act for process %d: %s", pid, help);
+		return err;
+	}
+	memcpy(id, req.out_id, DSTACK_ID_SIZE);
+	id[DSTACK_ID_SIZE - 1] = '\0';
+	*cgroup_id = req.out_cgroup_id;
+	return 0;
+}
+
 /* Is the next record whole, and the one that was asked for? */
 static bool record_ok(const struct dstack_log_record *record, size_t room,
 		      uint64_t seq)

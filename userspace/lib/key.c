@@ -13,7 +13,8 @@
 
 static bool into_keyring(const struct libdstack_key *key)
 {
-	return key->delivery != DSTACK_DELIVER_BYTES;
+	return key->delivery != DSTACK_DELIVER_BYTES &&
+		key->delivery != DSTACK_DELIVER_AGENT;
 }
 
 /* Of several causes all, in the order in which the kernel looks. */
@@ -25,6 +26,9 @@ static const char *get_key_help(int err, bool keyring)
 		       "state is off, or the container ran what no policy "
 		       "approved: see \"keys\" of its section, 'dstackctl "
 		       "status' and 'dstackctl log'";
+	case -EPERM:
+		return "only a service that acts for a container gets a key "
+		       "to use there: ask it to sign";
 	case -EINVAL:
 		return "there is no such key, or it can't be had this way: "
 		       "kind, scope, length, purpose, delivery and name must "

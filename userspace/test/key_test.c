@@ -169,7 +169,8 @@ static const struct help {
 	int err;
 	const char *word;
 } get_helps[] = {
-	{ EACCES, "\"keys\" of its section" }, { EINVAL, "fit together" },
+	{ EACCES, "\"keys\" of its section" }, { EPERM, "to sign" },
+	{ EINVAL, "fit together" },
 	{ ENODATA, "without one" }, { ENOKEY, "key load --test" },
 	{ EKEYREVOKED, "retired" }, { EKEYREJECTED, "another path" },
 	{ EEXIST, "another name" }, { EDQUOT, "too many keys" },
@@ -180,6 +181,9 @@ static const struct help {
 	{ ENOKEY, "no such key" }, { EKEYREVOKED, "ask for the key again" },
 	{ EKEYEXPIRED, "expired" }, { ENODATA, "no policy" },
 	{ ENOPKG, "CONFIG_CRYPTO_GCM" }, { ENOMEM, "memory" },
+}, act_helps[] = {
+	{ EPERM, "inside a container" }, { EACCES, "\"control\"" },
+	{ ESRCH, "no such process" }, { ENOTTY, "not a dstack device" },
 };
 
 static void every_refusal_of_a_key_names_the_next_step(void **state)
@@ -201,6 +205,22 @@ static void every_refusal_of_a_key_names_the_next_step(void **state)
 	kernel.err = EDQUOT;
 	assert_int_equal(libdstack_get_key(3, &key, &serial, NULL), -EDQUOT);
 	assert_non_null(strstr(said, "later"));
+}
+
+static void every_refusal_to_act_names_the_next_step(void **state)
+{
+	char id[DSTACK_ID_SIZE];
+	uint64_t cgroup_id;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(act_helps) / sizeof(act_helps[0]); i++) {
+		kernel.err = act_helps[i].err;
+		*said = '\0';
+		assert_int_equal(libdstack_act_for(3, 1, id, &cgroup_id),
+				 -kernel.err);
+		assert_non_null(strstr(said, act_helps[i].word));
+	}
 }
 
 static void every_refusal_of_a_use_names_the_next_step(void **state)
@@ -372,6 +392,7 @@ int main(void)
 		TEST(bytes_are_asked_for_without_a_keyring),
 		TEST(names_that_do_not_fit_are_not_cut),
 		TEST(every_refusal_of_a_key_names_the_next_step),
+		TEST(every_refusal_to_act_names_the_next_step),
 		TEST(every_refusal_of_a_use_names_the_next_step),
 		TEST(hmac_is_told_or_compared),
 		TEST(check_that_failed_is_named),

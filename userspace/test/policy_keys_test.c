@@ -332,7 +332,7 @@ static void terms_that_no_table_has_are_not_built(void **state)
 	static const struct libdstack_key_term terms[] = {
 		{ "a", "", 0, 1, 1 }, { "a", "", 64, 1, 1 },
 		{ "a", "", 1, 0, 1 }, { "a", "", 1, 4, 1 },
-		{ "a", "", 1, 1, 0 }, { "a", "", 1, 1, 16 },
+		{ "a", "", 1, 1, 0 }, { "a", "", 1, 1, 32 },
 		{ "a", LONGEST "p", 1, 1, 1 }, { "a", "\n", 1, 1, 1 },
 		{ "a", "\xff", 1, 1, 1 }, { "a b", "", 1, 1, 1 },
 	};

@@ -327,7 +327,7 @@ static void key_no_delivery(struct table *t)
 
 static void key_unknown_delivery(struct table *t)
 {
-	t->keys[0].delivery = 16;
+	t->keys[0].delivery = 32;
 }
 
 static void key_reserved(struct table *t)

@@ -292,17 +292,21 @@ enum dstack_key_scope {
  *	FS_IOC_ADD_ENCRYPTION_KEY.  Kind BYTES
  * @DSTACK_DELIVER_BYTES: as bytes in the caller's memory, which is an event in
  *	the log.  Any kind
+ * @DSTACK_DELIVER_AGENT: the same, but for whom DSTACK_ACT_FOR lets act for the
+ *	container, which uses the key there and does not tell it: signatures
  */
 enum dstack_key_delivery {
 	DSTACK_DELIVER_HANDLE = 1,
 	DSTACK_DELIVER_LOGON = 2,
 	DSTACK_DELIVER_FSCRYPT = 4,
 	DSTACK_DELIVER_BYTES = 8,
+	DSTACK_DELIVER_AGENT = 16,
 };
 
 #define __DSTACK_DELIVER_ALL \
 	(DSTACK_DELIVER_HANDLE | DSTACK_DELIVER_LOGON | \
-	 DSTACK_DELIVER_FSCRYPT | DSTACK_DELIVER_BYTES)
+	 DSTACK_DELIVER_FSCRYPT | DSTACK_DELIVER_BYTES | \
+	 DSTACK_DELIVER_AGENT)
 
 /**
  * enum dstack_seal_check - which check a sealed blob did not pass
@@ -362,6 +366,7 @@ enum dstack_seal_check {
 #define DSTACK_HMAC		_IO(DSTACK_IOC_TYPE, 0x06)
 #define DSTACK_SEAL		_IO(DSTACK_IOC_TYPE, 0x07)
 #define DSTACK_UNSEAL		_IO(DSTACK_IOC_TYPE, 0x08)
+#define DSTACK_ACT_FOR		_IO(DSTACK_IOC_TYPE, 0x09)
 
 /**
  * struct dstack_info - DSTACK_INFO: what this kernel offers
@@ -548,11 +553,12 @@ struct dstack_why {
  * @key_len: bytes of the key: DSTACK_KEY_SIZE, or with kind BYTES any from
  *	DSTACK_KEY_SIZE_MIN to DSTACK_KEY_SIZE_MAX
  * @keyring: KEY_SPEC_THREAD_KEYRING, KEY_SPEC_PROCESS_KEYRING or
- *	KEY_SPEC_SESSION_KEYRING; 0 with DSTACK_DELIVER_BYTES
+ *	KEY_SPEC_SESSION_KEYRING; 0 with DSTACK_DELIVER_BYTES and _AGENT
  * @out_serial: the key's number in the keyrings
  * @path: pointer to the path, which policies approve by prefix
  * @purpose: pointer to what it is for; none in scope APP
- * @bytes: pointer to a buffer of @key_len bytes, with DSTACK_DELIVER_BYTES
+ * @bytes: pointer to a buffer of @key_len bytes, with DSTACK_DELIVER_BYTES and
+ *	DSTACK_DELIVER_AGENT
  * @path_len: at most DSTACK_KEY_PATH_MAX
  * @purpose_len: at most DSTACK_KEY_PURPOSE_MAX
  * @epoch: in, with DSTACK_KEY_F_EPOCH, and out: the key epoch
@@ -655,6 +661,32 @@ struct dstack_unseal {
 };
 
 #define DSTACK_UNSEAL_SIZE_VER0	40
+
+/**
+ * struct dstack_act_for - DSTACK_ACT_FOR: let this file speak for a process
+ * @size: sizeof(struct dstack_act_for)
+ * @flags: must be 0
+ * @pid: the process, as the caller's pid namespace numbers it
+ * @__reserved: must be 0
+ * @out_cgroup_id: of its container; 0 for the host
+ * @out_id: of its container, or "host", NUL-terminated
+ *
+ * From then on all that is asked through the file is asked by the container in
+ * which that process is now.  Once, and for services of the host alone, which
+ * serve containers: CAP_SYS_ADMIN in the initial user namespace, and in
+ * DSTACK_STATE_LOCKED approved for DSTACK_KIND_CONTROL, at each call.  A pid
+ * can come to be another process's: who has a pidfd asks it afterwards.
+ */
+struct dstack_act_for {
+	__u32 size;
+	__u32 flags;
+	__s32 pid;
+	__u32 __reserved;
+	__aligned_u64 out_cgroup_id;
+	__u8 out_id[DSTACK_ID_SIZE];
+};
+
+#define DSTACK_ACT_FOR_SIZE_VER0	152
 
 #include "dstack_genl.h"
 
