@@ -127,7 +127,8 @@ static int run(bool open, struct options *options)
 	void *input;
 	int fd, err;
 
-	err = read_secret(STDIN_FILENO, "standard input", max, &input, &len);
+	err = libdstack_secret_read(STDIN_FILENO, "standard input", max, &input,
+				    &len);
 	if (err)
 		return EXIT_FAILURE;
 	fd = libdstack_device_open();

@@ -7,10 +7,8 @@
 #include "keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* For development: everybody knows it. */
@@ -66,39 +64,17 @@ static bool parse_root(int argc, char **argv, const struct option *known,
 	return optind == argc;
 }
 
-/* A file that others may read has told the key already. */
-static int open_root(const char *path)
-{
-	struct stat st;
-	int fd, err;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st)) {
-		err = -errno;
-		error_msg_errno(err, "can't open '%s'", path);
-		if (fd >= 0)
-			close(fd);
-		return err;
-	}
-	if (S_ISREG(st.st_mode) && !(st.st_mode & 077) &&
-	    (st.st_uid == geteuid() || !st.st_uid))
-		return fd;
-	close(fd);
-	error_msg("'%s' must be a file that belongs to you and that nobody else may read: 'chmod 600' it, and think of who has read it",
-		  path);
-	return -EPERM;
-}
-
 static int read_root(const char *path, void **root)
 {
 	bool use_stdin = !strcmp(path, "-");
 	const char *name = use_stdin ? "standard input" : path;
-	int fd = use_stdin ? STDIN_FILENO : open_root(path), err;
+	int fd = use_stdin ? STDIN_FILENO : libdstack_secret_open(path);
+	int err;
 	size_t len;
 
 	if (fd < 0)
 		return fd;
-	err = read_secret(fd, name, DSTACK_KEY_ROOT_SIZE, root, &len);
+	err = libdstack_secret_read(fd, name, DSTACK_KEY_ROOT_SIZE, root, &len);
 	if (!use_stdin)
 		close(fd);
 	if (err || len == DSTACK_KEY_ROOT_SIZE)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Options that name a key, and secrets on their way in and out
+ * Options that name a key, and secrets on their way out
  *
  * Copyright The dstack for Linux authors
  *
@@ -90,43 +90,6 @@ bool set_key_option(int c, const char *arg, struct libdstack_key *key)
 	default:
 		return false;
 	}
-}
-
-static int read_to_end(int fd, char *data, size_t room, size_t *len)
-{
-	ssize_t n;
-
-	*len = 0;
-	do {
-		n = read(fd, data + *len, room - *len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			*len += n;
-	} while (n && *len < room);
-	return *len < room ? 0 : -EFBIG;
-}
-
-int read_secret(int fd, const char *name, size_t max, void **secret,
-		size_t *len)
-{
-	int err;
-
-	err = libdstack_secret_alloc(max + 1, secret);
-	if (err) {
-		error_msg_errno(err, "can't get memory for '%s'", name);
-		return err;
-	}
-	err = read_to_end(fd, *secret, max + 1, len);
-	if (!err)
-		return 0;
-	if (err == -EFBIG)
-		error_msg("'%s' has more than %zu bytes", name, max);
-	else
-		error_msg_errno(err, "can't read '%s'", name);
-	libdstack_secret_free(*secret, max + 1);
-	*secret = NULL;
-	return err;
 }
 
 int write_secret(const char *path, const void *secret, size_t len)

@@ -21,13 +21,6 @@ int key_load(int argc, char **argv);
 int key_revoke(int argc, char **argv);
 
 /*
- * From @fd to its end, at most @max bytes, into memory for
- * libdstack_secret_free() with @max + 1.  Returns 0 or -errno, after an error
- * message that begins with @name.
- */
-int read_secret(int fd, const char *name, size_t max, void **secret,
-		size_t *len);
-/*
  * To a new file that only its owner may read, or, if @path is NULL, to
  * standard output.  Returns 0 or -errno, after an error message.
  */

@@ -101,6 +101,18 @@ int libdstack_act_for(int fd, pid_t pid, char id[DSTACK_ID_SIZE],
 int libdstack_secret_alloc(size_t size, void **secret);
 /* Wipes it too.  @size as allocated; @secret may be NULL. */
 void libdstack_secret_free(void *secret, size_t size);
+/*
+ * A file of the caller's, or of root's, that nobody else may read: a descriptor
+ * or -errno; -EPERM if it is none.
+ */
+int libdstack_secret_open(const char *path);
+/*
+ * From @fd to its end, at most @max bytes, into memory for
+ * libdstack_secret_free() with @max + 1.  -EFBIG: there are more.  @name: of
+ * what is read, for the message.
+ */
+int libdstack_secret_read(int fd, const char *name, size_t max, void **secret,
+			  size_t *len);
 
 /* Which key, and how it is wanted. */
 struct libdstack_key {

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Memory for secrets
+ * Memory for secrets, and files that have some
  *
  * Copyright The dstack for Linux authors
  */
 #include "lib.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static size_t whole_pages(size_t size)
@@ -52,4 +54,66 @@ void libdstack_secret_free(void *secret, size_t size)
 		return;
 	explicit_bzero(secret, size);
 	munmap(secret, whole_pages(size));
+}
+
+/* A file that others may read has told the secret already. */
+int libdstack_secret_open(const char *path)
+{
+	struct stat st;
+	int fd, err;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st)) {
+		err = -errno;
+		dstack_message("can't open '%s': %s", path, strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	if (S_ISREG(st.st_mode) && !(st.st_mode & 077) &&
+	    (st.st_uid == geteuid() || !st.st_uid))
+		return fd;
+	close(fd);
+	dstack_message("'%s' must be a file that belongs to you and that nobody else may read: 'chmod 600' it, and think of who has read it",
+		       path);
+	return -EPERM;
+}
+
+/* Not through stdio, which would keep a copy. */
+static int read_to_end(int fd, char *data, size_t room, size_t *len)
+{
+	ssize_t n;
+
+	*len = 0;
+	do {
+		n = read(fd, data + *len, room - *len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			*len += n;
+	} while (n && *len < room);
+	return *len < room ? 0 : -EFBIG;
+}
+
+int libdstack_secret_read(int fd, const char *name, size_t max, void **secret,
+			  size_t *len)
+{
+	int err;
+
+	err = libdstack_secret_alloc(max + 1, secret);
+	if (err) {
+		dstack_message("can't get memory for '%s': %s", name,
+			       strerror(-err));
+		return err;
+	}
+	err = read_to_end(fd, *secret, max + 1, len);
+	if (!err)
+		return 0;
+	if (err == -EFBIG)
+		dstack_message("'%s' has more than %zu bytes", name, max);
+	else
+		dstack_message("can't read '%s': %s", name, strerror(-err));
+	libdstack_secret_free(*secret, max + 1);
+	*secret = NULL;
+	return err;
 }

@@ -70,9 +70,15 @@ int ioctl(int fd, unsigned long cmd, ...)
 	return 0;
 }
 
+static void library_says(const char *message)
+{
+	fprintf(stderr, "%s\n", message);
+}
+
 static int setup(void **state)
 {
 	(void)state;
+	libdstack_set_message_callback(library_says);
 	setenv("DSTACK_DEVICE", "/dev/null", 1);
 	return !mkdtemp(dir) || chdir(dir);
 }
