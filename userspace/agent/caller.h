@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is at the other end of a socket
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The process that connected answers for a connection, whoever holds it by
+ * now.  Functions return 0 or -errno.
+ */
+#ifndef AGENT_CALLER_H
+#define AGENT_CALLER_H
+
+#include <linux/dstack.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct agent_caller {
+	char id[DSTACK_ID_SIZE];	/* container, or DSTACK_HOST_ID */
+	uint64_t cgroup_id;		/* 0: the host */
+	pid_t pid;
+	uid_t uid;
+};
+
+/* How the container of a process is found. */
+struct caller_lookup {
+	/* Fills in id and cgroup_id.  Called by one thread at a time. */
+	int (*container_of)(void *arg, pid_t pid, struct agent_caller *caller);
+	void *arg;
+};
+
+/* The process that connected a socket: this very one, ended or not. */
+struct caller_peer {
+	int pidfd;			/* -1: none */
+	pid_t pid;
+	uid_t uid;
+};
+
+/*
+ * Never waits.  -ESRCH: it has ended, or is in a PID namespace that is not
+ * below ours.
+ */
+int caller_peer_of(int socket, struct caller_peer *peer);
+void caller_peer_close(struct caller_peer *peer);
+/* The container that it is in now.  -ESRCH: it has ended. */
+int caller_find(const struct caller_lookup *lookup,
+		const struct caller_peer *peer, struct agent_caller *caller);
+
+#endif /* AGENT_CALLER_H */
