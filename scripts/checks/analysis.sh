@@ -98,7 +98,7 @@ user_flags() {
 		-Iinclude -isystem build/bpf
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
 		libbpf libelf libarchive devmapper libssl libcurl libcbor tss2-mu \
-		msgpack-c libsecp256k1 | sed 's/-I/-isystem/g'
+		msgpack-c libsecp256k1 libevent | sed 's/-I/-isystem/g'
 }
 
 # Tests and fuzz targets are left out: analysers do not know that an assertion

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP on unix sockets: requests in, replies out, and who asks
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * One thread moves bytes and never waits; the handler runs on others and may.
+ * Functions return 0 or -errno, after a message.
+ */
+#ifndef AGENT_HTTP_H
+#define AGENT_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../caller.h"
+
+struct http_request {
+	const char *method;		/* "GET" or "POST" */
+	const char *path;		/* as sent: still with its % */
+	const char *query;		/* the same; "": none */
+	const char *content_type;	/* "": none */
+	const void *body;		/* with a NUL behind it */
+	size_t len;
+	unsigned int socket;		/* which of http_config.paths */
+	int64_t deadline_ms;		/* of CLOCK_MONOTONIC */
+	struct agent_caller caller;
+};
+
+struct http_reply {
+	int status;			/* 500 unless the handler says other */
+	const char *type;		/* of the body; static */
+	void *body;			/* malloc()ed; wiped, then freed */
+	size_t len;
+};
+
+/*
+ * Runs on several threads at once.  Request and caller are its own until it
+ * returns.  A reply that comes after the deadline is thrown away.
+ */
+typedef void (*http_handle_fn)(void *arg, const struct http_request *request,
+			       struct http_reply *reply);
+
+/* 0: as http_open() has it. */
+struct http_limits {
+	unsigned int connections;	/* in all; more wait to be accepted */
+	unsigned int caller_connections;	/* of one caller: more are closed */
+	unsigned int caller_queue;	/* calls of one that wait: 503 */
+	unsigned int workers;		/* threads that handle calls */
+	unsigned int workers_max;	/* with those that stand in for stuck ones */
+	size_t head;			/* bytes of a request before its body */
+	size_t body;			/* bytes of that: 413 */
+	unsigned int receive_ms;	/* for a request to come in */
+	unsigned int call_ms;		/* for its reply to be made: 504 */
+	unsigned int send_ms;		/* for that to be taken */
+	unsigned int idle_ms;		/* between requests */
+	unsigned int drain_ms;		/* for all of that after http_stop() */
+};
+
+struct http_config {
+	const char *const *paths;	/* of the sockets */
+	size_t nr;
+	http_handle_fn handle;
+	void *arg;
+	struct caller_lookup lookup;
+	/* One line about what is wrong here, not with a client.  NULL: none. */
+	void (*message)(const char *text);
+	struct http_limits limits;
+};
+
+struct http;
+
+/*
+ * Sockets that the service manager has opened (LISTEN_FDS) are used, others
+ * made.  To be called before anything else that uses libevent, and before
+ * threads; SIGPIPE is ignored from then on.  What @config points to must stay.
+ * -EADDRINUSE: somebody serves a path; -EEXIST: something that is no socket is
+ * in its place; -EPERM: others may write to its directory.
+ */
+int http_open(struct http **http, const struct http_config *config);
+/* Calls @fn in the thread of http_run() when @fd can be read. */
+int http_watch(struct http *http, int fd, void (*fn)(void *arg), void *arg);
+/* Serves until http_stop(), then answers what was asked before it. */
+int http_run(struct http *http);
+/* From any thread or signal handler. */
+void http_stop(struct http *http);
+/*
+ * Removes the sockets that http_open() made.  -ETIMEDOUT: a handler has not
+ * returned in drain_ms; then what it uses stays, and it is time to exit.
+ */
+int http_close(struct http *http);
+
+#endif /* AGENT_HTTP_H */

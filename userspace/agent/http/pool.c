@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The threads: one that finds out who asks, and some that answer
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Callers take turns, so one that asks for much waits behind its own calls.
+ * A call may be stuck in the kernel.  Who waits for it is told at its deadline,
+ * and another thread stands in for the one that is stuck until it comes back.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#define STACK_BYTES	1048576	/* of address space, not of memory */
+
+/* Lives as long as it has connections or calls. */
+struct account {
+	TAILQ_ENTRY(account) link;
+	char id[DSTACK_ID_SIZE];
+	struct calls waiting;
+	unsigned int nr_waiting, refs;
+	unsigned int running, stuck;	/* stuck ones are running, too */
+	unsigned int connections;
+	bool large;			/* the loop's */
+};
+
+struct thread {
+	struct pool *pool;
+	pthread_t id;
+	bool used, ended;		/* used: to be joined */
+};
+
+struct pool {
+	http_handle_fn handle;
+	void *arg;
+	struct caller_lookup lookup;
+	struct http_limits limits;
+	int wake_fd;
+
+	pthread_mutex_t lock;		/* of all below */
+	pthread_cond_t unnamed_ready, waiting_ready, thread_ended;
+	TAILQ_HEAD(, account) accounts;	/* whose turn it is comes first */
+	struct calls unnamed, done;
+	bool closing;
+	unsigned int alive;		/* threads, with the namer */
+	unsigned int workers, stuck;	/* of them */
+	struct thread *threads;		/* the first is the namer */
+};
+
+/* accounts */
+
+static struct account *account_get(struct pool *pool, const char *id)
+{
+	struct account *account;
+
+	TAILQ_FOREACH(account, &pool->accounts, link)
+		if (!strcmp(account->id, id))
+			break;
+	if (!account) {
+		account = calloc(1, sizeof(*account));
+		if (!account)
+			return NULL;
+		memcpy(account->id, id, strnlen(id, sizeof(account->id) - 1));
+		TAILQ_INIT(&account->waiting);
+		TAILQ_INSERT_TAIL(&pool->accounts, account, link);
+	}
+	account->refs++;
+	return account;
+}
+
+static void account_put(struct pool *pool, struct account *account)
+{
+	if (!account || --account->refs)
+		return;
+	TAILQ_REMOVE(&pool->accounts, account, link);
+	free(account);
+}
+
+struct account *account_connect(struct pool *pool, struct call *call)
+{
+	struct account *account;
+
+	pthread_mutex_lock(&pool->lock);
+	account = call->account;
+	if (account &&
+	    account->connections < pool->limits.caller_connections) {
+		account->connections++;
+		account->refs++;
+	} else {
+		account = NULL;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return account;
+}
+
+void account_disconnect(struct pool *pool, struct account *account)
+{
+	pthread_mutex_lock(&pool->lock);
+	account->connections--;
+	account_put(pool, account);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+bool account_take_large(struct account *account)
+{
+	if (account->large)
+		return false;
+	account->large = true;
+	return true;
+}
+
+void account_put_large(struct account *account)
+{
+	account->large = false;
+}
+
+/* calls */
+
+void pool_free_call(struct pool *pool, struct call *call)
+{
+	pthread_mutex_lock(&pool->lock);
+	account_put(pool, call->account);
+	pthread_mutex_unlock(&pool->lock);
+	call_free(call);
+}
+
+/* Frees @call with the lock dropped: wiping takes its time. */
+static void drop(struct pool *pool, struct call *call)
+{
+	pthread_mutex_unlock(&pool->lock);
+	pool_free_call(pool, call);
+	pthread_mutex_lock(&pool->lock);
+}
+
+static void finish(struct pool *pool, struct call *call)
+{
+	bool first = TAILQ_EMPTY(&pool->done);
+
+	if (call->abandoned) {
+		drop(pool, call);
+		return;
+	}
+	call->stage = CALL_DONE;
+	TAILQ_INSERT_TAIL(&pool->done, call, link);
+	if (first)
+		eventfd_write(pool->wake_fd, 1);
+}
+
+struct call *pool_done(struct pool *pool)
+{
+	struct call *call;
+
+	pthread_mutex_lock(&pool->lock);
+	call = TAILQ_FIRST(&pool->done);
+	if (call)
+		TAILQ_REMOVE(&pool->done, call, link);
+	pthread_mutex_unlock(&pool->lock);
+	return call;
+}
+
+void pool_submit(struct pool *pool, struct call *call)
+{
+	pthread_mutex_lock(&pool->lock);
+	call->stage = CALL_UNNAMED;
+	TAILQ_INSERT_TAIL(&pool->unnamed, call, link);
+	pthread_cond_signal(&pool->unnamed_ready);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* namer */
+
+static void name(struct pool *pool, struct call *call)
+{
+	int err;
+
+	pthread_mutex_unlock(&pool->lock);
+	err = caller_find(&pool->lookup, &call->peer, &call->request.caller);
+	caller_peer_close(&call->peer);
+	pthread_mutex_lock(&pool->lock);
+	if (call->abandoned || err) {
+		reply_error(&call->reply, 403);
+		finish(pool, call);
+		return;
+	}
+	call->account = account_get(pool, call->request.caller.id);
+	if (!call->account || call->names_only) {
+		finish(pool, call);
+	} else if (call->account->nr_waiting >= pool->limits.caller_queue) {
+		reply_error(&call->reply, 503);
+		finish(pool, call);
+	} else {
+		call->stage = CALL_WAITING;
+		TAILQ_INSERT_TAIL(&call->account->waiting, call, link);
+		call->account->nr_waiting++;
+		pthread_cond_signal(&pool->waiting_ready);
+	}
+}
+
+static void thread_end(struct thread *thread)
+{
+	struct pool *pool = thread->pool;
+
+	thread->ended = true;
+	pool->alive--;
+	pthread_cond_broadcast(&pool->thread_ended);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void *namer(void *arg)
+{
+	struct thread *thread = arg;
+	struct pool *pool = thread->pool;
+	struct call *call;
+
+	pthread_mutex_lock(&pool->lock);
+	while (!pool->closing) {
+		call = TAILQ_FIRST(&pool->unnamed);
+		if (!call) {
+			pthread_cond_wait(&pool->unnamed_ready, &pool->lock);
+			continue;
+		}
+		TAILQ_REMOVE(&pool->unnamed, call, link);
+		call->stage = CALL_NAMING;
+		name(pool, call);
+	}
+	thread_end(thread);
+	return NULL;
+}
+
+/* workers */
+
+/*
+ * A caller neither has all threads at work, nor more than half of those that
+ * there can ever be, however many of its calls are stuck.
+ */
+static bool may_run(const struct pool *pool, const struct account *account)
+{
+	unsigned int share = pool->limits.workers > 1 ?
+			     pool->limits.workers - 1 : 1;
+	unsigned int most = (pool->limits.workers_max + 1) / 2;
+
+	return account->running - account->stuck < share &&
+		account->running < (most > share ? most : share);
+}
+
+static struct call *take(struct pool *pool)
+{
+	struct account *account;
+	struct call *call;
+
+	TAILQ_FOREACH(account, &pool->accounts, link) {
+		if (!account->nr_waiting || !may_run(pool, account))
+			continue;
+		call = TAILQ_FIRST(&account->waiting);
+		TAILQ_REMOVE(&account->waiting, call, link);
+		account->nr_waiting--;
+		account->running++;
+		TAILQ_REMOVE(&pool->accounts, account, link);
+		TAILQ_INSERT_TAIL(&pool->accounts, account, link);
+		call->stage = CALL_RUNNING;
+		return call;
+	}
+	return NULL;
+}
+
+static void run(struct pool *pool, struct call *call)
+{
+	pthread_mutex_unlock(&pool->lock);
+	pool->handle(pool->arg, &call->request, &call->reply);
+	pthread_mutex_lock(&pool->lock);
+	call->account->running--;
+	if (call->abandoned) {
+		call->account->stuck--;
+		pool->stuck--;
+	}
+	finish(pool, call);
+}
+
+static void *worker(void *arg)
+{
+	struct thread *thread = arg;
+	struct pool *pool = thread->pool;
+	struct call *call;
+
+	pthread_mutex_lock(&pool->lock);
+	/* One that was stood in for is one too many when it comes back. */
+	while (!pool->closing &&
+	       pool->workers - pool->stuck <= pool->limits.workers) {
+		call = take(pool);
+		if (call)
+			run(pool, call);
+		else
+			pthread_cond_wait(&pool->waiting_ready, &pool->lock);
+	}
+	pool->workers--;
+	/* What it would have taken is for another. */
+	pthread_cond_signal(&pool->waiting_ready);
+	thread_end(thread);
+	return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static int thread_start(struct thread *thread, void *(*fn)(void *arg))
+{
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int err;
+
+	if (thread->used)
+		pthread_join(thread->id, NULL);
+	thread->used = false;
+	thread->ended = false;
+	err = pthread_attr_init(&attr);
+	if (err)
+		return -err;
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	err = pthread_create(&thread->id, &attr, fn, thread);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (err)
+		return -err;
+	thread->used = true;
+	thread->pool->alive++;
+	return 0;
+}
+
+static int worker_start(struct pool *pool)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 1; i <= pool->limits.workers_max; i++)
+		if (!pool->threads[i].used || pool->threads[i].ended)
+			break;
+	if (i > pool->limits.workers_max)
+		return -EAGAIN;
+	err = thread_start(&pool->threads[i], worker);
+	if (!err)
+		pool->workers++;
+	return err;
+}
+
+static void abandon_running(struct pool *pool, struct call *call)
+{
+	call->abandoned = true;
+	call->account->stuck++;
+	pool->stuck++;
+	if (pool->workers - pool->stuck < pool->limits.workers)
+		worker_start(pool);
+	pthread_cond_signal(&pool->waiting_ready);
+}
+
+void pool_abandon(struct pool *pool, struct call *call)
+{
+	pthread_mutex_lock(&pool->lock);
+	switch (call->stage) {
+	case CALL_UNNAMED:
+		TAILQ_REMOVE(&pool->unnamed, call, link);
+		drop(pool, call);
+		break;
+	case CALL_NAMING:
+		call->abandoned = true;
+		break;
+	case CALL_WAITING:
+		TAILQ_REMOVE(&call->account->waiting, call, link);
+		call->account->nr_waiting--;
+		drop(pool, call);
+		break;
+	case CALL_RUNNING:
+		abandon_running(pool, call);
+		break;
+	case CALL_DONE:
+		TAILQ_REMOVE(&pool->done, call, link);
+		drop(pool, call);
+		break;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* the pool */
+
+static int init_conds(struct pool *pool)
+{
+	pthread_condattr_t attr;
+	int err;
+
+	err = pthread_condattr_init(&attr);
+	if (err)
+		return -err;
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	err = pthread_mutex_init(&pool->lock, NULL) ?:
+	      pthread_cond_init(&pool->unnamed_ready, &attr) ?:
+	      pthread_cond_init(&pool->waiting_ready, &attr) ?:
+	      pthread_cond_init(&pool->thread_ended, &attr);
+	pthread_condattr_destroy(&attr);
+	return -err;
+}
+
+int pool_open(struct pool **out, const struct http_config *config,
+	      const struct http_limits *limits, int wake_fd)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+	unsigned int i;
+	int err;
+
+	if (!pool)
+		return -ENOMEM;
+	pool->handle = config->handle;
+	pool->arg = config->arg;
+	pool->lookup = config->lookup;
+	pool->limits = *limits;
+	pool->wake_fd = wake_fd;
+	TAILQ_INIT(&pool->accounts);
+	TAILQ_INIT(&pool->unnamed);
+	TAILQ_INIT(&pool->done);
+	pool->threads = calloc(limits->workers_max + 1,
+			       sizeof(*pool->threads));
+	err = pool->threads ? init_conds(pool) : -ENOMEM;
+	if (err) {
+		free(pool->threads);
+		free(pool);
+		return err;
+	}
+	pthread_mutex_lock(&pool->lock);
+	for (i = 0; i <= limits->workers_max; i++)
+		pool->threads[i].pool = pool;
+	err = thread_start(&pool->threads[0], namer);
+	for (i = 0; !err && i < limits->workers; i++)
+		err = worker_start(pool);
+	pthread_mutex_unlock(&pool->lock);
+	if (err)
+		pool_close(pool);
+	else
+		*out = pool;
+	return err;
+}
+
+/* 0, or -ETIMEDOUT if threads are left that are stuck. */
+static int end_threads(struct pool *pool)
+{
+	struct timespec until;
+	int err = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += pool->limits.drain_ms / 1000;
+	until.tv_nsec += pool->limits.drain_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&pool->lock);
+	pool->closing = true;
+	pthread_cond_broadcast(&pool->unnamed_ready);
+	pthread_cond_broadcast(&pool->waiting_ready);
+	while (pool->alive && !err)
+		err = pthread_cond_timedwait(&pool->thread_ended, &pool->lock,
+					     &until);
+	pthread_mutex_unlock(&pool->lock);
+	return -err;
+}
+
+int pool_close(struct pool *pool)
+{
+	unsigned int i;
+	int err;
+
+	err = end_threads(pool);
+	if (err)
+		return err;
+	for (i = 0; i <= pool->limits.workers_max; i++)
+		if (pool->threads[i].used)
+			pthread_join(pool->threads[i].id, NULL);
+	pthread_cond_destroy(&pool->unnamed_ready);
+	pthread_cond_destroy(&pool->waiting_ready);
+	pthread_cond_destroy(&pool->thread_ended);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool->threads);
+	free(pool);
+	return 0;
+}
