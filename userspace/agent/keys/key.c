@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define DIGEST_MIN	16	/* of Verify */
-#define REPORT_PREFIX	"dip1::"
 #define BASE64_LEN(n)	(((n) + 2) / 3 * 4)
 
 int agent_key_public(enum agent_algorithm algorithm,
@@ -33,32 +32,31 @@ int agent_key_public(enum agent_algorithm algorithm,
 }
 
 /* Of the alphabet that URLs can have, and without what fills up at the end. */
-static size_t to_base64url(const uint8_t *in, size_t len, char *out)
+static void to_base64url(const struct agent_public *public, char *out)
 {
-	size_t i, digits = (8 * len + 5) / 6;
+	size_t i, digits = (8 * public->len + 5) / 6;
 
-	EVP_EncodeBlock((unsigned char *)out, in, len);
+	EVP_EncodeBlock((unsigned char *)out, public->bytes, public->len);
 	for (i = 0; i < digits; i++)
 		out[i] = out[i] == '+' ? '-' : out[i] == '/' ? '_' : out[i];
-	return digits;
+	out[digits] = '\0';
 }
 
 int agent_key_report_data(enum agent_algorithm algorithm,
 			  const struct agent_public *public,
 			  uint8_t out[AGENT_REPORT_DATA_SIZE])
 {
-	const char *prefix = algorithm == AGENT_ED25519 ?
-		REPORT_PREFIX "ed25519-pk:" : REPORT_PREFIX "secp256k1c-pk:";
-	size_t want = algorithm == AGENT_ED25519 ? AGENT_ED25519_SIZE :
-		AGENT_SECP256K1_SIZE;
-	char text[BASE64_LEN(AGENT_SECP256K1_SIZE) + 1];
+	bool ed = algorithm == AGENT_ED25519;
+	char key[BASE64_LEN(AGENT_SECP256K1_SIZE) + 1] = "";
+	char text[AGENT_REPORT_DATA_SIZE + 1] = "";
 
-	if (algorithm == AGENT_UNSUPPORTED || public->len != want)
+	if (algorithm == AGENT_UNSUPPORTED ||
+	    public->len != (ed ? AGENT_ED25519_SIZE : AGENT_SECP256K1_SIZE))
 		return -EINVAL;
-	memset(out, 0, AGENT_REPORT_DATA_SIZE);
-	memcpy(out, prefix, strlen(prefix));
-	memcpy(out + strlen(prefix), text,
-	       to_base64url(public->bytes, public->len, text));
+	to_base64url(public, key);
+	snprintf(text, sizeof(text), "dip1::%s-pk:%s",
+		 ed ? "ed25519" : "secp256k1c", key);
+	memcpy(out, text, AGENT_REPORT_DATA_SIZE);
 	return 0;
 }
 
