@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Messages to JSON: every field, in ASCII
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "codec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static yyjson_mut_val *object_of(yyjson_mut_doc *doc,
+				 const ProtobufCMessage *msg);
+
+/* NULL as well if @bytes have no hex digits because there is no memory. */
+static yyjson_mut_val *hex_of(yyjson_mut_doc *doc,
+			      const ProtobufCBinaryData *bytes)
+{
+	const yyjson_alc *alc = &doc->alc;
+	yyjson_mut_val *value;
+	char *hex = alc->malloc(alc->ctx, 2 * bytes->len + 1);
+
+	if (!hex)
+		return NULL;
+	libdstack_to_hex(bytes->data, bytes->len, hex);
+	value = yyjson_mut_strncpy(doc, hex, 2 * bytes->len);
+	alc->free(alc->ctx, hex);
+	return value;
+}
+
+static yyjson_mut_val *value_of(yyjson_mut_doc *doc,
+				const ProtobufCFieldDescriptor *field,
+				const void *value)
+{
+	const char *text;
+
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_STRING:
+		text = *(char * const *)value;
+		return yyjson_mut_str(doc, text ? text : "");
+	case PROTOBUF_C_TYPE_BYTES:
+		return hex_of(doc, value);
+	case PROTOBUF_C_TYPE_BOOL:
+		return yyjson_mut_bool(doc, *(protobuf_c_boolean *)value);
+	case PROTOBUF_C_TYPE_UINT64:
+		return yyjson_mut_uint(doc, *(uint64_t *)value);
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return object_of(doc, *(ProtobufCMessage * const *)value);
+	default:
+		/* No message of ours has others. */
+		return NULL;
+	}
+}
+
+static yyjson_mut_val *array_of(yyjson_mut_doc *doc,
+				const ProtobufCFieldDescriptor *field,
+				const struct rpc_values *values)
+{
+	yyjson_mut_val *array = yyjson_mut_arr(doc), *value;
+	size_t i;
+
+	for (i = 0; i < values->nr; i++) {
+		value = value_of(doc, field, values->at + i * values->step);
+		if (!yyjson_mut_arr_append(array, value))
+			return NULL;
+	}
+	return array;
+}
+
+static yyjson_mut_val *field_of(yyjson_mut_doc *doc,
+				const ProtobufCMessage *msg,
+				const ProtobufCFieldDescriptor *field)
+{
+	struct rpc_values values;
+
+	rpc_field_get(msg, field, &values);
+	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+		return array_of(doc, field, &values);
+	if (!values.nr)
+		return yyjson_mut_null(doc);
+	return value_of(doc, field, values.at);
+}
+
+/* As deep as the types of messages are: none of ours has itself as a field. */
+static yyjson_mut_val *object_of(yyjson_mut_doc *doc,
+				 const ProtobufCMessage *msg)
+{
+	const ProtobufCMessageDescriptor *desc = msg->descriptor;
+	yyjson_mut_val *object = yyjson_mut_obj(doc), *value;
+	const ProtobufCFieldDescriptor *field;
+	unsigned int i;
+
+	for (i = 0; i < desc->n_fields; i++) {
+		field = &desc->fields[i];
+		value = field_of(doc, msg, field);
+		if (!yyjson_mut_obj_add_val(doc, object, field->name, value))
+			return NULL;
+	}
+	return object;
+}
+
+static int write_doc(yyjson_mut_doc *doc, yyjson_write_flag flags,
+		     void **body, size_t *len)
+{
+	yyjson_write_err why = { 0 };
+	char *text = yyjson_mut_write_opts(doc, flags |
+					   YYJSON_WRITE_ESCAPE_UNICODE,
+					   &doc->alc, len, &why);
+
+	if (!text)
+		return why.code == YYJSON_WRITE_ERROR_INVALID_STRING ?
+			-EILSEQ : -ENOMEM;
+	*body = malloc(*len);
+	if (*body)
+		memcpy(*body, text, *len);
+	doc->alc.free(doc->alc.ctx, text);
+	return *body ? 0 : -ENOMEM;
+}
+
+/* Keys are in it: all memory that is used on the way is wiped. */
+static yyjson_mut_doc *doc_new(struct rpc_memory *memory)
+{
+	const yyjson_alc alc = rpc_memory_for_json(memory);
+
+	*memory = (struct rpc_memory){ .left = SIZE_MAX / 2, .secret = true };
+	return yyjson_mut_doc_new(&alc);
+}
+
+static int finish(yyjson_mut_doc *doc, yyjson_mut_val *root,
+		  yyjson_write_flag flags, void **body, size_t *len)
+{
+	int err = -ENOMEM;
+
+	if (root) {
+		yyjson_mut_doc_set_root(doc, root);
+		err = write_doc(doc, flags, body, len);
+	}
+	yyjson_mut_doc_free(doc);
+	return err;
+}
+
+int rpc_json_write(const ProtobufCMessage *msg, void **body, size_t *len)
+{
+	struct rpc_memory memory;
+	yyjson_mut_doc *doc = doc_new(&memory);
+	yyjson_mut_val *root;
+
+	if (!doc)
+		return -ENOMEM;
+	root = msg->descriptor->n_fields ? object_of(doc, msg) :
+		yyjson_mut_null(doc);
+	return finish(doc, root, YYJSON_WRITE_NOFLAG, body, len);
+}
+
+int rpc_json_write_error(const char *text, void **body, size_t *len)
+{
+	struct rpc_memory memory;
+	yyjson_mut_doc *doc = doc_new(&memory);
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+
+	if (!yyjson_mut_obj_add_str(doc, root, "error", text))
+		root = NULL;
+	return finish(doc, root, YYJSON_WRITE_PRETTY_TWO_SPACES, body, len);
+}
