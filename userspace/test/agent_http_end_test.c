@@ -15,17 +15,15 @@
 #include "../agent/http/wipe.h"
 #include "agent_http_fixture.h"
 
-#define GET_HELD	"GET /held HTTP/1.1\r\n\r\n"
-#define GET_PLAIN	"GET /plain HTTP/1.1\r\n\r\n"
 #define GARBAGE		10000
 #define MEMORY_CHUNK	1048576UL
 
 static struct answer answer;
-static pid_t victim;
+static atomic_int victim;
 
 /* Callers */
 
-static void caller_is_found_for_each_request(void **state)
+static void caller_is_found_with_every_request(void **state)
 {
 	char want[32];
 	pid_t child;
@@ -464,25 +462,10 @@ static void bodies_leave_nothing_behind(void **state)
 	memset(secret, 0, sizeof(secret));
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	make_dir();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rmdir(dir);
-}
-
-#define claim(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		claim(caller_is_found_for_each_request),
+		claim(caller_is_found_with_every_request),
 		claim(connection_of_a_caller_that_ended_is_403),
 		claim(caller_that_ends_meanwhile_is_403),
 		claim(caller_that_cannot_be_found_is_403),

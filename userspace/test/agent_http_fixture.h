@@ -29,6 +29,8 @@
 
 #define REPLY_MAX	65536
 #define PATIENCE_S	20	/* of a client of a server that hangs */
+#define GET_HELD	"GET /held HTTP/1.1\r\n\r\n"
+#define GET_PLAIN	"GET /plain HTTP/1.1\r\n\r\n"
 
 static char dir[64], paths[2][96];
 static const char *const sockets[] = { paths[0], paths[1] };
@@ -46,6 +48,21 @@ static void make_dir(void)
 	snprintf(paths[0], sizeof(paths[0]), "%s/dstack.sock", dir);
 	snprintf(paths[1], sizeof(paths[1]), "%s/tappd.sock", dir);
 }
+
+static inline int setup(void **state)
+{
+	(void)state;
+	make_dir();
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	return rmdir(dir);
+}
+
+#define claim(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void sleep_ms(long ms)
 {
@@ -77,12 +94,15 @@ static int default_container_of(void *arg, pid_t pid,
 	return 0;
 }
 
-static int (*container_of)(void *arg, pid_t pid, struct agent_caller *caller) =
-	default_container_of;
+typedef int (*find_fn)(void *arg, pid_t pid, struct agent_caller *caller);
+
+static _Atomic(find_fn) container_of = default_container_of;
 
 static int find_container(void *arg, pid_t pid, struct agent_caller *caller)
 {
-	return container_of(arg, pid, caller);
+	find_fn find = container_of;
+
+	return find(arg, pid, caller);
 }
 
 static void set_reply(struct http_reply *reply, const void *body, size_t len)

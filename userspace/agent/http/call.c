@@ -24,7 +24,7 @@ static const struct {
 	{ 403, "{\"error\":\"The caller has ended or can't be identified\"}" },
 	{ 405, "{\"error\":\"Only GET and POST are served\"}" },
 	{ 500, "{\"error\":\"The reply could not be made\"}" },
-	{ 503, "{\"error\":\"Too many requests of this caller wait: try again\"}" },
+	{ 503, "{\"error\":\"Too many requests wait: try again\"}" },
 	{ 504, "{\"error\":\"The request took too long: try again\"}" },
 };
 
@@ -82,14 +82,14 @@ struct call *call_new(struct connection *connection,
 	if (from) {
 		const struct evhttp_uri *uri =
 			evhttp_request_get_evhttp_uri(from);
+		const struct evkeyvalq *headers =
+			evhttp_request_get_input_headers(from);
 
 		method = evhttp_request_get_command(from) == EVHTTP_REQ_GET ?
 			 "GET" : "POST";
 		path = or_none(evhttp_uri_get_path(uri));
 		query = or_none(evhttp_uri_get_query(uri));
-		type = or_none(evhttp_find_header(
-			evhttp_request_get_input_headers(from),
-			"Content-Type"));
+		type = or_none(evhttp_find_header(headers, "Content-Type"));
 		body = evhttp_request_get_input_buffer(from);
 		len = evbuffer_get_length(body);
 	}

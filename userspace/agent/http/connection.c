@@ -103,6 +103,8 @@ static bool take_large(struct connection *connection)
 void connection_enter(struct connection *connection,
 		      enum connection_state state)
 {
+	struct evbuffer *input;
+
 	connection->state = state;
 	connection->since_ms = http_now_ms();
 	connection->stalled = false;
@@ -110,8 +112,8 @@ void connection_enter(struct connection *connection,
 		return;
 	put_large(connection);
 	/* Of a request that was sent behind the last there may be some. */
-	connection->received = evbuffer_get_length(
-		bufferevent_get_input(connection->bev));
+	input = bufferevent_get_input(connection->bev);
+	connection->received = evbuffer_get_length(input);
 	if (connection->received)
 		connection->state = CONNECTION_RECEIVING;
 }
@@ -222,8 +224,8 @@ void connection_welcome(struct http *http)
 struct connection *connection_of(struct http *http, struct evhttp_request *req)
 {
 	struct evhttp_connection *evcon = evhttp_request_get_connection(req);
-	evutil_socket_t fd = bufferevent_getfd(
-		evhttp_connection_get_bufferevent(evcon));
+	struct bufferevent *bev = evhttp_connection_get_bufferevent(evcon);
+	evutil_socket_t fd = bufferevent_getfd(bev);
 	struct connection *connection;
 
 	if (fd < 0 || (size_t)fd >= http->table_len)

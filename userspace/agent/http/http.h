@@ -44,10 +44,10 @@ typedef void (*http_handle_fn)(void *arg, const struct http_request *request,
 /* 0: as http_open() has it. */
 struct http_limits {
 	unsigned int connections;	/* in all; more wait to be accepted */
-	unsigned int caller_connections;	/* of one caller: more are closed */
+	unsigned int caller_connections;	/* more are closed */
 	unsigned int caller_queue;	/* calls of one that wait: 503 */
 	unsigned int workers;		/* threads that handle calls */
-	unsigned int workers_max;	/* with those that stand in for stuck ones */
+	unsigned int workers_max;	/* with those in place of stuck ones */
 	size_t head;			/* bytes of a request before its body */
 	size_t body;			/* bytes of that: 413 */
 	unsigned int receive_ms;	/* for a request to come in */

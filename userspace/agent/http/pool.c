@@ -31,6 +31,8 @@ struct account {
 	bool large;			/* the loop's */
 };
 
+TAILQ_HEAD(accounts, account);
+
 struct thread {
 	struct pool *pool;
 	pthread_t id;
@@ -46,7 +48,7 @@ struct pool {
 
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t unnamed_ready, waiting_ready, thread_ended;
-	TAILQ_HEAD(, account) accounts;	/* whose turn it is comes first */
+	struct accounts accounts;	/* whose turn it is comes first */
 	struct calls unnamed, done;
 	bool closing;
 	unsigned int alive;		/* threads, with the namer */
@@ -60,9 +62,9 @@ static struct account *account_get(struct pool *pool, const char *id)
 {
 	struct account *account;
 
-	TAILQ_FOREACH(account, &pool->accounts, link)
-		if (!strcmp(account->id, id))
-			break;
+	account = TAILQ_FIRST(&pool->accounts);
+	while (account && strcmp(account->id, id))
+		account = TAILQ_NEXT(account, link);
 	if (!account) {
 		account = calloc(1, sizeof(*account));
 		if (!account)
@@ -252,10 +254,10 @@ static bool may_run(const struct pool *pool, const struct account *account)
 
 static struct call *take(struct pool *pool)
 {
-	struct account *account;
+	struct account *account = TAILQ_FIRST(&pool->accounts);
 	struct call *call;
 
-	TAILQ_FOREACH(account, &pool->accounts, link) {
+	for (; account; account = TAILQ_NEXT(account, link)) {
 		if (!account->nr_waiting || !may_run(pool, account))
 			continue;
 		call = TAILQ_FIRST(&account->waiting);

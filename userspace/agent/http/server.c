@@ -75,25 +75,33 @@ static struct timeval interval(unsigned int ms)
 	};
 }
 
-#define DEFAULT(limits, member) do {					\
-	if (!(limits)->member)						\
-		(limits)->member = defaults.member;			\
-} while (0)
+static void set(unsigned int *limit, unsigned int value)
+{
+	if (!*limit)
+		*limit = value;
+}
+
+static void set_size(size_t *limit, size_t value)
+{
+	if (!*limit)
+		*limit = value;
+}
 
 static void set_limits(struct http_limits *limits)
 {
-	DEFAULT(limits, connections);
-	DEFAULT(limits, caller_connections);
-	DEFAULT(limits, caller_queue);
-	DEFAULT(limits, workers);
-	DEFAULT(limits, workers_max);
-	DEFAULT(limits, head);
-	DEFAULT(limits, body);
-	DEFAULT(limits, receive_ms);
-	DEFAULT(limits, call_ms);
-	DEFAULT(limits, send_ms);
-	DEFAULT(limits, idle_ms);
-	DEFAULT(limits, drain_ms);
+	set(&limits->connections, defaults.connections);
+	set(&limits->caller_connections,
+	    defaults.caller_connections);
+	set(&limits->caller_queue, defaults.caller_queue);
+	set(&limits->workers, defaults.workers);
+	set(&limits->workers_max, defaults.workers_max);
+	set_size(&limits->head, defaults.head);
+	set_size(&limits->body, defaults.body);
+	set(&limits->receive_ms, defaults.receive_ms);
+	set(&limits->call_ms, defaults.call_ms);
+	set(&limits->send_ms, defaults.send_ms);
+	set(&limits->idle_ms, defaults.idle_ms);
+	set(&limits->drain_ms, defaults.drain_ms);
 	if (limits->workers_max < limits->workers)
 		limits->workers_max = limits->workers;
 }
@@ -175,28 +183,30 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 		drain(http);
 }
 
-static void on_fresh(evutil_socket_t fd, short what, void *arg)
+/* Time is looked at only while there is somebody whom it can run out for. */
+static void tick_again(struct http *http)
 {
-	struct http *http = arg;
 	struct timeval time = interval(TICK_MS);
 
+	if ((http->connections || http->paused) &&
+	    !evtimer_pending(http->tick, NULL))
+		evtimer_add(http->tick, &time);
+}
+
+static void on_fresh(evutil_socket_t fd, short what, void *arg)
+{
 	(void)fd;
 	(void)what;
-	connection_welcome(http);
-	if (!evtimer_pending(http->tick, NULL))
-		evtimer_add(http->tick, &time);
+	connection_welcome(arg);
+	tick_again(arg);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
-	struct http *http = arg;
-	struct timeval time = interval(TICK_MS);
-
 	(void)fd;
 	(void)what;
-	connection_tick(http);
-	if (http->connections || http->paused)
-		evtimer_add(http->tick, &time);
+	connection_tick(arg);
+	tick_again(arg);
 }
 
 static int init_events(struct http *http)

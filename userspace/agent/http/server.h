@@ -58,12 +58,16 @@ struct connection {
 	bool last;			/* closes after the next reply */
 };
 
+SIMPLEQ_HEAD(connections, connection);
+
 struct watch {
 	SLIST_ENTRY(watch) link;
 	struct event *event;
 	void (*fn)(void *arg);
 	void *arg;
 };
+
+SLIST_HEAD(watches, watch);
 
 struct http {
 	struct http_config config;
@@ -77,7 +81,7 @@ struct http {
 	struct event *drain;		/* time is over */
 	struct listener *listeners;
 	size_t nr_listeners;
-	SIMPLEQ_HEAD(, connection) fresh;
+	struct connections fresh;
 	struct connection **table;	/* by descriptor */
 	size_t table_len;
 	unsigned int connections;
@@ -85,7 +89,7 @@ struct http {
 	bool paused;			/* nothing is accepted */
 	bool draining;
 	atomic_bool stop;
-	SLIST_HEAD(, watch) watches;
+	struct watches watches;
 };
 
 /* server.c */

@@ -102,7 +102,7 @@ static int check_directory(const char *path, const char **what)
 		return -errno;
 	}
 	if ((st.st_uid && st.st_uid != geteuid()) ||
-	    (st.st_mode & (S_IWGRP | S_IWOTH))) {
+	    (st.st_mode & 0022)) {
 		*what = "others may write to its directory: chmod go-w it";
 		return -EPERM;
 	}
@@ -118,7 +118,7 @@ static int remove_stale(const struct sockaddr_un *name, const char **what)
 	if (lstat(name->sun_path, &st))
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode)) {
-		*what = "something that is no socket is in its place: remove it";
+		*what = "what is in its place is no socket: remove it";
 		return -EEXIST;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -10,25 +10,19 @@
 #include "wipe.h"
 
 #include <openssl/crypto.h>
-#include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct block {
+/* Before the data, which is aligned as it is. */
+union block {
 	size_t size;
-	alignas(max_align_t) unsigned char data[];
+	max_align_t align;
 };
-
-static struct block *block_of(void *data)
-{
-	return (struct block *)((unsigned char *)data -
-				offsetof(struct block, data));
-}
 
 void *wipe_alloc(size_t size)
 {
-	struct block *block;
+	union block *block;
 
 	if (size > SIZE_MAX - sizeof(*block))
 		return NULL;
@@ -36,16 +30,16 @@ void *wipe_alloc(size_t size)
 	if (!block)
 		return NULL;
 	block->size = size;
-	return block->data;
+	return block + 1;
 }
 
 void wipe_free(void *old)
 {
-	struct block *block;
+	union block *block;
 
 	if (!old)
 		return;
-	block = block_of(old);
+	block = (union block *)old - 1;
 	OPENSSL_cleanse(block, sizeof(*block) + block->size);
 	free(block);
 }
@@ -54,11 +48,12 @@ void wipe_free(void *old)
 void *wipe_realloc(void *old, size_t size)
 {
 	void *data = wipe_alloc(size);
+	size_t old_size;
 
 	if (!data || !old)
 		return data;
-	memcpy(data, old, block_of(old)->size < size ? block_of(old)->size :
-	       size);
+	old_size = ((union block *)old - 1)->size;
+	memcpy(data, old, old_size < size ? old_size : size);
 	wipe_free(old);
 	return data;
 }
