@@ -477,6 +477,33 @@ static void large_requests_of_a_caller_take_turns(void **state)
 	assert_int_equal(stop(), 0);
 }
 
+static void caller_that_does_not_take_its_replies_waits(void **state)
+{
+	int fds[4], other, i;
+	pid_t child;
+
+	(void)state;
+	start((struct http_limits){ 0 });
+	for (i = 0; i < 3; i++) {
+		fds[i] = dial();
+		assert_true(say(fds[i], "GET /big?4000000 HTTP/1.1\r\n\r\n"));
+	}
+	sleep_ms(200);
+	fds[3] = dial();
+	assert_true(say(fds[3], GET_PLAIN));
+	other = dial_as_child(&child);
+	assert_int_equal(ask(other, GET_PLAIN), 200);
+	assert_int_equal(recv(fds[3], &answer, 1, MSG_DONTWAIT), -1);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(hear(fds[3], &answer), 200);
+	close(fds[2]);
+	close(fds[3]);
+	close(other);
+	end_child(child);
+	assert_int_equal(stop(), 0);
+}
+
 static void full_queue_is_503(void **state)
 {
 	int fds[6], i, full = 0;
@@ -577,6 +604,7 @@ int main(void)
 		claim(huge_head_is_refused),
 		claim(body_of_10_mib_is_taken_and_more_is_413),
 		claim(large_requests_of_a_caller_take_turns),
+		claim(caller_that_does_not_take_its_replies_waits),
 		claim(full_queue_is_503),
 		claim(caller_has_so_many_connections_and_another_its_own),
 		claim(connections_past_the_last_wait_for_their_turn),

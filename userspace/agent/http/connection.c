@@ -18,7 +18,7 @@
 #include <string.h>
 
 /* What a request has without asking, and how many have more at a time. */
-#define SMALL_BYTES	65536
+#define SMALL_BYTES	16384
 #define LARGE_MAX	4
 
 void connection_pause(struct http *http, bool pause)

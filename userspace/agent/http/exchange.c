@@ -18,12 +18,30 @@
 #include <stdio.h>
 #include <string.h>
 
+static void owe(struct connection *connection, size_t bytes)
+{
+	if (!connection->account)
+		return;
+	connection->owed = bytes;
+	account_owe(connection->listener->http->pool, connection->account,
+		    bytes);
+}
+
+static void pay(struct connection *connection)
+{
+	if (connection->owed)
+		account_take(connection->listener->http->pool,
+			     connection->account, connection->owed);
+	connection->owed = 0;
+}
+
 static void on_sent(struct evhttp_request *req, void *arg)
 {
 	struct connection *connection = arg;
 
 	(void)req;
 	connection->req = NULL;
+	pay(connection);
 	connection_enter(connection, CONNECTION_IDLE);
 }
 
@@ -66,10 +84,12 @@ static void answer(struct connection *connection, struct http_reply *reply)
 		reply_error(reply, 500);
 	if (set_headers(evhttp_request_get_output_headers(req), reply, last) &&
 	    (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD ||
-	     fill(body, reply)))
+	     fill(body, reply))) {
+		owe(connection, reply->len);
 		evhttp_send_reply(req, reply->status, NULL, body);
-	else
+	} else {
 		evhttp_send_error(req, 500, NULL);
+	}
 	if (body)
 		evbuffer_free(body);
 	reply_wipe(reply);
@@ -212,6 +232,7 @@ void exchange_forget(struct connection *connection)
 		pool_abandon(pool, connection->call);
 	if (connection->naming)
 		pool_abandon(pool, connection->naming);
+	pay(connection);
 	/* libevent leaves a request that it has handed over to who has it. */
 	if (connection->state == CONNECTION_CALLING && connection->req &&
 	    !evhttp_request_get_connection(connection->req))

@@ -18,6 +18,8 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+/* A caller that does not take its replies has no more made. */
+#define OWED_MAX	8388608
 #define STACK_BYTES	1048576	/* of address space, not of memory */
 
 /* Lives as long as it has connections or calls. */
@@ -28,6 +30,7 @@ struct account {
 	unsigned int nr_waiting, refs;
 	unsigned int running, stuck;	/* stuck ones are running, too */
 	unsigned int connections;
+	size_t owed;			/* bytes of replies, not taken yet */
 	bool large;			/* the loop's */
 };
 
@@ -107,6 +110,22 @@ void account_disconnect(struct pool *pool, struct account *account)
 	pthread_mutex_lock(&pool->lock);
 	account->connections--;
 	account_put(pool, account);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void account_owe(struct pool *pool, struct account *account, size_t bytes)
+{
+	pthread_mutex_lock(&pool->lock);
+	account->owed += bytes;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void account_take(struct pool *pool, struct account *account, size_t bytes)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (account->owed >= OWED_MAX && account->owed - bytes < OWED_MAX)
+		pthread_cond_broadcast(&pool->waiting_ready);
+	account->owed -= bytes;
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -248,7 +267,8 @@ static bool may_run(const struct pool *pool, const struct account *account)
 			     pool->limits.workers - 1 : 1;
 	unsigned int most = (pool->limits.workers_max + 1) / 2;
 
-	return account->running - account->stuck < share &&
+	return account->owed < OWED_MAX &&
+		account->running - account->stuck < share &&
 		account->running < (most > share ? most : share);
 }
 

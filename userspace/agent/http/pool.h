@@ -29,6 +29,12 @@ void pool_free_call(struct pool *pool, struct call *call);
 /* The account of a call that is done; NULL: it has too many connections. */
 struct account *account_connect(struct pool *pool, struct call *call);
 void account_disconnect(struct pool *pool, struct account *account);
+/*
+ * Bytes of replies that its connections have not taken yet, more or less.
+ * With too many of them its calls wait.
+ */
+void account_owe(struct pool *pool, struct account *account, size_t bytes);
+void account_take(struct pool *pool, struct account *account, size_t bytes);
 /* One large request at a time. */
 bool account_take_large(struct account *account);
 void account_put_large(struct account *account);

@@ -33,8 +33,8 @@
 
 static const struct http_limits defaults = {
 	.connections = 4096,
-	.caller_connections = 2048,
-	.caller_queue = 2048,
+	.caller_connections = 1024,
+	.caller_queue = 1024,
 	.workers = 4,
 	.workers_max = 16,
 	.head = 16384,

@@ -53,6 +53,7 @@ struct connection {
 	enum connection_state state;
 	int64_t since_ms;		/* that it is in this state */
 	size_t received;		/* bytes of this request, or of more */
+	size_t owed;			/* bytes of its reply, if accounted */
 	bool large;			/* may send more than most need to */
 	bool stalled;			/* would, and waits for its turn */
 	bool last;			/* closes after the next reply */
