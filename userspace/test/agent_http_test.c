@@ -398,7 +398,7 @@ static void client_may_leave_while_its_call_runs(void **state)
 
 static void huge_head_is_refused(void **state)
 {
-	static char line[20000];
+	static char line[80000];
 	int fd;
 
 	(void)state;
