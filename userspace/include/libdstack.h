@@ -245,6 +245,11 @@ int libdstack_load_root(struct libdstack_control *control,
 			const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			uint64_t epoch,
 			const uint8_t root[DSTACK_KEY_ROOT_SIZE]);
+/* The same unless it is there already.  -EEXIST: another one is. */
+int libdstack_ensure_root(struct libdstack_control *control,
+			  const uint8_t app_id[DSTACK_APP_ID_SIZE],
+			  uint64_t epoch,
+			  const uint8_t root[DSTACK_KEY_ROOT_SIZE]);
 /* This key epoch and all before it, until the next boot. */
 int libdstack_retire_roots(struct libdstack_control *control,
 			   const uint8_t app_id[DSTACK_APP_ID_SIZE],

@@ -4,7 +4,9 @@
  *
  * Copyright The dstack for Linux authors
  */
+#include "kdf.h"
 #include "lib.h"
+#include "mac.h"
 #include "netlink.h"
 
 #include <errno.h>
@@ -114,4 +116,68 @@ int libdstack_list_roots(struct libdstack_control *control,
 		err = fn(&list.items[i], arg);
 	free(list.items);
 	return err;
+}
+
+/* As the module computes it. */
+static int root_id(const uint8_t root[DSTACK_KEY_ROOT_SIZE],
+		   uint8_t id[DSTACK_KEY_ID_SIZE])
+{
+	const struct dstack_bytes *salt = dstack_kdf_salt(DSTACK_KDF_OWN);
+	const struct dstack_bytes ikm = { root, DSTACK_KEY_ROOT_SIZE };
+	struct dstack_mac *extract, *prk = NULL;
+	uint8_t bytes[DSTACK_KEY_TAG_SIZE];
+	int err;
+
+	err = dstack_mac_alloc(salt->data, salt->len, &extract);
+	if (!err)
+		err = dstack_mac(extract, &ikm, 1, bytes);
+	if (!err)
+		err = dstack_mac_alloc(bytes, sizeof(bytes), &prk);
+	if (!err)
+		err = dstack_kdf_id(prk, id);
+	explicit_bzero(bytes, sizeof(bytes));
+	dstack_mac_free(extract);
+	dstack_mac_free(prk);
+	return err;
+}
+
+struct same_root {
+	const struct libdstack_root *wanted;
+	bool found, same;
+};
+
+static int compare_root(const struct libdstack_root *root, void *arg)
+{
+	const struct libdstack_root *wanted = ((struct same_root *)arg)->wanted;
+	struct same_root *it = arg;
+
+	if (root->epoch == wanted->epoch &&
+	    !memcmp(root->app_id, wanted->app_id, sizeof(root->app_id))) {
+		it->found = true;
+		it->same = !memcmp(root->id, wanted->id, sizeof(root->id));
+	}
+	return 0;
+}
+
+int libdstack_ensure_root(struct libdstack_control *control,
+			  const uint8_t app_id[DSTACK_APP_ID_SIZE],
+			  uint64_t epoch,
+			  const uint8_t root[DSTACK_KEY_ROOT_SIZE])
+{
+	struct libdstack_root wanted = { .epoch = epoch };
+	struct same_root it = { .wanted = &wanted };
+	int err;
+
+	memcpy(wanted.app_id, app_id, sizeof(wanted.app_id));
+	err = root_id(root, wanted.id) ?:
+		libdstack_list_roots(control, compare_root, &it);
+	if (err)
+		return err;
+	if (!it.found)
+		return libdstack_load_root(control, app_id, epoch, root);
+	if (it.same)
+		return 0;
+	dstack_message("the module has another root key of key epoch %llu: 'dstackctl key revoke --all' wipes it",
+		       (unsigned long long)epoch);
+	return -EEXIST;
 }
