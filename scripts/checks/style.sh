@@ -241,6 +241,10 @@ versions_agree() {
 		echo "kmod/main.c has another MODULE_VERSION than dkms.conf"
 		return 1
 	}
+	grep -qP "AGENT_VERSION\t+\"$version\"" userspace/agent/agent.h || {
+		echo "userspace/agent/agent.h has another AGENT_VERSION"
+		return 1
+	}
 }
 
 maintainers_patterns_match() {

@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEFAULT_LOG	"/var/lib/dstack/log.jsonl"
 #define RUN_DIR		"/run/dstack"
 #define PID_FILE	RUN_DIR "/dstackd.pid"
 #define EXIT_USAGE	2
@@ -35,14 +34,17 @@ struct options {
 
 static void usage(FILE *out)
 {
-	fputs("Usage: dstackd [OPTION]...\n\n"
+	fputs("Usage: dstackd [OPTION]...\n"
+	      "       dstackd agent [OPTION]...\n\n"
 	      "Attaches the hooks of the dstack module, sets its state, and stores its event log.\n\n"
-	      "  --log FILE     where to (default: " DEFAULT_LOG ")\n"
+	      "  --log FILE     where to (default: " DSTACKD_LOG ")\n"
 	      "  --state STATE  measure, enforce, locked or off (default: measure, if the module is off)\n"
 	      "  --policy FILE  load this policy first, unless it is active already\n"
 	      "  --device PATH  this block device checks what it reads; may be repeated\n"
 	      "  --daemonize    go to the background once all is up, or fail\n"
-	      "  --foreground   stay in the foreground (default)\n", out);
+	      "  --foreground   stay in the foreground (default)\n\n"
+	      "'dstackd agent --help' is about the sockets that containers use.\n",
+	      out);
 }
 
 /* Two daemons would store every event twice.  The lock ends with us. */
@@ -269,12 +271,14 @@ static int parse_options(int argc, char **argv, struct options *opt)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .log = DEFAULT_LOG, .state = -1 };
+	struct options opt = { .log = DSTACKD_LOG, .state = -1 };
 	int status, ready = -1;
 
 	umask(077);
 	setlinebuf(stderr);	/* a message is one write */
 	libdstack_set_message_callback(library_message);
+	if (argc > 1 && !strcmp(argv[1], "agent"))
+		return agent_main(argc - 1, argv + 1);
 	status = parse_options(argc, argv, &opt);
 	if (status < 0 && opt.daemonize)
 		status = fork_daemon(&ready);

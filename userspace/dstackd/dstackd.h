@@ -13,6 +13,13 @@
 
 #include "store.h"
 
+#define DSTACKD_LOG	"/var/lib/dstack/log.jsonl"
+
+/* agent.c */
+
+/* "dstackd agent": serves the guest agent's API.  The exit status. */
+int agent_main(int argc, char **argv);
+
 /* message.c */
 
 /* One line to stderr, or to syslog once the daemon is in the background. */

@@ -1,0 +1,236 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# The guest agent's sockets: each container gets what its policy lets it have,
+# as its own calls of /dev/dstack would, and what signs is never its own.
+set -u
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+begin agent
+# shellcheck source=selftests/keys.sh
+. "$tests/keys.sh"
+
+# Bytes of the digits on the standard input.
+from_hex() {
+	printf '%b' "$(sed 's/../\\x&/g')"
+}
+
+socket=$work/dstack.sock
+tappd=$work/tappd.sock
+other=$cgroup_root/$id.other
+
+agent_end() {
+	test -z "${agent-}" || kill "$agent" 2>/dev/null
+	dstackctl key revoke --all >/dev/null
+	empty "$other"
+	dstackctl container remove "$id.other" 2>/dev/null
+	rmdir "$other"
+	end
+}
+trap agent_end EXIT
+mkdir "$other"
+
+# One container may have keys as bytes and signatures, the other nothing.  Each
+# may run whatever is on a disk: what asks for keys is not what is tested here.
+section_keys test '[
+	{path: "app/", kinds: ["secp256k1", "ed25519"], scope: ["app"],
+		delivery: ["bytes"]},
+	{path: "vms", kinds: ["secp256k1", "ed25519"], scope: ["app"],
+		delivery: ["agent"]}]'
+epoch=$((epoch + 1))
+jq --argjson epoch "$epoch" '.epoch = $epoch |
+	.containers.none = {allow: []} |
+	.containers[].trust = {exec: ["disk"], map: ["disk"]}' \
+	"$work/policy.json" >"$work/both.json"
+dstackctl policy load "$work/both.json" >/dev/null || die "no policy"
+dstackctl container add --cgroup "$cgroup" --id "$id" --section test \
+	--app-id "$app_id" || die "no container"
+dstackctl container add --cgroup "$other" --id "$id.other" --section none \
+	--app-id "$app_id" || die "no other container"
+
+# What a KMS would have given the application; the root key is that of upstream's
+# own vectors.
+root=1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b
+vms=9db79b3fefe69f2a7b7efbc908c854bf845a629023361f2c9cb3db09fb99010f
+(
+	umask 077
+	from_hex <<<"$root" >"$work/root"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$work/ca.key" -out "$work/ca.pem" -subj /CN=test \
+		-days 30 2>/dev/null
+	jq -n --arg root "$root" --rawfile cert "$work/ca.pem" \
+		--rawfile key "$work/ca.key" '{
+		disk_crypt_key: $root, k256_key: $root, k256_signature: "",
+		gateway_app_id: "", ca_cert: $cert,
+		key_provider: {None: {key: $key}}}' >"$work/app-keys.json"
+)
+dstackctl key revoke --all >/dev/null
+for ((key_epoch = 0; key_epoch < 1000; key_epoch++)); do
+	! dstackctl key load --app-id "$app_id" --epoch "$key_epoch" \
+		--file "$work/root" 2>/dev/null || break
+done
+
+dstackd agent --socket "$socket" --tappd-socket "$tappd" \
+	--app-keys "$work/app-keys.json" --key-epoch "$key_epoch" \
+	>"$work/said" 2>&1 &
+agent=$!
+for _ in {1..500}; do
+	test ! -S "$tappd" || break
+	nap
+done
+
+# call CGROUP SOCKET PATH [JSON]: what is answered, and on the last line the
+# status.
+call() {
+	inside "$1" curl -s --max-time 60 --unix-socket "$2" \
+		-w '\n%{http_code}\n' -H 'Content-Type: application/json' \
+		${4+--data "$4"} "http://localhost$3"
+}
+
+guest() {
+	call "$cgroup" "$socket" "$@"
+}
+
+# value FILTER ANSWER
+value() {
+	jq -r "$1" <<<"${2%$'\n'*}"
+}
+
+# refused ANSWER PATTERN
+refused() {
+	[[ ${1##*$'\n'} = 400 ]] && has "$(value .error "$1")" "$2"
+}
+
+claim agent_serves_both_sockets test -S "$socket" -a -S "$tappd"
+(umask 077 && sed "s/$root/${root//1/2}/g" "$work/app-keys.json" \
+	>"$work/other-keys.json")
+claim another_root_key_of_this_epoch_is_refused \
+	has "$(dstackd agent --socket "$work/x" --tappd-socket "$work/y" \
+		--app-keys "$work/other-keys.json" \
+		--key-epoch "$key_epoch" 2>&1)" 'another root key'
+claim app_keys_that_others_can_read_are_refused \
+	has "$(chmod 644 "$work/other-keys.json"; dstackd agent \
+		--socket "$work/x" --tappd-socket "$work/y" \
+		--app-keys "$work/other-keys.json" 2>&1)" 'nobody else may read'
+
+#
+# Which API this is
+#
+
+claim version_of_the_first_api_is_told \
+	is "$(value .version "$(guest /Version)")" 0.5.11
+claim first_api_has_a_path_of_its_own \
+	is "$(value .version "$(guest /v0/Version)")" 0.5.11
+claim version_of_todays_api_is_told \
+	has "$(value .rev "$(guest /v1/Version)")" '^dstack-linux '
+claim unknown_method_is_404_by_name \
+	is "$(value .error "$(guest /v1/Nothing)")" 'Service not found: Nothing'
+
+#
+# Keys
+#
+
+mark
+key=$(guest /GetKey '{"path": "app/x", "purpose": "p"}')
+claim key_of_the_first_api_is_had has "$key" '^200$'
+claim it_is_32_bytes has "$(value .key "$key")" '^[0-9a-f]{64}$'
+claim it_has_two_links is "$(value '.signature_chain | map(length) | @csv' \
+	"$key")" 130,0
+claim key_as_bytes_is_an_event_of_the_container has "$(events)" \
+	"dstack.key id=$id path=app/x .*scope=app .*delivery=bytes$" 1
+new=$(guest /v1/GetKey '{"domain": "app/x", "algorithm": "secp256k1"}')
+claim todays_api_has_another_key has "$(value .key "$new")" '^[0-9a-f]{64}$'
+claim todays_key_is_another \
+	test "$(value .key "$key")" != "$(value .key "$new")"
+claim todays_api_tells_the_public_key \
+	has "$(value .public_key "$new")" '^0[23][0-9a-f]{64}$'
+old=$(call "$cgroup" "$tappd" /prpc/Tappd.DeriveK256Key \
+	'{"path": "app/x", "purpose": "p"}')
+claim oldest_api_has_the_same_key \
+	is "$(value .k256_key "$old")" "$(value .key "$key")"
+claim key_that_the_policy_does_not_name_is_refused \
+	refused "$(guest /GetKey '{"path": "db"}')" 'policy does not let'
+claim container_without_keys_is_refused \
+	refused "$(call "$other" "$socket" /GetKey '{"path": "app/x"}')" \
+	'policy does not let'
+claim refusals_are_told_by_container has "$(<"$work/said")" \
+	"container '$id.other' .*400"
+
+#
+# Signatures with a key that no container ever has
+#
+
+claim attack_60_key_that_signs_is_not_told \
+	refused "$(guest /GetKey '{"path": "vms"}')" 'policy does not let'
+mark
+data=$(printf 'what is signed' | od -An -tx1 | tr -d ' \n')
+for algorithm in secp256k1 ed25519; do
+	signed=$(guest /Sign "{\"algorithm\": \"$algorithm\", \"data\": \"$data\"}")
+	claim "${algorithm}_signs" has "$signed" '^200$'
+	verify=$(jq -c --arg data "$data" --arg algorithm "$algorithm" '
+		{$algorithm, $data, signature, public_key}' \
+		<<<"${signed%$'\n'*}")
+	claim "${algorithm}_signature_verifies" \
+		is "$(value .valid "$(guest /Verify "$verify")")" true
+	claim "${algorithm}_signature_of_something_else_does_not" \
+		is "$(value .valid "$(guest /Verify \
+			"${verify/$data/00$data}")")" false
+	claim "${algorithm}_chain_has_signature_and_links" \
+		is "$(value '.signature_chain | map(length) | @csv' \
+			"$signed")" 128,130,0
+	claim "${algorithm}_answer_has_not_the_key" \
+		is "$(grep -c "$vms" <<<"$signed")" 0
+done
+claim signing_is_an_event_of_the_container has "$(events)" \
+	"dstack.key id=$id path=vms .*delivery=agent$" 2
+claim container_whose_policy_has_no_such_key_signs_nothing \
+	refused "$(call "$other" "$socket" /Sign \
+		"{\"algorithm\": \"ed25519\", \"data\": \"$data\"}")" \
+	'policy does not let'
+
+#
+# Evidence, and events
+#
+
+mark
+claim event_is_recorded \
+	has "$(guest /EmitEvent '{"event": "hello", "payload": "6869"}')" '^200$'
+claim it_is_the_containers has "$(events)" \
+	"dstack.user id=$id name=hello data=6869$" 1
+claim event_of_the_kernels_name_is_the_containers_too \
+	has "$(guest /EmitEvent '{"event": "a b", "payload": ""}')" '^400$'
+quote=$(guest /GetQuote '{"report_data": "6e6f6e6365"}')
+value .quote "$quote" | from_hex >"$work/quote"
+value .event_log "$quote" >"$work/log.json"
+claim report_data_is_padded is "$(value .report_data "$quote")" \
+	"6e6f6e6365$(printf '%0118d' 0)"
+trust=(--root /copy/root.pem --collateral /copy/collateral.json)
+test "$DSTACK_BACKEND" != sim || trust=(--insecure-sim)
+claim quote_verifies_with_its_log dstackctl verify quote "$work/quote" \
+	--log "$work/log.json" --report-data 6e6f6e6365 "${trust[@]}"
+raw=$(call "$cgroup" "$tappd" /prpc/Tappd.RawQuote \
+	"{\"report_data\": \"$(printf '%0128d' 7)\"}")
+claim oldest_api_quotes_too has "$raw" '^200$'
+claim report_data_of_another_length_is_refused \
+	refused "$(call "$cgroup" "$tappd" /prpc/Tappd.RawQuote \
+		'{"report_data": "00"}')" '64 bytes'
+
+#
+# Who asks
+#
+
+claim host_is_served_as_the_host \
+	refused "$(call "$cgroup_root" "$socket" /GetKey '{"path": "app/x"}')" \
+	"container 'host'"
+dstackctl key revoke --all >/dev/null
+claim without_root_keys_it_says_so \
+	refused "$(guest /GetKey '{"path": "app/x"}')" 'no root key'
+kill "$agent"
+wait "$agent"
+claim agent_ends_when_it_is_told is $? 0
+agent=
+claim sockets_are_gone test ! -e "$socket" -a ! -e "$tappd"
+
+finish

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The device, asked as the caller's container would ask it
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+int agent_device(const struct agent_caller *caller, struct rpc_error *error)
+{
+	char id[DSTACK_ID_SIZE];
+	uint64_t cgroup_id;
+	int fd = libdstack_device_open(), err;
+
+	if (fd < 0)
+		return rpc_fail(error, fd, "the dstack module is not there: %s",
+				strerror(-fd));
+	err = libdstack_act_for(fd, caller->pid, id, &cgroup_id);
+	/* By now it may have ended, and its pid be another's. */
+	if (!err && cgroup_id != caller->cgroup_id)
+		err = -ESRCH;
+	if (!err)
+		return fd;
+	close(fd);
+	if (err == -ESRCH)
+		return rpc_fail(error, err,
+				"the process that asked has ended, or moved to another container");
+	return rpc_fail(error, err, "can't act for container '%s': %s",
+			caller->id, strerror(-err));
+}

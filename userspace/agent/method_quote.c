@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Quotes, with the event log that explains them
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <libdstack_attestation.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <guest_v0.pb-c.h>
+#include <tappd.pb-c.h>
+
+struct evidence {
+	struct libdstack_quote quote;
+	char *log;
+};
+
+static int get(const struct agent *agent, const struct agent_caller *caller,
+	       const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+	       struct evidence *evidence, struct rpc_error *error)
+{
+	int fd = agent_device(caller, error), err;
+
+	if (fd < 0)
+		return fd;
+	err = libdstack_get_quote(fd, 0, report_data, &evidence->quote);
+	close(fd);
+	if (err)
+		return rpc_fail(error, err, "can't get a quote: %s",
+				strerror(-err));
+	err = agent_log_text(agent, evidence->quote.log_count, &evidence->log,
+			     error);
+	if (err)
+		libdstack_quote_free(&evidence->quote);
+	return err;
+}
+
+static void put(struct evidence *evidence)
+{
+	libdstack_quote_free(&evidence->quote);
+	free(evidence->log);
+}
+
+/* Up to 64 bytes, with zeros behind them. */
+static int pad(const ProtobufCBinaryData *data,
+	       uint8_t out[DSTACK_REPORT_DATA_SIZE], struct rpc_error *error)
+{
+	memset(out, 0, DSTACK_REPORT_DATA_SIZE);
+	if (data->len > DSTACK_REPORT_DATA_SIZE)
+		return rpc_fail(error, -EINVAL, "Report data is too long");
+	memcpy(out, data->data, data->len);
+	return 0;
+}
+
+AGENT_METHOD(agent_v0_get_quote)
+{
+	const Guest__V0__ReportDataRequest *in = (const void *)request;
+	Guest__V0__GetQuoteResponse *out = (void *)response;
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	struct evidence evidence;
+	int err;
+
+	err = pad(&in->report_data, report_data, error) ?:
+		get(agent, caller, report_data, &evidence, error);
+	if (err)
+		return err;
+	err = rpc_put_bytes(&out->quote, evidence.quote.data,
+			    evidence.quote.len) ?:
+		rpc_put_bytes(&out->report_data, report_data,
+			      sizeof(report_data)) ?:
+		rpc_put_text(&out->event_log, evidence.log);
+	put(&evidence);
+	return err;
+}
+
+static int answer_tappd(const struct evidence *evidence,
+			Tappd__QuoteResponse *out)
+{
+	return rpc_put_bytes(&out->quote, evidence->quote.data,
+			     evidence->quote.len) ?:
+		rpc_put_text(&out->event_log, evidence->log);
+}
+
+AGENT_METHOD(agent_tappd_raw_quote)
+{
+	const Guest__V0__ReportDataRequest *in = (const void *)request;
+	struct evidence evidence;
+	int err;
+
+	if (in->report_data.len != DSTACK_REPORT_DATA_SIZE)
+		return rpc_fail(error, -EINVAL,
+				"report data has %d bytes here, not %zu",
+				DSTACK_REPORT_DATA_SIZE, in->report_data.len);
+	err = get(agent, caller, in->report_data.data, &evidence, error);
+	if (err)
+		return err;
+	err = answer_tappd(&evidence, (Tappd__QuoteResponse *)response);
+	put(&evidence);
+	return err;
+}
+
+AGENT_METHOD(agent_tappd_tdx_quote)
+{
+	const Tappd__TdxQuoteRequest *in = (const void *)request;
+	Tappd__QuoteResponse *out = (void *)response;
+	const char *hash = *in->hash_algorithm ? in->hash_algorithm : "sha512";
+	const char *tag = *in->prefix ? in->prefix : LIBDSTACK_TAG_APP_DATA;
+	bool raw = !strcmp(hash, "raw");
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	struct evidence evidence;
+	int err;
+
+	err = libdstack_report_data(tag, hash, in->report_data.data,
+				    in->report_data.len, report_data);
+	if (err == -EINVAL)
+		return rpc_fail(error, err,
+				"raw report data has %d bytes, not %zu",
+				DSTACK_REPORT_DATA_SIZE, in->report_data.len);
+	if (err)
+		return rpc_fail(error, err, "no such hash: '%.32s'", hash);
+	err = get(agent, caller, report_data, &evidence, error);
+	if (err)
+		return err;
+	err = answer_tappd(&evidence, out) ?:
+		rpc_put_text(&out->hash_algorithm, hash) ?:
+		rpc_put_text(&out->prefix, raw ? "" : tag);
+	put(&evidence);
+	return err;
+}
