@@ -50,7 +50,7 @@ static void agent_usage(FILE *out)
 	      "Serves the guest agent's API to containers, each of which gets what its policy allows.\n\n"
 	      "  --socket PATH        API v0 and v1 (default: " SOCKET ")\n"
 	      "  --tappd-socket PATH  the API before these (default: " TAPPD ")\n"
-	      "  --log FILE           where dstackd stores the event log (default: " LOG ")\n"
+	      "  --log FILE           the event log (default: " LOG ")\n"
 	      "  --app-keys FILE      the application's keys, as upstream's .appkeys.json: the root key\n"
 	      "                       goes to the module, and signs for the keys that come of it\n"
 	      "  --key-epoch N        the key epoch of these (default: 0, which is upstream's)\n",
