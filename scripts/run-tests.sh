@@ -319,7 +319,7 @@ one_selftest_test() {
 # Parts, each with its time limit in seconds, which are for slow machines.
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
-	[module_analysis]=600 [user_analysis]=600 [tdx_module]=400
+	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
 	[measured]=200 [scaling]=300

@@ -19,15 +19,14 @@ static int answer(const struct agent *agent, struct agent_claim *claim,
 		  const uint8_t signature[AGENT_SIGNATURE_SIZE],
 		  Guest__V0__SignResponse *out)
 {
-	size_t *nr = &out->n_signature_chain;
-	ProtobufCBinaryData **chain = &out->signature_chain;
-
 	return rpc_put_bytes(&out->signature, signature,
 			     AGENT_SIGNATURE_SIZE) ?:
 		rpc_put_bytes(&out->public_key, claim->public.bytes,
 			      claim->public.len) ?:
-		rpc_add_bytes(nr, chain, signature, AGENT_SIGNATURE_SIZE) ?:
-		agent_add_links(agent, claim, nr, chain);
+		rpc_add_bytes(&out->n_signature_chain, &out->signature_chain,
+			      signature, AGENT_SIGNATURE_SIZE) ?:
+		agent_add_links(agent, claim, &out->n_signature_chain,
+				&out->signature_chain);
 }
 
 AGENT_METHOD(agent_v0_sign)

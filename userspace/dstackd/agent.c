@@ -207,7 +207,7 @@ static int serve_agent(const struct options *opt)
 		.message = tell,
 	};
 	struct agent_app_keys *keys = NULL;
-	int err;
+	int err, left;
 
 	notify_init();
 	/* Keys are here for moments: in no core dump, and not for our peers. */
@@ -224,11 +224,11 @@ static int serve_agent(const struct options *opt)
 		err = http_run(server.http);
 		notify_manager("STOPPING=1");
 	}
-	err = http_close(server.http) ?: err;
+	left = http_close(server.http);
 	/* Who has not returned still uses them. */
-	if (err != -ETIMEDOUT)
+	if (!left)
 		agent_app_keys_free(keys);
-	return err;
+	return err ? err : left;
 }
 
 static bool parse_epoch(const char *text, uint64_t *epoch)
