@@ -269,7 +269,7 @@ static const struct change changes[] = {
 	  "scopes are empty or unknown" },
 	{ "no delivery", KEY(2, delivery), 1, "\x00",
 	  "delivery is empty or unknown" },
-	{ "unknown delivery", KEY(2, delivery), 1, "\x11",
+	{ "unknown delivery", KEY(2, delivery), 1, "\x21",
 	  "delivery is empty or unknown" },
 	{ "reserved of a key term", KEY(2, __reserved[3]), 1, "\x01",
 	  "reserved bytes of a key term" },
