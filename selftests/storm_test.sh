@@ -61,6 +61,7 @@ kill_daemon() {
 	dstackd --daemonize
 }
 
+# The last time half-way, so that it is not over before.
 start=$SECONDS
 crun_storm >"$work/crun.out" &
 crun_pid=$!
@@ -69,7 +70,7 @@ run_pid=$!
 killed=0
 while running "$crun_pid" || running "$run_pid"; do
 	if test "$killed" -lt "$kills" && test "$(progress)" -gt \
-			$((total * (killed + 1) / (kills + 2))); then
+			$((total * (killed + 1) / (2 * kills))); then
 		kill_daemon && killed=$((killed + 1))
 	fi
 	nap
