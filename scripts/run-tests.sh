@@ -154,13 +154,19 @@ tdx_module_test() {
 # In machines
 #
 
+# staged GOAL...: makes these, unless part build just did.  One at a time: a test
+# must not see the files of another half installed.
+staged() {
+	test -n "${STAGED-}" || flock build make -s "$@" >&2
+}
+
 # machine KERNEL BACKEND [TEST]: the selftests there, with what a verifier of
 # quotes trusts in /copy.
 machine() {
 	local kernel=$1 backend=$2 trust=$top/build/check/trust
 	shift 2
 	# Also where a caller's || takes set -e away.
-	make -s module tdx-module stage >&2 || return
+	staged module tdx-module stage || return
 	mkdir -p "$trust"
 	cp build/tdx-module/pki/{root.pem,collateral.json} "$trust/"
 	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 1300 \
@@ -200,7 +206,7 @@ quote_faults+=,quote-error=1@4,quote-huge=1@5,quote-stuck=1@40
 
 faults_test() {
 	local status=0
-	make -s module tdx-module stage >&2
+	staged module tdx-module stage
 	scripts/td run --tdx "$register_faults,$quote_faults" \
 		-- "$guest_tests/run.sh" fault_tdx || status=$?
 	scripts/td run --tdx quote-late=45000 \
@@ -223,7 +229,7 @@ locked_test() {
 # Many events, files, threads.  How many, DSTACK_VOLUME, DSTACK_DISTINCT and
 # DSTACK_STORM say; else so many as a check can wait for.
 load_test() {
-	make -s module stage >&2
+	staged module stage
 	scripts/td run --backend sim --timeout 3000 -- env TEST_SECONDS=2000 \
 		"VOLUME=${DSTACK_VOLUME-}" "DISTINCT=${DSTACK_DISTINCT-}" \
 		"STORM=${DSTACK_STORM-}" "$guest_tests/run.sh" \
@@ -232,7 +238,7 @@ load_test() {
 
 # What two processors do more than one shows only where both are idle.
 scaling_test() {
-	make -s module stage >&2
+	staged module stage
 	scripts/td run --backend sim -- "$guest_tests/run.sh" load_keys
 }
 
@@ -247,7 +253,7 @@ migrate() {
 # Blobs go from machine to machine: to another TEE, and to another firmware.
 migration_test() {
 	local status=0 dir=build/check/migration script=$guest_tests/migrate.sh
-	make -s module tdx-module stage >&2
+	staged module tdx-module stage
 	rm -rf "$dir"
 	migrate sim "$dir/0" "$dir/1" -- "$script" || status=$?
 	migrate tdx "$dir/1" "$dir/2" -- "$script" open || status=$?
@@ -259,7 +265,7 @@ migration_test() {
 # What a TD measured is what was computed before it started.
 measured_test() {
 	local dir=build/check/measured name args=
-	make -s module tdx-module stage >&2
+	staged module tdx-module stage
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	for name in kernel initrd cmdline; do
@@ -277,7 +283,7 @@ watched() {
 	# Also where a caller's || takes set -e away.
 	kernel=$(scripts/debug/kernel.sh) || return
 	make -s module KVER=custom "KDIR=$kernel" >&2 || return
-	make -s stage >&2 || return
+	staged stage || return
 	scripts/td run --kernel "$kernel" --backend sim --memory 4G \
 		--timeout "$1" -- bash -c "sysctl -qw kernel.panic_on_warn=1
 		export TIME_SCALE=10; $2"
@@ -514,6 +520,7 @@ main() {
 		as_many_as_cpus "${chosen[@]}"
 	else
 		as_many_as_cpus "$first"
+		[[ $(<"$logs/$first.total") != *' 0 '* ]] || export STAGED=yes
 		as_many_as_cpus "${then[@]}"
 		as_many_as_cpus "$last"
 	fi
