@@ -7,40 +7,21 @@
 #include "event_log.h"
 #include "key_job.h"
 
-/* A process in this container that does nothing. */
-static pid_t idle_in(const struct container *c)
+static int idle(void *arg)
 {
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (cgroup_enter(c->cgroup))
-		_exit(1);
-	for (;;)
-		pause();
+	__atomic_store_n((int32_t *)arg, 1, __ATOMIC_SEQ_CST);
+	while (pause())
+		;
+	return 0;
 }
 
-/* Once it is where it belongs. */
+/* A process in this container that does nothing. */
 static pid_t start_idle(const struct container *c)
 {
-	pid_t pid = idle_in(c);
-	char path[64], line[512];
-	int ms;
+	struct job *job = job_new();
+	pid_t pid = start_in(c, idle, &job->serial);
 
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	for (ms = 0; pid > 0 && ms < PATIENCE_MS; ms += 5) {
-		FILE *file = fopen(path, "re");
-		bool there = file && fgets(line, sizeof(line), file) &&
-			     strstr(line, c->as.id);
-
-		if (file)
-			fclose(file);
-		if (there)
-			return pid;
-		sleep_ms(5);
-	}
-	return -ETIMEDOUT;
+	return wait_serial(job) ?: pid;
 }
 
 static void stop_idle(pid_t pid)
