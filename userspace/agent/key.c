@@ -5,12 +5,11 @@
  * Copyright The dstack for Linux authors
  */
 #include "agent.h"
+#include "words.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "../../kmod/words.h"
 
 static const enum dstack_key_kind kinds[] = {
 	[AGENT_SECP256K1] = DSTACK_KEY_SECP256K1,

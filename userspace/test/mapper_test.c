@@ -12,9 +12,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include "mapper.h"
 #include <stdlib.h>
 #include <string.h>
+
+#include "mapper.h"
 
 #define HASH	"4fd2b1c34fd2b1c34fd2b1c34fd2b1c34fd2b1c34fd2b1c34fd2b1c34fd2b1c3"
 #define VERITY	"1 253:1 253:2 4096 4096 512 1 sha256 " HASH

@@ -10,9 +10,10 @@
 #ifndef VECTORS_H
 #define VECTORS_H
 
-#include "lib.h"
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "lib.h"
 
 #define VECTOR_MAX	(1 << 20)
 

@@ -7,8 +7,9 @@
 #include "failure.h"
 
 #include <errno.h>
-#include "lib.h"
 #include <stdio.h>
+
+#include "lib.h"
 
 static const struct {
 	const char *name;

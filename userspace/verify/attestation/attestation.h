@@ -13,12 +13,12 @@
 #define ATTESTATION_H
 
 #include <jansson.h>
-#include "lib.h"
 #include <libdstack_attestation.h>
 #include <msgpack.h>
 
 #include "../failure.h"
 #include "event.h"
+#include "lib.h"
 
 #define ATT_REGISTERS		4
 #define ATT_RUNTIME_REGISTER	3

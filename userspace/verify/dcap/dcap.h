@@ -19,7 +19,6 @@
 #include <pthread.h>
 
 #include "lib.h"
-
 #include "../certs.h"
 #include "../failure.h"
 
