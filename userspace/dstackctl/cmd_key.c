@@ -69,7 +69,7 @@ static bool set_length(const char *arg, struct libdstack_key *key)
 {
 	uint64_t value;
 
-	if (!parse_u64(arg, DSTACK_KEY_SIZE_MAX, &value) ||
+	if (!libdstack_parse_u64(arg, DSTACK_KEY_SIZE_MAX, &value) ||
 	    value < DSTACK_KEY_SIZE_MIN) {
 		error_msg("--length is %d to %d, not '%s'",
 			  DSTACK_KEY_SIZE_MIN, DSTACK_KEY_SIZE_MAX, arg);

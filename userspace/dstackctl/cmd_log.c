@@ -323,7 +323,8 @@ int cmd_log(int argc, char **argv)
 			opt.json = true;
 			break;
 		case 'n':
-			if (!parse_u64(optarg, UINT64_MAX, &opt.from)) {
+			if (!libdstack_parse_u64(optarg, UINT64_MAX,
+						 &opt.from)) {
 				error_msg("'%s' is not a number", optarg);
 				return usage_hint("log");
 			}

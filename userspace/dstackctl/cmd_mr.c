@@ -72,7 +72,7 @@ static bool set_memory(const char *text, uint64_t *memory)
 			shift = 20;
 		if (shift)
 			number[len - 1] = '\0';
-		if (parse_u64(number, UINT64_MAX >> shift, memory)) {
+		if (libdstack_parse_u64(number, UINT64_MAX >> shift, memory)) {
 			*memory <<= shift;
 			return true;
 		}

@@ -44,7 +44,7 @@ static bool set_option(int c, const char *arg, struct options *opt)
 	switch (c) {
 	case 'c':
 		opt->have_count = true;
-		if (parse_u64(arg, SIZE_MAX, &opt->count))
+		if (libdstack_parse_u64(arg, SIZE_MAX, &opt->count))
 			return true;
 		error_msg("--count must be a number, not '%s'", arg);
 		return false;

@@ -134,7 +134,7 @@ static bool set_base(const char *text, struct log_position *at)
 static bool set_count(const char *text, struct log_position *at)
 {
 	at->fixed = true;
-	if (parse_u64(text, SIZE_MAX, &at->count))
+	if (libdstack_parse_u64(text, SIZE_MAX, &at->count))
 		return true;
 	error_msg("--log-count must be a number, not '%s'", text);
 	return false;

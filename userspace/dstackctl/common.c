@@ -143,17 +143,6 @@ int write_file(const char *path, const void *buf, size_t len)
 	return err;
 }
 
-bool parse_u64(const char *text, uint64_t max, uint64_t *value)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return !errno && !*end && *value <= max;
-}
-
 void print_safe(FILE *out, const void *data, size_t len)
 {
 	const uint8_t *in = data;

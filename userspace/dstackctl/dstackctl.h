@@ -73,9 +73,6 @@ int write_all(int fd, const void *buf, size_t len);
 /* Creates or replaces @path ("-": stdout).  Returns 0 or -errno, as above. */
 int write_file(const char *path, const void *buf, size_t len);
 
-/* A decimal number.  Returns false for anything else, or if above @max. */
-bool parse_u64(const char *text, uint64_t max, uint64_t *value);
-
 /*
  * What 'dstackctl why' prints.  @rootfs and @id may be NULL.  Returns 0 or
  * -errno, after an error message.

@@ -34,8 +34,8 @@ static bool set_root_option(int c, const char *arg,
 				  2 * DSTACK_APP_ID_SIZE, arg);
 		return options->have_app;
 	case 'e':
-		options->have_epoch = parse_u64(arg, UINT64_MAX,
-						&options->epoch);
+		options->have_epoch = libdstack_parse_u64(arg, UINT64_MAX,
+							  &options->epoch);
 		if (!options->have_epoch)
 			error_msg("--epoch must be a number, not '%s'", arg);
 		return options->have_epoch;

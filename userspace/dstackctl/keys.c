@@ -49,7 +49,7 @@ static bool parse_keyring(const char *text, int32_t *keyring)
 static bool set_epoch(const char *arg, struct libdstack_key *key)
 {
 	key->flags |= DSTACK_KEY_F_EPOCH;
-	if (parse_u64(arg, UINT64_MAX, &key->epoch))
+	if (libdstack_parse_u64(arg, UINT64_MAX, &key->epoch))
 		return true;
 	error_msg("--epoch must be a number, not '%s'", arg);
 	return false;

@@ -195,8 +195,8 @@ static bool set_option(struct options *opt, int c, const char *arg)
 			  2 * DSTACK_APP_ID_SIZE);
 		return false;
 	case 'e':
-		if (parse_u64(arg, LIBDSTACK_POLICY_EPOCH_MAX, &opt->epoch) &&
-		    opt->epoch)
+		if (libdstack_parse_u64(arg, LIBDSTACK_POLICY_EPOCH_MAX,
+					&opt->epoch) && opt->epoch)
 			return true;
 		error_msg("--epoch needs a number from 1 to %llu",
 			  LIBDSTACK_POLICY_EPOCH_MAX);

@@ -272,8 +272,8 @@ static int take_option(struct options *opt, int c)
 			  2 * DSTACK_APP_ID_SIZE);
 		return EXIT_USAGE;
 	case 'e':
-		if (parse_u64(optarg, LIBDSTACK_POLICY_EPOCH_MAX,
-			      &opt->epoch) && opt->epoch)
+		if (libdstack_parse_u64(optarg, LIBDSTACK_POLICY_EPOCH_MAX,
+					&opt->epoch) && opt->epoch)
 			return 0;
 		error_msg("--epoch needs a number from 1 to %llu",
 			  LIBDSTACK_POLICY_EPOCH_MAX);

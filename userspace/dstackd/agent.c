@@ -231,21 +231,6 @@ static int serve_agent(const struct options *opt)
 	return err ? err : left;
 }
 
-static bool parse_epoch(const char *text, uint64_t *epoch)
-{
-	unsigned long long value;
-	char *end;
-
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || errno) {
-		msg("a key epoch is a number, not '%s'", text);
-		return false;
-	}
-	*epoch = value;
-	return true;
-}
-
 /* Returns -1 to go on, or the exit status. */
 static int parse_agent(int argc, char **argv, struct options *opt)
 {
@@ -275,9 +260,11 @@ static int parse_agent(int argc, char **argv, struct options *opt)
 			opt->app_keys = optarg;
 			break;
 		case 'e':
-			if (!parse_epoch(optarg, &opt->key_epoch))
-				return EXIT_USAGE;
-			break;
+			if (libdstack_parse_u64(optarg, UINT64_MAX,
+						&opt->key_epoch))
+				break;
+			msg("a key epoch is a number, not '%s'", optarg);
+			return EXIT_USAGE;
 		case 'h':
 			agent_usage(stdout);
 			return EXIT_SUCCESS;

@@ -44,14 +44,11 @@ int64_t now_ms(void)
 static uint64_t number(const char *name)
 {
 	const char *text = getenv(name);
-	unsigned long long value;
-	char *end;
+	uint64_t value;
 
-	if (!text || *text < '0' || *text > '9')
+	if (!text || !libdstack_parse_u64(text, UINT64_MAX, &value))
 		return 0;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	return errno || *end ? 0 : value;
+	return value;
 }
 
 /* A service may hand its environment to children: who is meant is named. */

@@ -37,6 +37,9 @@ char *libdstack_to_hex(const void *data, size_t len, char *out);
 bool libdstack_from_hex(const char *text, size_t text_len, void *out,
 			size_t len);
 
+/* True if @text is all decimal digits, one at least, of a number up to @max. */
+bool libdstack_parse_u64(const char *text, uint64_t max, uint64_t *value);
+
 /* Room for an algorithm's name, ':', the hex digits and a NUL. */
 #define LIBDSTACK_DIGEST_TEXT	(2 * DSTACK_DIGEST_SIZE + 32)
 

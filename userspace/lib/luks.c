@@ -145,13 +145,8 @@ static bool is_empty(const json_t *object)
 static bool number(const json_t *object, const char *key, uint64_t *value)
 {
 	const char *text = json_string_value(json_object_get(object, key));
-	char *end;
 
-	if (!text || *text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return !*end && !errno;
+	return text && libdstack_parse_u64(text, UINT64_MAX, value);
 }
 
 static int check_segment(const json_t *root, size_t header, struct luks *luks)

@@ -64,13 +64,11 @@ static int fill_bool(struct rpc_fill *fill,
 static int fill_number(struct rpc_fill *fill,
 		       const ProtobufCFieldDescriptor *field, const char *text)
 {
-	unsigned long long number;
+	uint64_t number;
 	void *place;
 	int err;
 
-	errno = 0;
-	number = strtoull(text, NULL, 10);
-	if (errno || !*text || text[strspn(text, "0123456789")])
+	if (!libdstack_parse_u64(text, UINT64_MAX, &number))
 		return rpc_fail(fill->error, -EBADMSG, "%s: a whole number from 0 on is wanted",
 				field->name);
 	err = rpc_fill_add(fill, field, &place);
