@@ -139,6 +139,47 @@ library_symbols_are_prefixed() {
 		awk 'NF > 1 { print $NF }' | without '^(lib)?dstack_' | no_line .
 }
 
+# The shared libraries give their users what the headers declare, and no more.
+shared_symbols_are_the_headers() {
+	nm -D --defined-only build/userspace/libdstack.so \
+		build/userspace/libdstack_verify.so |
+		sed -n 's/.* T \(.*\)@@LIBDSTACK_\(VERIFY_\)\?0$/\1/p' | sort \
+		>build/check/symbols.exported
+	grep -ohE '\<libdstack_[a-z0-9_]+\(' userspace/include/*.h |
+		tr -d '(' | sort -u >build/check/symbols.declared
+	test "$(wc -l <build/check/symbols.declared)" -gt 150 || return 1
+	diff build/check/symbols.declared build/check/symbols.exported
+}
+
+# builds_example shared|archives: examples/verify.c with what `make install`
+# gives, and what its pkg-config files say.
+builds_example() {
+	local flags private
+	local -x PKG_CONFIG_PATH=$top/build/check/prefix/lib/pkgconfig
+	make -s -C userspace install DESTDIR= PREFIX="$top/build/check/prefix" ||
+		return 1
+	private=$(pkg-config --print-requires-private libdstack{_verify,})
+	flags=$(pkg-config --cflags --libs libdstack_verify)
+	test "$1" = shared ||
+		flags=$(xargs pkg-config --cflags --libs libdstack_verify \
+			<<<"$private" | sed 's/-l\(dstack[a-z_]*\)/-l:lib\1.a/g')
+	# shellcheck disable=SC2086 # its words are words
+	gcc -Wall -Wextra -Werror -o "build/check/example.$1" \
+		userspace/examples/verify.c $flags
+}
+
+# example_says WANTED QUOTE COLLATERAL TIME, of the quotes that are genuine.
+example_says() {
+	local dcap=${DSTACK_VECTORS-}/dcap said
+	test -d "$dcap" || { echo "no quotes in DSTACK_VECTORS"; return 4; }
+	said=$(LD_LIBRARY_PATH=build/check/prefix/lib build/check/example.shared \
+		"$dcap/quotes/$2" "$dcap/collateral/$3" "$(date -d "$4" +%s)" ||
+		echo "status $?")
+	echo "$said"
+	# shellcheck disable=SC2053 # a pattern
+	[[ $said == $1 ]]
+}
+
 # The block of that language in policy.rst, of which there is one.
 policy_block() {
 	awk -v start=".. code-block:: $1" '
@@ -217,6 +258,19 @@ abi_test() {
 	claim netlink_spec_has_the_headers_numbers \
 		spec_numbers_are_those_of_the_header
 	claim library_symbols_are_prefixed library_symbols_are_prefixed
+	claim shared_libraries_export_what_headers_declare \
+		shared_symbols_are_the_headers
+	claim example_builds_with_installed_archives \
+		builds_example archives
+	claim example_builds_with_installed_shared_libraries \
+		builds_example shared
+	claim example_accepts_a_genuine_quote example_says 'genuine, *' \
+		tdx4-90c06f-dstack-report.bin 90c06f-2026-02.json \
+		2026-02-18T11:58:51Z
+	claim example_refuses_a_platform_that_is_out_of_date \
+		example_says $'refused: *\nstatus 1' \
+		tdx4-00806f05-automata.bin 00806f05-2025-07.json \
+		2025-07-07T10:20:26Z
 	claim policy_root_is_what_the_document_computes \
 		policy_root_is_what_the_document_computes
 	claim policy_schema_says_what_the_library_does \
