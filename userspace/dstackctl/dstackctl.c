@@ -14,6 +14,8 @@ static const struct command {
 	const char *description;
 } commands[] = {
 	{ "status", cmd_status, "what the kernel module is doing" },
+	{ "top", cmd_top, "which containers run what, as it happens" },
+	{ "doctor", cmd_doctor, "what works here, and how to mend the rest" },
 	{ "state", cmd_state, "measure, enforce, or neither" },
 	{ "policy", cmd_policy, "write, check and load policies" },
 	{ "run", cmd_run, "run a command as a container of its own" },

@@ -27,6 +27,7 @@
  */
 int cmd_container(int argc, char **argv);
 int cmd_device(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_mr(int argc, char **argv);
@@ -37,6 +38,7 @@ int cmd_run(int argc, char **argv);
 int cmd_seal(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_unseal(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_volume(int argc, char **argv);
