@@ -34,6 +34,7 @@ USAGE
 }
 
 suite=trixie
+trust=/etc/ssl/certs/ca-certificates.crt
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 recipe=$top/scripts/lab
 cache=$(realpath -m "${DSTACK_CACHE:-/var/cache/dstack}")
@@ -177,6 +178,8 @@ enter() {
 	bind "$top" "$root"
 	bind "$cache" "$root"
 	bind_read_only "$(realpath /etc/resolv.conf)" "$root"
+	# Whom the machine trusts, the lab does: there may be a proxy of its own.
+	! test -f "$trust" || bind_read_only "$trust" "$root"
 	for shared in "${top%/*}/shared" "${DSTACK_VECTORS:-}"; do
 		test -d "$shared" || continue
 		bind_read_only "$(realpath "$shared")" "$root"
@@ -193,7 +196,7 @@ enter() {
 	done
 	exec chroot "$root" /usr/bin/env -i -C "$cwd" \
 		PATH=/usr/local/bin:/usr/sbin:/usr/bin HOME=/root LANG=C.UTF-8 \
-		DSTACK_CACHE="$cache" "${environment[@]}" DSTACK_IN_LAB=1 "$@"
+		DSTACK_CACHE="$cache" NODE_EXTRA_CA_CERTS="$trust" "${environment[@]}" DSTACK_IN_LAB=1 "$@"
 }
 
 run() {

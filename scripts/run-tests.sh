@@ -262,6 +262,22 @@ migration_test() {
 	return "$status"
 }
 
+# What others have made for the same evidence says the same of it.
+peers_test() {
+	local modules
+	modules=$(scripts/npm.sh)
+	ktap_start
+	claim dcap_qvl_says_what_is_on_record dcap_qvl_agrees "$modules"
+	ktap_finish
+}
+
+dcap_qvl_agrees() {
+	local script=$top/scripts/checks/dcap_qvl.mjs
+	test -d "${DSTACK_VECTORS-}/dcap" ||
+		{ echo "no quotes in DSTACK_VECTORS"; return 4; }
+	(cd "$1" && node "$script" "$DSTACK_VECTORS")
+}
+
 # What a TD measured is what was computed before it started.
 measured_test() {
 	local dir=build/check/measured name args=
@@ -328,7 +344,7 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
-	[measured]=200 [scaling]=300
+	[measured]=200 [peers]=300 [scaling]=300
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -336,7 +352,8 @@ declare -A limits=(
 first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked migration measured load bench
+	tdx_module module_analysis faults locked migration measured peers load
+	bench
 )
 last=scaling
 
