@@ -65,7 +65,8 @@ int caller_find(const struct caller_lookup *lookup,
 {
 	int err;
 
-	memset(caller, 0, sizeof(*caller));
+	memset(caller->id, 0, sizeof(caller->id));
+	caller->cgroup_id = 0;
 	caller->pid = peer->pid;
 	caller->uid = peer->uid;
 	err = lookup->container_of(lookup->arg, peer->pid, caller);

@@ -14,11 +14,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct call;
+
 struct agent_caller {
 	char id[DSTACK_ID_SIZE];	/* container, or DSTACK_HOST_ID */
 	uint64_t cgroup_id;		/* 0: the host */
 	pid_t pid;
 	uid_t uid;
+	/* Of what it asks for now, which caller_find() leaves as it is. */
+	int64_t deadline_ms;		/* of CLOCK_MONOTONIC; 0: none */
+	struct call *call;		/* http's, for http_leave(); or NULL */
 };
 
 /* How the container of a process is found. */
@@ -41,7 +46,7 @@ struct caller_peer {
  */
 int caller_peer_of(int socket, struct caller_peer *peer);
 void caller_peer_close(struct caller_peer *peer);
-/* The container that it is in now.  -ESRCH: it has ended. */
+/* The container that it is in now, to @caller.  -ESRCH: it has ended. */
 int caller_find(const struct caller_lookup *lookup,
 		const struct caller_peer *peer, struct agent_caller *caller);
 

@@ -103,6 +103,7 @@ struct call *call_new(struct connection *connection,
 		.peer.pidfd = -1,
 		.reply.status = 500,
 	};
+	call->request.caller.call = call;
 	at = call->data;
 	call->request.method = method;
 	call->request.path = put(&at, path);

@@ -15,6 +15,7 @@
 struct account;
 struct connection;
 struct evhttp_request;
+struct pool;
 
 enum call_stage {
 	CALL_UNNAMED,			/* waits until it is known who asks */
@@ -32,7 +33,8 @@ struct call {
 	TAILQ_ENTRY(call) link;
 	struct connection *connection;	/* the loop's */
 	enum call_stage stage;		/* the pool's, under its lock */
-	bool abandoned;			/* the same */
+	bool abandoned, away;		/* the same */
+	struct pool *pool;		/* since it was submitted */
 	struct account *account;	/* the same; NULL: not known yet */
 	bool names_only;		/* asks only who has connected */
 	struct caller_peer peer;

@@ -61,13 +61,16 @@ static bool fill(struct evbuffer *body, struct http_reply *reply)
 static bool set_headers(struct evkeyvalq *headers,
 			const struct http_reply *reply, bool last)
 {
-	char len[24];
+	char len[24], seconds[24];
 
 	snprintf(len, sizeof(len), "%zu", reply->len);
+	snprintf(seconds, sizeof(seconds), "%u", reply->retry_after);
 	return !evhttp_add_header(headers, "Content-Length", len) &&
 		!evhttp_add_header(headers, "Content-Type",
 				   reply->type ? reply->type :
 				   "application/octet-stream") &&
+		(!reply->retry_after ||
+		 !evhttp_add_header(headers, "Retry-After", seconds)) &&
 		(!last || !evhttp_add_header(headers, "Connection", "close"));
 }
 
@@ -157,8 +160,8 @@ void exchange_begin(struct evhttp_request *req, void *arg)
 		refuse(connection, 403);
 	} else {
 		call->request.socket = listener->index;
-		call->request.deadline_ms = connection->since_ms +
-					    http->limits.call_ms;
+		call->request.caller.deadline_ms =
+			connection->since_ms + http->limits.call_ms;
 		connection->call = call;
 		pool_submit(http->pool, call);
 	}

@@ -23,12 +23,12 @@ struct http_request {
 	const void *body;		/* with a NUL behind it */
 	size_t len;
 	unsigned int socket;		/* which of http_config.paths */
-	int64_t deadline_ms;		/* of CLOCK_MONOTONIC */
 	struct agent_caller caller;
 };
 
 struct http_reply {
 	int status;			/* 500 unless the handler says other */
+	unsigned int retry_after;	/* seconds; 0: that is not said */
 	const char *type;		/* of the body; static */
 	void *body;			/* malloc()ed; wiped, then freed */
 	size_t len;
@@ -41,13 +41,22 @@ struct http_reply {
 typedef void (*http_handle_fn)(void *arg, const struct http_request *request,
 			       struct http_reply *reply);
 
+/*
+ * For a handler that has to wait for something that others wait for, too: from
+ * http_leave() to http_return() another thread answers in its place.  It then
+ * goes on when it is its turn.  -EAGAIN: so many wait that it must not; there is
+ * no http_return() then.  A caller that has no call, as in tests, may wait.
+ */
+int http_leave(const struct agent_caller *caller);
+void http_return(const struct agent_caller *caller);
+
 /* 0: as http_open() has it. */
 struct http_limits {
 	unsigned int connections;	/* in all; more wait to be accepted */
 	unsigned int caller_connections;	/* more are closed */
 	unsigned int caller_queue;	/* calls of one that wait: 503 */
 	unsigned int workers;		/* threads that handle calls */
-	unsigned int workers_max;	/* with those in place of stuck ones */
+	unsigned int workers_max;	/* with those that wait, or are stuck */
 	size_t head;			/* bytes of a request before its body */
 	size_t body;			/* bytes of that: 413 */
 	unsigned int receive_ms;	/* for a request to come in */

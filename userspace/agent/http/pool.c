@@ -7,6 +7,7 @@
  * Callers take turns, so one that asks for much waits behind its own calls.
  * A call may be stuck in the kernel.  Who waits for it is told at its deadline,
  * and another thread stands in for the one that is stuck until it comes back.
+ * So it is for one that says that it waits: both are away.
  */
 #include "pool.h"
 
@@ -28,7 +29,7 @@ struct account {
 	char id[DSTACK_ID_SIZE];
 	struct calls waiting;
 	unsigned int nr_waiting, refs;
-	unsigned int running, stuck;	/* stuck ones are running, too */
+	unsigned int running, away;	/* those that are away run, too */
 	unsigned int connections;
 	size_t owed;			/* bytes of replies, not taken yet */
 	bool large;			/* the loop's */
@@ -51,11 +52,13 @@ struct pool {
 
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t unnamed_ready, waiting_ready, thread_ended;
+	pthread_cond_t place;		/* for one that returns */
 	struct accounts accounts;	/* whose turn it is comes first */
 	struct calls unnamed, done;
 	bool closing;
 	unsigned int alive;		/* threads, with the namer */
-	unsigned int workers, stuck;	/* of them */
+	unsigned int workers, away;	/* of them */
+	unsigned int waiting, returning; /* of those that are away */
 	struct thread *threads;		/* the first is the namer */
 };
 
@@ -189,6 +192,7 @@ struct call *pool_done(struct pool *pool)
 void pool_submit(struct pool *pool, struct call *call)
 {
 	pthread_mutex_lock(&pool->lock);
+	call->pool = pool;
 	call->stage = CALL_UNNAMED;
 	TAILQ_INSERT_TAIL(&pool->unnamed, call, link);
 	pthread_cond_signal(&pool->unnamed_ready);
@@ -259,7 +263,7 @@ static void *namer(void *arg)
 
 /*
  * A caller neither has all threads at work, nor more than half of those that
- * there can ever be, however many of its calls are stuck.
+ * there can ever be, however many of its calls are stuck or wait.
  */
 static bool may_run(const struct pool *pool, const struct account *account)
 {
@@ -268,7 +272,7 @@ static bool may_run(const struct pool *pool, const struct account *account)
 	unsigned int most = (pool->limits.workers_max + 1) / 2;
 
 	return account->owed < OWED_MAX &&
-		account->running - account->stuck < share &&
+		account->running - account->away < share &&
 		account->running < (most > share ? most : share);
 }
 
@@ -292,17 +296,28 @@ static struct call *take(struct pool *pool)
 	return NULL;
 }
 
+static void come_back(struct pool *pool, struct call *call)
+{
+	call->away = false;
+	call->account->away--;
+	pool->away--;
+}
+
 static void run(struct pool *pool, struct call *call)
 {
 	pthread_mutex_unlock(&pool->lock);
 	pool->handle(pool->arg, &call->request, &call->reply);
 	pthread_mutex_lock(&pool->lock);
 	call->account->running--;
-	if (call->abandoned) {
-		call->account->stuck--;
-		pool->stuck--;
-	}
+	if (call->away)
+		come_back(pool, call);
 	finish(pool, call);
+}
+
+/* Those at work, and those that are about to be. */
+static unsigned int busy(const struct pool *pool)
+{
+	return pool->workers - pool->away + pool->returning;
 }
 
 static void *worker(void *arg)
@@ -313,8 +328,7 @@ static void *worker(void *arg)
 
 	pthread_mutex_lock(&pool->lock);
 	/* One that was stood in for is one too many when it comes back. */
-	while (!pool->closing &&
-	       pool->workers - pool->stuck <= pool->limits.workers) {
+	while (!pool->closing && busy(pool) <= pool->limits.workers) {
 		call = take(pool);
 		if (call)
 			run(pool, call);
@@ -322,8 +336,9 @@ static void *worker(void *arg)
 			pthread_cond_wait(&pool->waiting_ready, &pool->lock);
 	}
 	pool->workers--;
-	/* What it would have taken is for another. */
+	/* What it would have taken is for another, and so is its place. */
 	pthread_cond_signal(&pool->waiting_ready);
+	pthread_cond_broadcast(&pool->place);
 	thread_end(thread);
 	return NULL;
 }
@@ -371,14 +386,72 @@ static int worker_start(struct pool *pool)
 	return err;
 }
 
+static void go_away(struct pool *pool, struct call *call)
+{
+	call->away = true;
+	call->account->away++;
+	pool->away++;
+	if (busy(pool) < pool->limits.workers)
+		worker_start(pool);
+	pthread_cond_signal(&pool->waiting_ready);
+	pthread_cond_broadcast(&pool->place);
+}
+
 static void abandon_running(struct pool *pool, struct call *call)
 {
 	call->abandoned = true;
-	call->account->stuck++;
-	pool->stuck++;
-	if (pool->workers - pool->stuck < pool->limits.workers)
-		worker_start(pool);
-	pthread_cond_signal(&pool->waiting_ready);
+	if (!call->away)
+		go_away(pool, call);
+	pthread_cond_broadcast(&pool->place);
+}
+
+/* Some are kept for calls that need not wait, whoever waits for what. */
+static unsigned int may_wait(const struct pool *pool)
+{
+	unsigned int kept = 4 * pool->limits.workers;
+
+	return pool->limits.workers_max > kept ?
+		pool->limits.workers_max - kept : 0;
+}
+
+int http_leave(const struct agent_caller *caller)
+{
+	struct call *call = caller->call;
+	struct pool *pool = call ? call->pool : NULL;
+	int err = -EAGAIN;
+
+	if (!pool)
+		return 0;
+	pthread_mutex_lock(&pool->lock);
+	if (pool->waiting < may_wait(pool)) {
+		pool->waiting++;
+		if (!call->away)
+			go_away(pool, call);
+		err = 0;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return err;
+}
+
+/* One that nobody waits for any more stays away, so that it keeps nobody up. */
+void http_return(const struct agent_caller *caller)
+{
+	struct call *call = caller->call;
+	struct pool *pool = call ? call->pool : NULL;
+
+	if (!pool)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	pool->waiting--;
+	pool->returning++;
+	pthread_cond_broadcast(&pool->waiting_ready);
+	while (!call->abandoned && !pool->closing &&
+	       pool->workers - pool->away >= pool->limits.workers)
+		pthread_cond_wait(&pool->place, &pool->lock);
+	pool->returning--;
+	if (!call->abandoned)
+		come_back(pool, call);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 void pool_abandon(struct pool *pool, struct call *call)
@@ -422,7 +495,8 @@ static int init_conds(struct pool *pool)
 	err = pthread_mutex_init(&pool->lock, NULL) ?:
 	      pthread_cond_init(&pool->unnamed_ready, &attr) ?:
 	      pthread_cond_init(&pool->waiting_ready, &attr) ?:
-	      pthread_cond_init(&pool->thread_ended, &attr);
+	      pthread_cond_init(&pool->thread_ended, &attr) ?:
+	      pthread_cond_init(&pool->place, &attr);
 	pthread_condattr_destroy(&attr);
 	return -err;
 }
@@ -483,6 +557,7 @@ static int end_threads(struct pool *pool)
 	pool->closing = true;
 	pthread_cond_broadcast(&pool->unnamed_ready);
 	pthread_cond_broadcast(&pool->waiting_ready);
+	pthread_cond_broadcast(&pool->place);
 	while (pool->alive && !err)
 		err = pthread_cond_timedwait(&pool->thread_ended, &pool->lock,
 					     &until);
@@ -504,6 +579,7 @@ int pool_close(struct pool *pool)
 	pthread_cond_destroy(&pool->unnamed_ready);
 	pthread_cond_destroy(&pool->waiting_ready);
 	pthread_cond_destroy(&pool->thread_ended);
+	pthread_cond_destroy(&pool->place);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->threads);
 	free(pool);
