@@ -14,6 +14,7 @@
 
 #include "caller.h"
 #include "keys/app_keys.h"
+#include "quote.h"
 #include "rpc/rpc.h"
 
 #define AGENT_VERSION		"0.1.0"		/* ours, as dkms.conf has it */
@@ -23,6 +24,7 @@
 struct agent {
 	const struct agent_app_keys *keys;	/* NULL: chains have no links */
 	const char *log;	/* the file that dstackd keeps */
+	struct agent_quotes *quotes;
 };
 
 /* device.c */

@@ -10,7 +10,6 @@
 #include <libdstack_attestation.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <guest_v0.pb-c.h>
 #include <tappd.pb-c.h>
@@ -24,15 +23,11 @@ static int get(const struct agent *agent, const struct agent_caller *caller,
 	       const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 	       struct evidence *evidence, struct rpc_error *error)
 {
-	int fd = agent_device(caller, error), err;
+	int err;
 
-	if (fd < 0)
-		return fd;
-	err = libdstack_get_quote(fd, 0, report_data, &evidence->quote);
-	close(fd);
+	err = agent_quote(agent, caller, report_data, &evidence->quote, error);
 	if (err)
-		return rpc_fail(error, err, "can't get a quote: %s",
-				strerror(-err));
+		return err;
 	err = agent_log_text(agent, evidence->quote.log_count, &evidence->log,
 			     error);
 	if (err)

@@ -27,6 +27,9 @@
 #define TAPPD		"/run/tappd.sock"
 #define LOG		DSTACKD_LOG
 #define EXIT_USAGE	2
+#define QUOTES_MAX	100000	/* a second */
+#define STRING_OF(x)	#x
+#define STRING(x)	STRING_OF(x)
 #define REFUSALS_BURST	20	/* lines about refusals; one more a second */
 
 enum { SOCKET_GUEST, SOCKET_TAPPD, SOCKETS };
@@ -35,6 +38,7 @@ struct options {
 	const char *paths[SOCKETS];
 	const char *log, *app_keys;
 	uint64_t key_epoch;
+	uint64_t quote_rate, quote_burst;
 };
 
 struct server {
@@ -53,7 +57,11 @@ static void agent_usage(FILE *out)
 	      "  --log FILE           the event log (default: " LOG ")\n"
 	      "  --app-keys FILE      the application's keys, as upstream's .appkeys.json: the root key\n"
 	      "                       goes to the module, and signs for the keys that come of it\n"
-	      "  --key-epoch N        the key epoch of these (default: 0, which is upstream's)\n",
+	      "  --key-epoch N        the key epoch of these (default: 0, which is upstream's)\n"
+	      "  --quote-rate N       quotes that a container may have made in a second; 0: any number\n"
+	      "                       (default: " STRING(AGENT_QUOTE_RATE) ")\n"
+	      "  --quote-burst N      how many at once, after a while of none\n"
+	      "                       (default: " STRING(AGENT_QUOTE_BURST) ")\n",
 	      out);
 }
 
@@ -83,6 +91,7 @@ static void handle(void *arg, const struct http_request *request,
 		  agent_routes, &server->agent, &request->caller, &call,
 		  &answer);
 	reply->status = answer.status;
+	reply->retry_after = answer.retry_after;
 	reply->type = answer.type;
 	reply->body = answer.body;
 	reply->len = answer.len;
@@ -206,6 +215,9 @@ static int serve_agent(const struct options *opt)
 		.arg = &server, .lookup.container_of = container_of,
 		.message = tell,
 	};
+	const struct agent_quote_config quotes = {
+		.rate = opt->quote_rate, .burst = opt->quote_burst,
+	};
 	struct agent_app_keys *keys = NULL;
 	int err, left;
 
@@ -216,7 +228,8 @@ static int serve_agent(const struct options *opt)
 	err = http_open(&server.http, &config);
 	if (err)
 		return err;
-	err = watch(&server) ?: take_keys(&server, opt, &keys);
+	err = watch(&server) ?: take_keys(&server, opt, &keys) ?:
+	      agent_quotes_open(&server.agent.quotes, &quotes);
 	/* From here on clients hear what is wrong, and the log how often. */
 	libdstack_set_message_callback(NULL);
 	if (!err) {
@@ -224,11 +237,13 @@ static int serve_agent(const struct options *opt)
 		err = http_run(server.http);
 		notify_manager("STOPPING=1");
 	}
-	left = http_close(server.http);
+	left = http_close(server.http) ?:
+	       agent_quotes_close(server.agent.quotes);
 	/* Who has not returned still uses them. */
 	if (!left)
 		agent_app_keys_free(keys);
-	return err ? err : left;
+	/* A host that owes a quote is no failure of ours. */
+	return err ? err : left == -EBUSY ? 0 : left;
 }
 
 /* Returns -1 to go on, or the exit status. */
@@ -240,6 +255,8 @@ static int parse_agent(int argc, char **argv, struct options *opt)
 		{ "log", required_argument, NULL, 'l' },
 		{ "app-keys", required_argument, NULL, 'k' },
 		{ "key-epoch", required_argument, NULL, 'e' },
+		{ "quote-rate", required_argument, NULL, 'q' },
+		{ "quote-burst", required_argument, NULL, 'b' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -265,6 +282,15 @@ static int parse_agent(int argc, char **argv, struct options *opt)
 				break;
 			msg("a key epoch is a number, not '%s'", optarg);
 			return EXIT_USAGE;
+		case 'q':
+		case 'b':
+			if (libdstack_parse_u64(optarg, QUOTES_MAX, c == 'q' ?
+						&opt->quote_rate :
+						&opt->quote_burst))
+				break;
+			msg("a number of quotes is at most %d, not '%s'",
+			    QUOTES_MAX, optarg);
+			return EXIT_USAGE;
 		case 'h':
 			agent_usage(stdout);
 			return EXIT_SUCCESS;
@@ -285,6 +311,8 @@ int agent_main(int argc, char **argv)
 	struct options opt = {
 		.paths = { SOCKET, TAPPD },
 		.log = LOG,
+		.quote_rate = AGENT_QUOTE_RATE,
+		.quote_burst = AGENT_QUOTE_BURST,
 	};
 	int status = parse_agent(argc, argv, &opt);
 

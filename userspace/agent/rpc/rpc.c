@@ -163,6 +163,7 @@ static void say_error(const struct call *call, struct rpc_reply *reply)
 		return;
 	}
 	reply->status = call->error.status;
+	reply->retry_after = call->error.retry_after;
 }
 
 static int run(struct call *call, const struct rpc_method *method,

@@ -25,6 +25,7 @@ struct agent_caller;
 /* Why a call failed, for who called. */
 struct rpc_error {
 	int status;			/* of HTTP; 400 unless changed */
+	unsigned int retry_after;	/* seconds; 0: that is not said */
 	char text[LIBDSTACK_MESSAGE_MAX];	/* ASCII */
 };
 
@@ -67,6 +68,7 @@ struct rpc_request {
 
 struct rpc_reply {
 	int status;
+	unsigned int retry_after;	/* as of the error */
 	const char *type;		/* static */
 	void *body;			/* malloc'ed; may hold a secret */
 	size_t len;

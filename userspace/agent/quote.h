@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Quotes, for whatever method needs one
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * A quote is made by the host, in its own time, one after the other.  One thread
+ * asks for them; callers wait for that, no longer than they have time, and take
+ * turns.
+ */
+#ifndef AGENT_QUOTE_H
+#define AGENT_QUOTE_H
+
+#include <libdstack.h>
+
+#include "caller.h"
+
+struct agent;
+struct rpc_error;
+
+#define AGENT_QUOTE_RATE	10	/* of one container in a second, */
+#define AGENT_QUOTE_BURST	50	/* and at once after a while of none */
+
+/* Since the start, but for the last. */
+struct agent_quote_stats {
+	uint64_t made;		/* quotes */
+	uint64_t failed;	/* quotes that could not be had */
+	uint64_t batched;	/* callers who shared one */
+	uint64_t limited;	/* callers who asked too often */
+	uint64_t timed_out;	/* callers who waited in vain */
+	uint64_t retries;	/* of the host, which was not ready */
+	uint64_t longest_ms;	/* for one quote, from asking to having it */
+	uint64_t waiting;	/* callers, now */
+};
+
+struct agent_quote_config {
+	unsigned int rate, burst;	/* of a container; 0: no limit */
+	/*
+	 * A descriptor that acts for @caller, who is NULL for ourselves, or
+	 * -errno with @error; and a quote of that.  NULL: of /dev/dstack.
+	 */
+	int (*open)(const struct agent_caller *caller,
+		    struct rpc_error *error);
+	int (*get)(int fd, uint32_t flags,
+		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		   struct libdstack_quote *quote);
+};
+
+struct agent_quotes;
+
+int agent_quotes_open(struct agent_quotes **quotes,
+		      const struct agent_quote_config *config);
+/*
+ * No caller may be left.  -EBUSY: the host has not answered; then what is used
+ * for that stays, and it is time to exit.
+ */
+int agent_quotes_close(struct agent_quotes *quotes);
+void agent_quotes_stats(struct agent_quotes *quotes,
+			struct agent_quote_stats *stats);
+
+/*
+ * A quote of the caller's container with this report data, for
+ * libdstack_quote_free().  0, or -errno with an @error that says what to do.
+ */
+int agent_quote(const struct agent *agent, const struct agent_caller *caller,
+		const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		struct libdstack_quote *quote, struct rpc_error *error);
+
+#endif /* AGENT_QUOTE_H */
