@@ -449,7 +449,7 @@ int libdstack_policy_table_digest(const struct libdstack_policy *policy,
  * proof that a rule or a key term is part of it (policy.rst has the tree).
  */
 
-#define LIBDSTACK_LEAF_MAX	192
+#define LIBDSTACK_LEAF_MAX	256
 #define LIBDSTACK_PROOF_MAX	64
 
 struct libdstack_proof {

@@ -5,23 +5,18 @@
  * Copyright The dstack for Linux authors
  *
  * The leaves are what the table holds, in its order; policy.rst has the bytes.
- * What is hashed for a leaf, a node and the root begins with different bytes,
- * so that none can pass for another; the root has the number of leaves in it,
- * so that a leaf has one index.
  */
 #include "lib.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "merkle.h"
 #include "policy.h"
 
-enum { AS_LEAF, AS_NODE, AS_ROOT };
-
-#define HASH	DSTACK_DIGEST_SIZE
+#define HASH	MERKLE_HASH
 
 static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + DSTACK_DIGEST_SIZE + 2 <=
 	      LIBDSTACK_LEAF_MAX, "a leaf of a rule");
@@ -30,37 +25,6 @@ static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + 4 + 4 + 1 +
 	      "a leaf of a section");
 static_assert(1 + 1 + DSTACK_SECTION_SIZE - 1 + 1 + DSTACK_TABLE_KEY_PREFIX +
 	      3 <= LIBDSTACK_LEAF_MAX, "a leaf of a key term");
-
-static int hash(uint8_t as, const void *data, size_t len, uint8_t out[HASH])
-{
-	uint8_t text[1 + LIBDSTACK_LEAF_MAX];
-
-	text[0] = as;
-	memcpy(text + 1, data, len);
-	return EVP_Digest(text, 1 + len, out, NULL, EVP_sha256(), NULL) ?
-		0 : -ENOMEM;
-}
-
-static int hash_node(const uint8_t left[HASH], const uint8_t right[HASH],
-		     uint8_t out[HASH])
-{
-	uint8_t both[2 * HASH];
-
-	memcpy(both, left, HASH);
-	memcpy(both + HASH, right, HASH);
-	return hash(AS_NODE, both, sizeof(both), out);
-}
-
-static int hash_root(uint64_t count, const uint8_t top[HASH],
-		     uint8_t out[HASH])
-{
-	uint8_t text[sizeof(__le64) + HASH];
-	__le64 number = cpu_to_le64(count);
-
-	memcpy(text, &number, sizeof(number));
-	memcpy(text + sizeof(number), top, HASH);
-	return hash(AS_ROOT, text, sizeof(text), out);
-}
 
 struct leaf {
 	size_t len;
@@ -175,6 +139,7 @@ struct tree {
 	uint64_t count;
 	const struct leaf *wanted;
 	bool found;
+	uint64_t at;		/* its index, on the level in hand */
 	struct libdstack_proof *proof;
 };
 
@@ -186,35 +151,23 @@ static int add_leaf(const struct leaf *leaf, void *arg)
 	    !memcmp(leaf->bytes, tree->wanted->bytes, tree->wanted->len)) {
 		tree->found = true;
 		tree->proof->index = tree->count;
+		tree->at = tree->count;
 		tree->proof->leaf_len = leaf->len;
 		memcpy(tree->proof->leaf, leaf->bytes, leaf->len);
 	}
-	return hash(AS_LEAF, leaf->bytes, leaf->len,
-		    tree->hashes[tree->count++]);
+	return merkle_leaf(leaf->bytes, leaf->len,
+			   tree->hashes[tree->count++]);
 }
 
-/*
- * Level by level, in place.  A last hash that has no neighbour goes up as it is
- * and never twice: a tree of one leaf more is another tree.
- */
-static int fold(struct tree *tree, uint8_t root[HASH])
+/* The neighbour on the way up from the leaf to be proven, if there is one. */
+static void add_neighbour(void *arg, uint8_t (*hashes)[HASH], uint64_t nr)
 {
-	uint64_t index = tree->found ? tree->proof->index : 0;
-	uint64_t i, nr = tree->count;
-	int err = 0;
+	struct tree *tree = arg;
 
-	for (; !err && nr > 1; nr = (nr + 1) / 2, index /= 2) {
-		if (tree->found && (index ^ 1) < nr)
-			memcpy(tree->proof->path[tree->proof->nr++],
-			       tree->hashes[index ^ 1], HASH);
-		for (i = 0; !err && i + 1 < nr; i += 2)
-			err = hash_node(tree->hashes[i], tree->hashes[i + 1],
-					tree->hashes[i / 2]);
-		if (nr % 2)
-			memmove(tree->hashes[nr / 2], tree->hashes[nr - 1],
-				HASH);
-	}
-	return err ?: hash_root(tree->count, tree->hashes[0], root);
+	if ((tree->at ^ 1) < nr)
+		memcpy(tree->proof->path[tree->proof->nr++],
+		       hashes[tree->at ^ 1], HASH);
+	tree->at /= 2;
 }
 
 static int make_tree(const struct libdstack_policy *policy, struct tree *tree,
@@ -233,7 +186,9 @@ static int make_tree(const struct libdstack_policy *policy, struct tree *tree,
 	if (!err && tree->wanted && !tree->found)
 		err = -ENOENT;
 	if (!err)
-		err = fold(tree, root);
+		err = merkle_root(tree->hashes, tree->count,
+				  tree->found ? add_neighbour : NULL, tree,
+				  root);
 	free(tree->hashes);
 	free(table);
 	return err;
@@ -296,30 +251,12 @@ int libdstack_policy_prove_keys(const struct libdstack_policy *policy,
 int libdstack_proof_check(const struct libdstack_proof *proof,
 			  const uint8_t root[DSTACK_DIGEST_SIZE])
 {
-	uint64_t index = proof->index, nr = proof->count;
 	uint8_t value[HASH];
-	size_t used = 0;
-	int err;
+	int err = merkle_climb(proof, value);
 
-	if (index >= nr || proof->leaf_len > sizeof(proof->leaf) ||
-	    proof->nr > LIBDSTACK_PROOF_MAX)
-		return -EBADMSG;
-	err = hash(AS_LEAF, proof->leaf, proof->leaf_len, value);
-	for (; !err && nr > 1; nr = nr / 2 + nr % 2, index /= 2) {
-		if ((index ^ 1) >= nr)
-			continue;
-		if (used == proof->nr)
-			return -EBADMSG;
-		err = index % 2 ?
-			hash_node(proof->path[used], value, value) :
-			hash_node(value, proof->path[used], value);
-		used++;
-	}
-	if (!err)
-		err = hash_root(proof->count, value, value);
-	if (err)
-		return err;
-	return used == proof->nr && !memcmp(value, root, HASH) ? 0 : -EBADMSG;
+	if (!err && memcmp(value, root, HASH))
+		err = -EBADMSG;
+	return err;
 }
 
 int libdstack_proof_rule(const struct libdstack_proof *proof,
