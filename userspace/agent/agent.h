@@ -79,6 +79,7 @@ AGENT_METHOD(agent_v0_verify);
 AGENT_METHOD(agent_v0_get_quote);
 AGENT_METHOD(agent_tappd_tdx_quote);
 AGENT_METHOD(agent_tappd_raw_quote);
+AGENT_METHOD(agent_v1_batch_quote);
 
 /* method_misc.c */
 AGENT_METHOD(agent_v0_emit_event);

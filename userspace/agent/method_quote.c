@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "agent.h"
+#include "batch.h"
 
 #include <errno.h>
 #include <libdstack_attestation.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include <guest_v0.pb-c.h>
+#include <guest_v1.pb-c.h>
 #include <tappd.pb-c.h>
 
 struct evidence {
@@ -124,6 +126,65 @@ AGENT_METHOD(agent_tappd_tdx_quote)
 	err = answer_tappd(&evidence, out) ?:
 		rpc_put_text(&out->hash_algorithm, hash) ?:
 		rpc_put_text(&out->prefix, raw ? "" : tag);
+	put(&evidence);
+	return err;
+}
+
+static int put_part(const struct libdstack_batch *part,
+		    Guest__V1__BatchPart *out)
+{
+	char program[LIBDSTACK_DIGEST_TEXT];
+	size_t i;
+	int err;
+
+	out->index = part->index;
+	out->count = part->count;
+	out->policy_epoch = part->epoch;
+	libdstack_digest_to_text(&part->program, program);
+	err = rpc_put_text(&out->container, part->id) ?:
+	      rpc_put_text(&out->program, program) ?:
+	      rpc_put_bytes(&out->salt, part->salt, sizeof(part->salt)) ?:
+	      rpc_put_bytes(&out->report_data, part->report_data,
+			    sizeof(part->report_data));
+	for (i = 0; !err && i < part->nr; i++)
+		err = rpc_add_bytes(&out->n_path, &out->path, part->path[i],
+				    sizeof(part->path[i]));
+	return err;
+}
+
+static int answer_batch(const struct evidence *evidence,
+			const struct libdstack_batch *part,
+			Guest__V1__BatchQuoteResponse *out)
+{
+	const struct libdstack_quote *quote = &evidence->quote;
+
+	out->batch = malloc(sizeof(*out->batch));
+	if (!out->batch)
+		return -ENOMEM;
+	guest__v1__batch_part__init(out->batch);
+	return put_part(part, out->batch) ?:
+		rpc_put_bytes(&out->quote, quote->data, quote->len) ?:
+		rpc_put_bytes(&out->report_data, quote->report_data,
+			      sizeof(quote->report_data)) ?:
+		rpc_put_text(&out->event_log, evidence->log);
+}
+
+AGENT_METHOD(agent_v1_batch_quote)
+{
+	const Guest__V1__BatchQuoteRequest *in = (const void *)request;
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	struct evidence evidence = { .log = NULL };
+	struct libdstack_batch part;
+	int err;
+
+	err = pad(&in->report_data, report_data, error) ?:
+		agent_batch_quote(agent, caller, report_data, &evidence.quote,
+				  &part, error);
+	if (err)
+		return err;
+	err = agent_log_text(agent, evidence.quote.log_count, &evidence.log,
+			     error) ?:
+		answer_batch(&evidence, &part, (void *)response);
 	put(&evidence);
 	return err;
 }

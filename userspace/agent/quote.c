@@ -19,7 +19,7 @@
 /* Whoever comes when the host has been silent for so long need not wait. */
 #define STUCK_MS	5000
 
-static unsigned int seconds(int64_t ms)
+static unsigned int in_seconds(int64_t ms)
 {
 	return (unsigned int)((ms + 999) / 1000);
 }
@@ -27,7 +27,7 @@ static unsigned int seconds(int64_t ms)
 static int later(struct rpc_error *error, int status, int64_t ms, int err)
 {
 	error->status = status;
-	error->retry_after = seconds(ms);
+	error->retry_after = in_seconds(ms);
 	return err;
 }
 
@@ -49,33 +49,37 @@ static int fail_stuck(struct rpc_error *error, int status, int64_t ms,
 	if (trouble)
 		rpc_fail(error, -ETIMEDOUT,
 			 "the host of this machine has made no quote for %u s (%s): try again later",
-			 seconds(ms), strerror(-trouble));
+			 in_seconds(ms), strerror(-trouble));
 	else
 		rpc_fail(error, -ETIMEDOUT,
 			 "the host of this machine has not answered a request for a quote for %u s: try again later",
-			 seconds(ms));
+			 in_seconds(ms));
 	return later(error, status, STUCK_MS, -ETIMEDOUT);
 }
 
-static int admit(struct agent_quotes *quotes, const char *id,
-		 struct rpc_error *error)
+int64_t quotes_take(struct agent_quotes *quotes, const char *id)
 {
-	int64_t ms, silent;
-	int trouble;
+	int64_t ms = agent_rate_take(quotes->rate, id, quotes_now_ms());
 
-	pthread_mutex_lock(&quotes->lock);
-	ms = agent_rate_take(quotes->rate, id, quotes_now_ms());
 	quotes->stats.limited += ms > 0;
-	pthread_mutex_unlock(&quotes->lock);
+	return ms;
+}
+
+int quotes_fail_limited(const char *id, int64_t ms, struct rpc_error *error)
+{
 	if (ms < 0)
 		return ms;
-	if (ms) {
-		rpc_fail(error, -EDQUOT,
-			 "container '%s' asks for quotes too often: try again in %u s",
-			 id, seconds(ms));
-		return later(error, 429, ms, -EDQUOT);
-	}
-	silent = silent_ms(quotes, &trouble);
+	rpc_fail(error, -EDQUOT,
+		 "container '%s' asks for quotes too often: try again in %u s",
+		 id, in_seconds(ms));
+	return later(error, 429, ms, -EDQUOT);
+}
+
+int quotes_fail_stuck(struct agent_quotes *quotes, struct rpc_error *error)
+{
+	int trouble;
+	int64_t silent = silent_ms(quotes, &trouble);
+
 	return silent < STUCK_MS ? 0 :
 		fail_stuck(error, 503, silent, trouble);
 }
@@ -92,10 +96,15 @@ static int fail_timed_out(struct agent_quotes *quotes, struct rpc_error *error)
 	return later(error, 504, STUCK_MS, -ETIMEDOUT);
 }
 
-static int fail_made(struct rpc_error *error, int err)
+static int fail_made(struct rpc_error *error, const struct quote_job *job)
 {
+	int err = job->err;
+
 	switch (err) {
 	case -EACCES:
+		if (job->flags & DSTACK_QUOTE_F_BOUND)
+			return rpc_fail(error, err,
+					"the kernel can't tell which program this agent is: its file is open for writing");
 		return rpc_fail(error, err,
 				"report data that begins with \"%s\" is for the kernel to make",
 				DSTACK_BOUND_TAG);
@@ -116,30 +125,46 @@ static int fail_made(struct rpc_error *error, int err)
 	}
 }
 
-/* The thread that we are on is not needed meanwhile. */
-static int wait_for(struct agent_quotes *quotes,
-		    const struct agent_caller *caller, struct quote_job *job,
-		    struct rpc_error *error)
+int quotes_leave(const struct agent_caller *caller, struct rpc_error *error)
+{
+	int err = http_leave(caller);
+
+	if (!err)
+		return 0;
+	rpc_fail(error, err, "too many requests wait for quotes: try again later");
+	return later(error, 503, STUCK_MS, err);
+}
+
+int quotes_finish(struct agent_quotes *quotes,
+		  const struct agent_caller *caller, struct quote_job *job,
+		  struct rpc_error *error)
 {
 	int64_t deadline = caller->deadline_ms ?
 			   caller->deadline_ms - MARGIN_MS :
 			   quotes_now_ms() + PATIENCE_MS;
-	int err = http_leave(caller);
+	int err = quotes_wait(quotes, job, deadline);
 
-	if (err) {
-		rpc_fail(error, err, "too many requests wait for quotes: try again later");
-		return later(error, 503, STUCK_MS, err);
-	}
+	http_return(caller);
+	if (err)
+		return fail_timed_out(quotes, error);
+	return job->err ? fail_made(error, job) : 0;
+}
+
+static int submit(struct agent_quotes *quotes,
+		  const struct agent_caller *caller, struct quote_job *job,
+		  struct rpc_error *error)
+{
+	int err = quotes_leave(caller, error);
+
+	if (err)
+		return err;
 	pthread_mutex_lock(&quotes->lock);
 	err = quotes_submit(quotes, caller->id, job);
 	pthread_mutex_unlock(&quotes->lock);
 	if (!err)
-		err = quotes_wait(quotes, job, deadline);
+		return quotes_finish(quotes, caller, job, error);
 	http_return(caller);
-	if (err == -ETIMEDOUT)
-		return fail_timed_out(quotes, error);
-	err = err ?: job->err;
-	return err ? fail_made(error, err) : 0;
+	return err;
 }
 
 int agent_quote(const struct agent *agent, const struct agent_caller *caller,
@@ -148,9 +173,15 @@ int agent_quote(const struct agent *agent, const struct agent_caller *caller,
 {
 	struct agent_quotes *quotes = agent->quotes;
 	struct quote_job *job;
+	int64_t ms;
 	int fd, err;
 
-	err = admit(quotes, caller->id, error);
+	pthread_mutex_lock(&quotes->lock);
+	ms = quotes_take(quotes, caller->id);
+	pthread_mutex_unlock(&quotes->lock);
+	if (ms)
+		return quotes_fail_limited(caller->id, ms, error);
+	err = quotes_fail_stuck(quotes, error);
 	if (err)
 		return err;
 	fd = quotes->config.open(caller, error);
@@ -160,7 +191,7 @@ int agent_quote(const struct agent *agent, const struct agent_caller *caller,
 	if (err)
 		return err;
 	memcpy(job->report_data, report_data, sizeof(job->report_data));
-	err = wait_for(quotes, caller, job, error);
+	err = submit(quotes, caller, job, error);
 	if (!err) {
 		*quote = job->quote;
 		job->quote.data = NULL;

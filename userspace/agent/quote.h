@@ -44,6 +44,11 @@ struct agent_quote_config {
 	int (*get)(int fd, uint32_t flags,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		   struct libdstack_quote *quote);
+	/*
+	 * Who the kernel binds a quote of ours to: what this program is known
+	 * by, and the epoch of the active policy.  NULL: as they are.
+	 */
+	int (*vouch)(struct dstack_digest *program, uint64_t *epoch);
 };
 
 struct agent_quotes;

@@ -72,7 +72,7 @@ int quotes_job_new(size_t size, int fd, struct quote_job **out)
 	return 0;
 }
 
-static void free_job(struct quote_job *job)
+void quotes_job_free(struct quote_job *job)
 {
 	if (job->free)
 		job->free(job);
@@ -91,7 +91,7 @@ void quotes_put(struct agent_quotes *quotes, struct quote_job *job)
 	left = --job->refs;
 	pthread_mutex_unlock(&quotes->lock);
 	if (!left)
-		free_job(job);
+		quotes_job_free(job);
 }
 
 /* the queue */

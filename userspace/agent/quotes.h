@@ -67,6 +67,8 @@ struct agent_quotes {
 int64_t quotes_now_ms(void);
 /* With one hold.  @fd is closed with it, and if there is no memory. */
 int quotes_job_new(size_t size, int fd, struct quote_job **job);
+/* One that nobody else holds. */
+void quotes_job_free(struct quote_job *job);
 /* With the lock held.  The thread has a hold then. */
 int quotes_submit(struct agent_quotes *quotes, const char *id,
 		  struct quote_job *job);
@@ -75,5 +77,21 @@ int quotes_wait(struct agent_quotes *quotes, struct quote_job *job,
 		int64_t deadline_ms);
 /* Without.  One hold less. */
 void quotes_put(struct agent_quotes *quotes, struct quote_job *job);
+
+/* quote.c */
+
+/* With the lock held: a token of this container, as agent_rate_take(). */
+int64_t quotes_take(struct agent_quotes *quotes, const char *id);
+int quotes_fail_limited(const char *id, int64_t ms, struct rpc_error *error);
+/* 0: the host is not known to be stuck. */
+int quotes_fail_stuck(struct agent_quotes *quotes, struct rpc_error *error);
+/*
+ * The caller waits for a quote from the first to the end of the second, and its
+ * thread is not needed meanwhile.
+ */
+int quotes_leave(const struct agent_caller *caller, struct rpc_error *error);
+int quotes_finish(struct agent_quotes *quotes,
+		  const struct agent_caller *caller, struct quote_job *job,
+		  struct rpc_error *error);
 
 #endif /* AGENT_QUOTES_H */

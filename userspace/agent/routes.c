@@ -50,6 +50,8 @@ static const struct rpc_method v1[] = {
 	       guest__v1__attest_gpu_response, NULL),
 	METHOD("Info", guest__v1__info_request, guest__v1__info_response,
 	       NULL),
+	METHOD("BatchQuote", guest__v1__batch_quote_request,
+	       guest__v1__batch_quote_response, agent_v1_batch_quote),
 	METHOD("Version", guest__v1__version_request,
 	       guest__v1__version_response, agent_v1_version),
 	{ }

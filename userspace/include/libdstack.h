@@ -75,6 +75,8 @@ int libdstack_extend(int fd, const char *name, const void *data, size_t len,
 int libdstack_file_kind(int file, uint32_t *kind);
 int libdstack_why(int fd, int file, uint32_t kind, const char *id,
 		  struct dstack_why *why);
+/* What the module knows a program by.  -ENOEXEC: it is none. */
+int libdstack_file_digest(int file, struct dstack_digest *digest);
 
 typedef int (*libdstack_record_fn)(const struct dstack_log_record *record,
 				   void *arg);

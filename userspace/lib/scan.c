@@ -303,6 +303,22 @@ static int scan_one(struct scan *scan, const char *path, int fd)
 	return err;
 }
 
+int libdstack_file_digest(int file, struct dstack_digest *digest)
+{
+	struct scan scan = { .spool = -1 };
+	struct scan_source source = { .fd = file, .read = scan_read_fd };
+	struct scan_content content;
+	int err = scan_content(&scan, "the program", &source, &content);
+
+	if (err)
+		return err;
+	if (!content.kinds)
+		return -ENOEXEC;
+	*digest = content.verity.alg == DSTACK_ALG_NONE ? content.digest :
+							  content.verity;
+	return 0;
+}
+
 static int scan_path(struct scan *scan, const char *path, int fd,
 		     uint8_t image[DSTACK_DIGEST_SIZE])
 {

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "../agent/agent.h"
+#include "../agent/batch.h"
 
 #define ASKERS_MAX	200
 
@@ -27,6 +28,7 @@ static atomic_int asking;	/* how many wait for the host */
 static atomic_int made;		/* quotes that it made */
 static atomic_int failures;	/* so many quotes fail, */
 static atomic_int failure;	/* with this */
+static atomic_int epoch;	/* of the policy, as the kernel has it */
 static char order[ASKERS_MAX + 1];	/* whose quotes were made, in order */
 
 static inline int64_t now_ms(void)
@@ -52,13 +54,23 @@ static inline int open_nothing(const struct agent_caller *caller,
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* What is in it is what was asked for. */
+static const struct dstack_digest program = {
+	.alg = DSTACK_ALG_SHA256, .value = { 0xd5 },
+};
+
+static inline int vouch(struct dstack_digest *digest, uint64_t *now)
+{
+	*digest = program;
+	*now = epoch;
+	return 0;
+}
+
+/* What is in it is what was asked for, or what the kernel makes of that. */
 static inline int get_quote(int fd, uint32_t flags,
 			    const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 			    struct libdstack_quote *quote)
 {
 	(void)fd;
-	(void)flags;
 	asking++;
 	while (held)
 		sleep_ms(2);
@@ -71,8 +83,12 @@ static inline int get_quote(int fd, uint32_t flags,
 	order[made++ % ASKERS_MAX] = report_data[0];
 	quote->data = malloc(DSTACK_REPORT_DATA_SIZE);
 	quote->len = DSTACK_REPORT_DATA_SIZE;
-	memcpy(quote->data, report_data, DSTACK_REPORT_DATA_SIZE);
 	memcpy(quote->report_data, report_data, DSTACK_REPORT_DATA_SIZE);
+	if (flags & DSTACK_QUOTE_F_BOUND)
+		libdstack_bound_report_data(report_data, DSTACK_HOST_ID,
+					    &program, epoch,
+					    quote->report_data);
+	memcpy(quote->data, quote->report_data, DSTACK_REPORT_DATA_SIZE);
 	return 0;
 }
 
@@ -80,7 +96,7 @@ static inline void start_quotes(unsigned int rate, unsigned int burst)
 {
 	const struct agent_quote_config config = {
 		.rate = rate, .burst = burst,
-		.open = open_nothing, .get = get_quote,
+		.open = open_nothing, .get = get_quote, .vouch = vouch,
 	};
 
 	held = 0;
@@ -103,6 +119,7 @@ struct asker {
 	struct agent_caller caller;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
 	struct libdstack_quote quote;
+	struct libdstack_batch part;
 	struct rpc_error error;
 	int64_t took_ms;
 	int err;
@@ -124,6 +141,18 @@ static inline void *ask(void *arg)
 
 	asker->err = agent_quote(&agent, &asker->caller, asker->report_data,
 				 &asker->quote, &asker->error);
+	asker->took_ms = now_ms() - start;
+	return NULL;
+}
+
+static inline void *ask_batch(void *arg)
+{
+	struct asker *asker = arg;
+	int64_t start = now_ms();
+
+	asker->err = agent_batch_quote(&agent, &asker->caller,
+				       asker->report_data, &asker->quote,
+				       &asker->part, &asker->error);
 	asker->took_ms = now_ms() - start;
 	return NULL;
 }

@@ -149,6 +149,11 @@ static void todays_api_is_what_it_is(void **state)
 		" device_id=6:bytes os_image_hash=7:bytes mr_aggregated=8:bytes"
 		" vm_config=9:string key_provider_info=10:string"
 		" cloud_vendor=11:string cloud_product=12:string",
+		"BatchQuote( report_data=1:bytes ) -> quote=1:bytes"
+		" event_log=2:string report_data=3:bytes vm_config=4:string"
+		" batch=5:message{ index=1:uint64 count=2:uint64 path=3:bytes*"
+		" container=4:string salt=5:bytes report_data=6:bytes"
+		" program=7:string policy_epoch=8:uint64 }",
 		VERSION, NULL
 	};
 
