@@ -69,6 +69,13 @@ static void usage(FILE *out)
 	      "  --log-count N       how many events it covers (default: found)\n"
 	      "  --base HEX          register before the first event (default: "
 	      "zeros)\n"
+	      "  --batch FILE        the agent's reply, of whose batch the quote is: "
+	      "--report-data is\n"
+	      "                      then what its part must carry\n"
+	      "  --container ID      whose part it must be (default: anybody's)\n"
+	      "  --program DIGEST    what must vouch for the batch (default: any "
+	      "program of the\n"
+	      "                      host)\n"
 	      "  --tcb-info FILE     what a dstack guest says of itself, with its "
 	      "log\n"
 	      "  --insecure-sim      accept the sim backend, which proves "
@@ -119,6 +126,15 @@ static bool set_time(const char *text, time_t *now)
 		return true;
 	}
 	error_msg("--at must be a time like 2026-11-27T01:00:00Z, not '%s'",
+		  text);
+	return false;
+}
+
+static bool set_program(const char *text, struct dstack_digest *program)
+{
+	if (libdstack_digest_from_text(text, program))
+		return true;
+	error_msg("--program must be sha256: or fsverity-sha256: and 64 lower-case hex digits, not '%s'",
 		  text);
 	return false;
 }
@@ -211,6 +227,14 @@ static bool set_option(int c, const char *arg, struct request *request)
 	case 'p':
 		request->policy_file = arg;
 		return true;
+	case 'B':
+		request->batch = arg;
+		return true;
+	case 'o':
+		request->container = arg;
+		return true;
+	case 'g':
+		return set_program(arg, &request->program);
 	case 't':
 		return set_time(arg, &request->now);
 	case 'n':
@@ -227,6 +251,9 @@ static const struct option options[] = {
 	{ "tcb-info", required_argument, NULL, 'i' },
 	{ "root", required_argument, NULL, 'r' },
 	{ "collateral", required_argument, NULL, 'c' },
+	{ "batch", required_argument, NULL, 'B' },
+	{ "container", required_argument, NULL, 'o' },
+	{ "program", required_argument, NULL, 'g' },
 	{ "certs", required_argument, NULL, 'C' },
 	{ "pccs", required_argument, NULL, 'P' },
 	{ "pccs-ca", required_argument, NULL, 'A' },
@@ -309,8 +336,12 @@ static int check_use(const struct kind *kind, const struct request *request)
 	if (!kind)
 		error_msg("'verify quote FILE', or attestation, cert or connect, is needed");
 	else if (kind->verify != verify_quote &&
-		 (request->log || request->tcb_info || request->insecure_sim))
-		error_msg("--log, --tcb-info and --insecure-sim are for 'verify quote'");
+		 (request->log || request->tcb_info || request->insecure_sim ||
+		  request->batch))
+		error_msg("--log, --tcb-info, --batch and --insecure-sim are for 'verify quote'");
+	else if (!request->batch && (request->container ||
+				     request->program.alg != DSTACK_ALG_NONE))
+		error_msg("--container and --program are of a batch: give --batch, too");
 	else if (request->collateral && (request->pccs || request->cache))
 		error_msg("either --collateral or --pccs and --cache");
 	else if (request->log && request->tcb_info)

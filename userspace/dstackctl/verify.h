@@ -5,13 +5,15 @@
  * Copyright The dstack for Linux authors
  *
  * cmd_verify.c reads the arguments, verify_input.c the files that they name;
- * verify_quote.c, verify_attestation.c, verify_cert.c and verify_connect.c
- * verify what each is for, into an outcome, which verify_outcome.c prints.
+ * verify_quote.c, verify_batch.c, verify_attestation.c, verify_cert.c and
+ * verify_connect.c verify what each is for, into an outcome, which
+ * verify_outcome.c prints.
  */
 #ifndef VERIFY_H
 #define VERIFY_H
 
 #include <jansson.h>
+#include <libdstack_batch.h>
 #include <libdstack_identity.h>
 #include <libdstack_quote.h>
 #include <openssl/x509.h>
@@ -35,6 +37,8 @@ struct request {
 	const char *log, *tcb_info, *root, *collateral, *policy_file, *certs;
 	const char *pccs, *pccs_ca, *cache;	/* where to get collateral */
 	const char *ca;			/* who may issue certificates */
+	const char *batch, *container;	/* a part, and whose it must be */
+	struct dstack_digest program;	/* that must vouch for it, or none */
 	struct libdstack_quote_policy policy;
 	bool relaxed;			/* by options, more than the file */
 	bool all_components, insecure_sim, explain, json;
@@ -84,6 +88,7 @@ struct outcome {
 	struct libdstack_identity identity;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
 	struct libdstack_runs *runs;	/* NULL: no log of a kernel */
+	const struct libdstack_batch *part;	/* NULL: none was proven */
 };
 
 /* Prints it.  Returns the exit status. */
@@ -97,6 +102,8 @@ struct input {
 	struct libdstack_log *log;
 	struct libdstack_attestation *attestation;
 	struct libdstack_collateral *collateral;
+	struct libdstack_batch batch;
+	bool pin_report_data;		/* of the part, not of the quote */
 };
 
 /* These return 0 or -errno, after a message; the second all but the file. */
@@ -130,6 +137,14 @@ bool check_quote(const struct request *request, const struct input *in,
 		 const void *quote, size_t len, struct outcome *out);
 /* These return 0 or -errno, after a message: nothing was verified then. */
 int verify_quote(struct request *request, struct input *in,
+		 struct outcome *out);
+
+/* verify_batch.c */
+
+/* 0 or -errno, after a message. */
+int batch_read(struct request *request, struct input *in, struct outcome *out);
+/* The quote has the part that is wanted, or none is. */
+bool check_batch(const struct request *request, const struct input *in,
 		 struct outcome *out);
 
 /* verify_attestation.c */

@@ -59,6 +59,9 @@ static void print_all(const struct request *request, const struct outcome *out)
 	if (out->have_report_data)
 		print_hex("report data", out->report_data,
 			  sizeof(out->report_data));
+	if (out->part)
+		print_hex("of the part", out->part->report_data,
+			  sizeof(out->part->report_data));
 	if (out->have_quote && quote->kind == LIBDSTACK_QUOTE_TD)
 		print_td(&quote->td);
 	if (out->have_quote && quote->kind == LIBDSTACK_QUOTE_ENCLAVE) {
@@ -187,6 +190,21 @@ static json_t *status_json(const struct outcome *out)
 	return json_string(libdstack_tcb_status_name(out->quote.status));
 }
 
+static json_t *part_json(const struct libdstack_batch *part)
+{
+	char text[LIBDSTACK_DIGEST_TEXT];
+	json_t *obj = json_pack("{s:s, s:I, s:I, s:s, s:I}",
+				"container", part->id,
+				"index", (json_int_t)part->index,
+				"count", (json_int_t)part->count, "program",
+				libdstack_digest_to_text(&part->program, text),
+				"policy_epoch", (json_int_t)part->epoch);
+
+	set_hex(obj, "report_data", part->report_data,
+		sizeof(part->report_data));
+	return obj;
+}
+
 static json_t *outcome_json(const struct request *request,
 			    const struct outcome *out)
 {
@@ -212,6 +230,8 @@ static json_t *outcome_json(const struct request *request,
 			    identity_json(&out->identity) : json_null());
 	if (out->have_quote)
 		json_object_set_new(obj, "quote", quote_json(&out->quote));
+	if (out->part)
+		json_object_set_new(obj, "batch", part_json(out->part));
 	if (out->runs)
 		json_object_set_new(obj, "log", runs_json(out->runs));
 	if (request->explain)

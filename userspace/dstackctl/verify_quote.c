@@ -101,8 +101,9 @@ static bool check_sim(struct request *request, const struct input *in,
 		   sizeof(sim->report_data)))
 		return report_add(report, false, "report data",
 				  "the quote carries other data: it was made for somebody else, or is replayed");
-	return !in->log || check_log(report, in->log, &request->at,
-				     sim->register_value);
+	return check_batch(request, in, out) &&
+		(!in->log || check_log(report, in->log, &request->at,
+				       sim->register_value));
 }
 
 /* What a log or a guest's description says, if there is one. */
@@ -148,6 +149,8 @@ int verify_quote(struct request *request, struct input *in,
 	int err;
 
 	err = input_read(request, DSTACK_QUOTE_MAX, in);
+	if (!err)
+		err = batch_read(request, in, out);
 	if (err)
 		return err;
 	err = libdstack_sim_quote_parse(in->data, in->len, &sim);
@@ -157,7 +160,8 @@ int verify_quote(struct request *request, struct input *in,
 		return err;
 	}
 	if (!err) {
-		good = check_sim(request, in, &sim, out);
+		good = !out->report.failed &&
+			check_sim(request, in, &sim, out);
 	} else {
 		err = input_get_collateral(request, in, in->data, in->len, out);
 		if (!err)
@@ -167,6 +171,7 @@ int verify_quote(struct request *request, struct input *in,
 		good = in->collateral &&
 			check_quote(request, in, in->data, in->len, out) &&
 			!out->report.failed &&
+			check_batch(request, in, out) &&
 			check_explained(request, in, out);
 	}
 	if (good && in->log &&

@@ -20,6 +20,7 @@
 #include "../dstackctl/verify_attestation.c"
 #include "../dstackctl/verify_cert.c"
 #include "../dstackctl/verify_connect.c"
+#include "../dstackctl/verify_batch.c"
 #include "../dstackctl/verify_quote.c"
 #include "../dstackctl/cmd_verify.c"
 #include "cmd_fixture.h"
@@ -33,7 +34,7 @@
 #define AT_2026		"--at 2026-08-13T11:45:38Z"
 
 static char dir[] = "/tmp/dstack-verify-XXXXXX";
-static char quote_file[64], log_file[64];
+static char quote_file[64], log_file[64], batch_file[64];
 
 /* A log being made, and what its events make of the register. */
 static char *lines[LINES_MAX];
@@ -46,6 +47,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(quote_file, sizeof(quote_file), "%s/quote", dir);
 	snprintf(log_file, sizeof(log_file), "%s/log", dir);
+	snprintf(batch_file, sizeof(batch_file), "%s/batch", dir);
 	return 0;
 }
 
@@ -56,6 +58,7 @@ static int teardown(void **state)
 		free(lines[--nr_lines]);
 	unlink(quote_file);
 	unlink(log_file);
+	unlink(batch_file);
 	rmdir(dir);
 	return 0;
 }
@@ -126,13 +129,20 @@ static void write_log(void)
 }
 
 /* What the sim backend answers for the register as it is now. */
-static void write_sim_quote(void)
+static void write_sim_quote_of(const uint8_t report_data[64])
 {
 	uint8_t quote[8 + 64 + 48] = "DSTKSIM1";
 
-	memset(quote + 8, 0xaa, 2);
+	memcpy(quote + 8, report_data, 64);
 	memcpy(quote + 72, value, sizeof(value));
 	assert_int_equal(write_file(quote_file, quote, sizeof(quote)), 0);
+}
+
+static void write_sim_quote(void)
+{
+	const uint8_t report_data[64] = { 0xaa, 0xaa };
+
+	write_sim_quote_of(report_data);
 }
 
 /* Verify the log that is in @lines as one of the sim backend. */
@@ -164,6 +174,90 @@ static void sim_quote_is_refused_unless_allowed(void **state)
 	assert_int_equal(verify_sim_with("--json"), EXIT_SUCCESS);
 	assert_says("\"trusted\": false");
 	assert_says("\"insecure\": true");
+}
+
+#define PROGRAM	"d5000000000000000000000000000000" \
+		"00000000000000000000000000000000"
+
+/* The second part of three as the agent replies, and the quote of all. */
+static void write_batch(const char *id)
+{
+	struct libdstack_batch parts[3] = { 0 };
+	char path[2][2 * DSTACK_DIGEST_SIZE + 1];
+	uint8_t nonce[64], report_data[64];
+	FILE *out = fopen(batch_file, "w");
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(parts[i].id, sizeof(parts[i].id), "c%zu", i);
+		parts[i].report_data[0] = i;
+		parts[i].program.alg = DSTACK_ALG_SHA256;
+		parts[i].program.value[0] = 0xd5;
+		parts[i].epoch = 7;
+	}
+	assert_int_equal(libdstack_batch_make(parts, 3, nonce), 0);
+	assert_int_equal(libdstack_batch_report_data(&parts[1], report_data),
+			 0);
+	write_sim_quote_of(report_data);
+	for (i = 0; i < 2; i++)
+		libdstack_to_hex(parts[1].path[i], DSTACK_DIGEST_SIZE, path[i]);
+	fprintf(out, "{\"quote\": \"\", \"batch\": {\"index\": 1, "
+		"\"count\": 3, \"path\": [\"%s\", \"%s\"], "
+		"\"container\": \"%s\", \"salt\": \"%064d\", "
+		"\"report_data\": \"01%0126d\", \"policy_epoch\": 7, "
+		"\"program\": \"sha256:" PROGRAM "\"}}", path[0], path[1], id,
+		0, 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+static int verify_batch_with(const char *more)
+{
+	char args[1024];
+
+	snprintf(args, sizeof(args), "--batch %s %s", batch_file, more);
+	return verify_sim_with(args);
+}
+
+static void part_of_a_batch_is_verified(void **state)
+{
+	(void)state;
+	usual_log();
+	write_batch("c1");
+	assert_int_equal(verify_batch_with(""), EXIT_SUCCESS);
+	assert_says("container 'c1', part 2 of 3, says sha256:" PROGRAM
+		    " of the host, policy epoch 7");
+	assert_int_equal(verify_batch_with("--report-data 01 --container c1 --explain --program sha256:"
+					   PROGRAM), EXIT_SUCCESS);
+	assert_says("2 hashes up to the root");
+	assert_int_equal(verify_batch_with("--json"), EXIT_SUCCESS);
+	assert_says("\"container\": \"c1\"");
+}
+
+static void attack_48_part_of_another_is_refused(void **state)
+{
+	(void)state;
+	usual_log();
+	write_batch("c1");
+	assert_int_equal(verify_batch_with("--report-data 02"), EXIT_FAILURE);
+	assert_says("batch report data: the part carries other data");
+	assert_int_equal(verify_batch_with("--container c2"), EXIT_FAILURE);
+	assert_says("another container asked for this part");
+	assert_int_equal(verify_batch_with("--program fsverity-sha256:"
+					   PROGRAM), EXIT_FAILURE);
+	assert_says("another program vouches");
+	/* As another container would have it. */
+	write_batch("c2");
+	assert_int_equal(verify_batch_with(""), EXIT_FAILURE);
+	assert_says("does not lead to what the quote carries");
+	assert_int_equal(verify_batch_with("--json"), EXIT_FAILURE);
+	assert_null(strstr(output, "\"container\""));
+	/* A quote of its own is no batch. */
+	write_sim_quote();
+	assert_int_equal(verify_batch_with(""), EXIT_FAILURE);
+	assert_int_equal(write_file(batch_file, "{}", 2), 0);
+	assert_int_equal(verify_batch_with(""), EXIT_FAILURE);
+	assert_says("batch format");
+	assert_int_equal(verify_sim_with("--container c1"), EXIT_USAGE);
 }
 
 static void programs_of_containers_are_summed_up(void **state)
@@ -438,6 +532,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sim_quote_is_refused_unless_allowed),
+		cmocka_unit_test(part_of_a_batch_is_verified),
+		cmocka_unit_test(attack_48_part_of_another_is_refused),
 		cmocka_unit_test(programs_of_containers_are_summed_up),
 		cmocka_unit_test(keys_that_left_the_kernel_are_told),
 		cmocka_unit_test(later_events_are_told_from_covered_ones),
