@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/*
+ * "dstack" of app-compose.json: what containers of the application may do
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Upstream does not know it and leaves it alone; it is part of the compose
+ * hash as everything is.  Nothing is left alone in here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compose.h"
+#include "words.h"
+
+#define METHOD_MAX	64	/* bytes of a name */
+
+static int take_policy(const struct app_json *json, struct app_compose *compose)
+{
+	yyjson_val *value = app_json_find(json, "policy");
+	yyjson_write_err error;
+
+	if (!value)
+		return 0;
+	if (!yyjson_is_obj(value))
+		return app_json_refuse(json, "policy", "want a policy { ... }");
+	/* Who reads it as a policy looks at what is in it. */
+	compose->policy = yyjson_val_write_opts(value, 0, NULL, NULL, &error);
+	return compose->policy ? 0 : -ENOMEM;
+}
+
+/* "off" is no state that an application can ask for. */
+static int take_state(const struct app_json *json, struct app_compose *compose)
+{
+	yyjson_val *value = app_json_find(json, "state");
+	uint32_t state;
+
+	compose->state = APP_STATE_UNSAID;
+	if (!value)
+		return 0;
+	for (state = DSTACK_STATE_MEASURE; state < __DSTACK_STATE_MAX;
+	     state++) {
+		if (!yyjson_equals_str(value, dstack_state_name(state)))
+			continue;
+		compose->state = state;
+		return 0;
+	}
+	return app_json_refuse(json, "state", "want \"measure\", \"enforce\" or \"locked\"");
+}
+
+static int take_section(const struct app_json *json, yyjson_val *name,
+			struct app_agent_section *section)
+{
+	static const char *const known[] = { "methods", NULL };
+	struct app_json inner;
+	int err;
+
+	section->section = strndup(yyjson_get_str(name), DSTACK_SECTION_SIZE);
+	if (!section->section)
+		return -ENOMEM;
+	err = app_json_enter(json, section->section, section->section, &inner);
+	if (!err && !inner.value)
+		err = app_json_refuse(json, section->section, "want { \"methods\": [ ... ] }");
+	err = err ?: app_json_check(&inner, known);
+	if (err)
+		return err;
+	if (!app_json_find(&inner, "methods"))
+		return app_json_refuse(&inner, "methods", "is missing");
+	return app_json_list(&inner, "methods", APP_LIST_MAX, METHOD_MAX,
+			     &section->methods);
+}
+
+/* A name that no section can have would let a section do everything. */
+static int check_section(const struct app_json *json, yyjson_val *name)
+{
+	const char *text = yyjson_get_str(name);
+	size_t i, len = yyjson_get_len(name);
+
+	for (i = 0; i < len; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			break;
+	if (len && i == len && len < DSTACK_SECTION_SIZE)
+		return 0;
+	return app_json_refuse(json, "", "a section's name has 1 to %d printable letters",
+			       DSTACK_SECTION_SIZE - 1);
+}
+
+static int take_agent(const struct app_json *outer, struct app_compose *compose)
+{
+	yyjson_val *name, *value;
+	struct app_json json;
+	size_t i, nr;
+	int err;
+
+	err = app_json_enter(outer, "agent", "dstack.agent", &json) ?:
+		app_json_check(&json, NULL);
+	if (err || !json.value)
+		return err;
+	compose->has_agent = true;
+	compose->agent = calloc(yyjson_obj_size(json.value) + 1,
+				sizeof(*compose->agent));
+	if (!compose->agent)
+		return -ENOMEM;
+	yyjson_obj_foreach(json.value, i, nr, name, value) {
+		compose->agent_nr = i + 1;
+		err = check_section(&json, name) ?:
+			take_section(&json, name, &compose->agent[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int app_compose_extension(const struct app_json *json,
+			  struct app_compose *compose)
+{
+	static const char *const known[] = { "policy", "state", "agent", NULL };
+	struct app_json inner;
+	int err = app_json_enter(json, "dstack", "dstack", &inner);
+
+	err = err ?: app_json_check(&inner, known) ?:
+		take_policy(&inner, compose) ?:
+		take_state(&inner, compose) ?:
+		take_agent(&inner, compose);
+	if (!err && compose->state >= DSTACK_STATE_ENFORCE &&
+	    compose->state != APP_STATE_UNSAID && !compose->policy)
+		err = app_json_refuse(&inner, "state", "nothing can be enforced without \"policy\"");
+	return err;
+}
