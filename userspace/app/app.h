@@ -133,6 +133,14 @@ bool app_instance_id_of(const struct app_instance *instance,
 			uint8_t id[APP_ID_SIZE]);
 
 /*
+ * Whether the user's configuration, in JSON, has the token of this hash at
+ * "dstack.launch_token".
+ */
+int app_launch_token_check(const char *text, size_t len,
+			   const uint8_t hash[APP_HASH_SIZE],
+			   libdstack_message_fn tell);
+
+/*
  * The whole of a regular file that stands in @dir itself, for free(), with a
  * NUL behind its @len bytes.  No link is followed, no device, pipe or other
  * file system entered, and no size believed: at most @max bytes are read, of

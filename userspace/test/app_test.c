@@ -402,6 +402,36 @@ static void an_instance_of_another_shape_is_refused(void **state)
 			 -EBADMSG);
 }
 
+static int check_token(const char *text)
+{
+	uint8_t hash[APP_HASH_SIZE];
+
+	assert_true(libdstack_from_hex("28faa1319055d733ad9651f5ab7689c15b04609846bcd27b3c5bc8df6246f5a3",
+				       64, hash, sizeof(hash)));
+	*said = '\0';
+	return app_launch_token_check(text, strlen(text), hash, tell);
+}
+
+static void only_who_knows_the_token_starts_it(void **state)
+{
+	(void)state;
+	assert_int_equal(check_token("{\"x\":1,\"dstack\":{\"launch_token\":"
+				     "\"unit-test-launch-token-0000000001\"}}"),
+			 0);
+	assert_string_equal(said, "");
+	assert_int_equal(check_token("{\"dstack\":{\"launch_token\":"
+				     "\"unit-test-launch-token-0000000002\"}}"),
+			 -EBADMSG);
+	assert_says(".user-config: dstack.launch_token: is not the one");
+	/* What is short can be guessed. */
+	assert_int_equal(check_token("{\"dstack\":{\"launch_token\":\"x\"}}"),
+			 -EBADMSG);
+	assert_says("at least 32 bytes");
+	assert_int_equal(check_token("{}"), -EBADMSG);
+	assert_int_equal(check_token("{\"dstack\":1}"), -EBADMSG);
+	assert_int_equal(check_token("launch_token"), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -423,6 +453,7 @@ int main(void)
 		cmocka_unit_test(files_are_as_large_as_upstreams),
 		cmocka_unit_test(an_instance_is_its_seed_and_its_application),
 		cmocka_unit_test(an_instance_of_another_shape_is_refused),
+		cmocka_unit_test(only_who_knows_the_token_starts_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
