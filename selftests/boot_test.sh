@@ -1,0 +1,218 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# dstack-boot: an application is measured as upstream does it, each event once
+# however often the boot is ended and started again; what a hostile host shares
+# is refused before anything is measured.
+set -u
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+begin boot
+host=$work/host
+dir=$work/app
+disk=
+mkdir "$host"
+
+boot_end() {
+	umount "$work/data" 2>/dev/null
+	dmsetup remove dstack-data 2>/dev/null
+	test -z "$disk" || losetup -d "$disk"
+	umount "$dir" 2>/dev/null
+	dstackctl key revoke --all >/dev/null
+	end
+}
+trap boot_end EXIT
+settle
+if grep -q '"event":"system-preparing"' "$log"; then
+	echo "1..0 # SKIP this machine has booted an application already"
+	exit
+fi
+
+# boot [OPTION]...: what it says, says looks at.
+boot() {
+	dstack-boot --host "$host" --dir "$dir" \
+		--time-scale "$((TIME_SCALE * 2))" "$@" >"$work/said" 2>&1
+}
+
+# says PATTERN
+says() {
+	has "$(<"$work/said")" "$1"
+}
+
+# compose [FILTER]: what the host shares of the application.
+compose() {
+	jq -n --argjson epoch "$((epoch + 1))" '{manifest_version: "3",
+		name: "test", runner: "bash", key_provider: "none",
+		secure_time: false, public_logs: true,
+		allowed_envs: ["A"], init_script: ["one", "two"],
+		dstack: {state: "enforce", policy: {version: 1, epoch: $epoch,
+			containers: {web: {allow: []}}}}} |
+		'"${1:-.}" >"$host/app-compose.json"
+}
+
+instance() {
+	jq -n --arg id "$app_id" --arg seed "$(printf '%040d' 7)" \
+		'{app_id: $id, instance_id_seed: $seed, instance_id: ""}' \
+		>"$host/.instance_info"
+}
+
+# own: names and payloads of the boot's events, a line each.
+own() {
+	settle
+	tail -n "+$((marked + 1))" "$log" |
+		jq -r '"\(.event) \(.event_payload)"' | grep -v '^dstack\.'
+}
+
+# refuses PATTERN [OPTION]...: nothing of it is measured.
+refuses() {
+	local before after
+	before=$(own | wc -l)
+	boot "${@:2}" && return 1
+	after=$(own | wc -l)
+	says "$1" && test "$before" = "$after"
+}
+
+mark
+
+#
+# What a host may share instead (attack 83)
+#
+
+claim nothing_is_refused refuses 'files: there is no app-compose.json'
+compose
+instance
+for name in app-compose.json .sys-config.json .encrypted-env .user-config \
+	.instance_info; do
+	rm -rf "$work/aside"
+	test ! -e "$host/$name" || mv "$host/$name" "$work/aside"
+	ln -s /etc/passwd "$host/$name"
+	claim "attack_83_link_$name" refuses "$name: a symbolic link"
+	rm "$host/$name"
+	mkfifo "$host/$name"
+	claim "attack_83_pipe_$name" refuses "$name: a pipe"
+	rm "$host/$name"
+	mknod "$host/$name" c 1 5
+	claim "attack_83_device_$name" refuses "$name: a device"
+	rm "$host/$name"
+	truncate -s 100M "$host/$name"
+	claim "attack_83_huge_$name" refuses "$name: larger than"
+	rm "$host/$name"
+	test ! -e "$work/aside" || mv "$work/aside" "$host/$name"
+done
+compose
+printf '{"name":"\377"}' >"$host/app-compose.json"
+claim attack_83_text_that_is_none refuses 'app-compose.json: not JSON'
+compose
+printf '\0' >>"$host/app-compose.json"
+claim attack_83_nul refuses 'app-compose.json: not JSON'
+compose
+sed -i 's/"name"/"name":"x","name"/' "$host/app-compose.json"
+claim attack_83_field_that_is_there_twice refuses 'name: occurs twice'
+
+#
+# What the application wants and the machine is not
+#
+
+compose '.requirements = {os_version: ">=0.5"}'
+claim unknown_os_is_refused refuses 'requirements.os_version'
+compose '.requirements = {platforms: []}'
+claim no_platform_is_refused refuses 'requirements.platforms'
+compose '.event_log_version = 2'
+claim other_event_log_is_refused refuses 'event_log_version'
+compose '.requirements = {launch_token_hash: ("0" * 64)}'
+claim missing_token_is_refused refuses 'requirements.launch_token_hash'
+jq -n '{dstack: {launch_token: ("x" * 32)}}' >"$host/.user-config"
+claim wrong_token_is_refused refuses 'launch_token: is not the one'
+claim messages_name_the_step says '^dstack-boot: requirements: '
+
+#
+# Once, whatever happens
+#
+
+token=$(printf 'dstack-launch-token/v1:%032d' 5)
+jq -n --arg token "${token#*:}" '{dstack: {launch_token: $token}}' \
+	>"$host/.user-config"
+compose ".requirements = {launch_token_hash: \"$(printf %s "$token" |
+	sha256sum | cut -d' ' -f1)\"}"
+hash=$(sha256 "$host/app-compose.json")
+empty=$(printf '{}' | sha256sum | cut -d' ' -f1)
+seed=$(printf '%040d' 7)
+
+claim boot_ends_where_it_is_told boot --until application
+claim directory_is_in_memory is "$(stat -f -c %T "$dir")" tmpfs
+claim directory_is_nobody_elses is "$(stat -c %a "$dir")" 700
+first=$(own)
+instance_id=$(jq -r .instance_id "$dir/.instance_info")
+claim another_seed_than_the_hosts_without_a_key_provider \
+	test "$(jq -r .instance_id_seed "$dir/.instance_info")" != "$seed"
+claim events_are_upstreams_in_upstreams_order is "$first" "system-preparing 
+app-id $app_id
+compose-hash $hash
+init-script-hash $(printf one | sha256sum | cut -d' ' -f1)
+init-script-hash $(printf two | sha256sum | cut -d' ' -f1)
+gpu-policy-hash $empty
+instance-id $instance_id
+boot-mr-done "
+boot --until application
+claim nothing_is_measured_twice is "$(own)" "$first"
+claim it_says_so says 'compose-hash: was measured before'
+cp "$host/app-compose.json" "$work/good.json"
+jq '.name = "other"' "$work/good.json" >"$host/app-compose.json"
+claim another_application_is_refused refuses \
+	"measured 'compose-hash' \($hash\) where 'compose-hash' "
+cp "$work/good.json" "$host/app-compose.json"
+(
+	flock "$dir" sleep 5 &
+	nap
+	boot --until directory
+	kill $!
+	says 'another dstack-boot is at work'
+)
+claim only_one_boots_at_a_time is $? 0
+
+# Wherever it is: between steps, and in them.
+for n in {1..25}; do
+	dstack-boot --host "$host" --dir "$dir" >/dev/null 2>&1 &
+	read -r -t "$(printf '0.%03d' $((n * 8)))" -u "$never"
+	kill -9 $! 2>/dev/null
+	wait $! 2>/dev/null
+done
+claim boot_goes_on_where_it_was_killed boot
+claim application_is_booted says 'ready: the system is ready'
+last="$first
+key-provider $(printf '{"name":"none","id":""}' | od -An -tx1 | tr -d ' \n')
+system-ready "
+claim kills_leave_each_event_once is "$(own)" "$last"
+keys=$(sha256 "$dir/.appkeys.json")
+claim policy_is_loaded has "$(dstackctl status)" "epoch +$((epoch + 1))"
+claim state_is_the_policys has "$(dstackctl status)" '^state +enforce'
+epoch=$((epoch + 1))
+
+claim boot_can_be_started_again boot
+claim it_measures_nothing is "$(own)" "$last"
+claim it_keeps_the_keys is "$(sha256 "$dir/.appkeys.json")" "$keys"
+for name in app-compose.json .sys-config.json .instance_info .appkeys.json \
+	.decrypted-env .decrypted-env.json; do
+	claim "mode_of_$name" is "$(stat -c %a "$dir/$name")" 600
+done
+claim application_is_as_delivered cmp "$dir/app-compose.json" \
+	"$work/good.json"
+claim root_key_is_in_the_module has "$(dstackctl key list 2>&1)" "$app_id"
+claim log_replays_to_the_register quote_is_replayed
+
+#
+# A log of which the kernel has the digests alone, and whose file lies
+#
+
+settle
+cp "$log" "$work/log"
+sed 's/"event":"app-id"/"event":"app-ie"/' "$log" >"$work/log"
+claim file_that_lies_is_not_believed refuses 'not of one mind' \
+	--log "$work/log"
+head -c 300 "$log" >"$work/log"
+claim file_that_ends_is_not_believed refuses "can't know what was measured" \
+	--log "$work/log"
+
+finish

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The disk for data: encrypted, and its header believed once
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The disk is the host's.  Its header is copied to memory, checked there, and
+ * used from there: what the host writes over it meanwhile is not looked at.
+ */
+#include "boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "luks.h"
+
+#define MAPPING		"dstack-data"
+#define MAPPED		"/dev/mapper/" MAPPING
+#define FS		"ext4"
+#define HEADER		".disk-header"
+#define UNFINISHED	".disk-new"	/* there is no file system yet */
+#define OFFSET		"32768"		/* of data, in sectors: 16 MiB */
+#define FIRST_READ	4096U
+#define BEGINNING	1048576U	/* bytes, which a new disk has zero */
+#define PASSPHRASE_SIZE	(2 * DSTACK_KEY_SIZE + 1)
+
+static bool exists(const struct boot *boot, const char *name)
+{
+	return !faccessat(boot->dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
+}
+
+/* cryptsetup, with the passphrase on its standard input. */
+static int cryptsetup(struct boot *boot, const char *const *argv)
+{
+	void *passphrase;
+	int status = libdstack_secret_alloc(PASSPHRASE_SIZE, &passphrase);
+
+	if (status)
+		return status;
+	libdstack_to_hex(boot->keys->disk_key, DSTACK_KEY_SIZE, passphrase);
+	status = run(argv, passphrase, PASSPHRASE_SIZE - 1);
+	libdstack_secret_free(passphrase, PASSPHRASE_SIZE);
+	if (status == -ENOENT)
+		return boot_fail(status, "there is no cryptsetup here, which an encrypted disk needs: install it");
+	return status > 0 ? boot_fail(-EIO, "cryptsetup failed with status %d",
+				      status) : status;
+}
+
+static int read_start(const char *device, void *data, size_t len)
+{
+	int fd = open(device, O_RDONLY | O_CLOEXEC | O_NOCTTY), err = 0;
+	struct stat st;
+	ssize_t got;
+
+	if (fd < 0)
+		return boot_fail(-errno, "can't open '%s': %s", device,
+				 strerror(errno));
+	got = !fstat(fd, &st) && S_ISBLK(st.st_mode) ?
+		pread(fd, data, len, 0) : -1;
+	if (got != (ssize_t)len)
+		err = boot_fail(-EIO, "'%s' is no disk, or smaller than %zu bytes",
+				device, len);
+	close(fd);
+	return err;
+}
+
+/* A checked copy of the header, as a file in memory. */
+static int copy_header(struct boot *boot)
+{
+	uint8_t *data = malloc(LUKS_SIZE_MAX);
+	struct luks luks;
+	size_t size;
+	int err;
+
+	if (!data)
+		return -ENOMEM;
+	err = read_start(boot->opt->device, data, FIRST_READ);
+	size = err ? 0 : dstack_luks_size(data, FIRST_READ);
+	/* Both of the headers: cryptsetup wants two that agree. */
+	if (!err && (!size || 2 * size > LUKS_SIZE_MAX))
+		err = -EBADMSG;
+	err = err ?: read_start(boot->opt->device, data, 2 * size) ?:
+		dstack_luks_check(data, size, &luks) ?:
+		directory_write(boot, HEADER, data, 2 * size);
+	free(data);
+	return err;
+}
+
+static int open_mapping(struct boot *boot)
+{
+	const char *device = boot->opt->device;
+	char *header;
+	const char *argv[] = {
+		"cryptsetup", "open", "--type", "luks2", "--batch-mode",
+		"--disable-keyring", "--header", NULL, "--key-file", "-",
+		device, MAPPING, NULL
+	};
+	int err = copy_header(boot);
+
+	if (err)
+		return err;
+	if (asprintf(&header, "%s/" HEADER, boot->opt->dir) < 0)
+		return -ENOMEM;
+	argv[7] = header;
+	err = cryptsetup(boot, argv);
+	free(header);
+	if (err)
+		boot_fail(err, "the disk can't be opened with this application's key: is it another's?");
+	return err;
+}
+
+static int format(struct boot *boot)
+{
+	const char *const argv[] = {
+		"cryptsetup", "luksFormat", "--type", "luks2", "--batch-mode",
+		"--offset", OFFSET, "--cipher", "aes-xts-plain64",
+		"--key-size", "512", "--hash", "sha256", "--pbkdf", "pbkdf2",
+		"--key-file", "-", boot->opt->device, NULL
+	};
+
+	boot_say("the disk is new: it is formatted");
+	return directory_write(boot, UNFINISHED, "", 0) ?:
+		cryptsetup(boot, argv);
+}
+
+/* 1: LUKS, 0: nothing at all, or -EBADMSG: who knows whose. */
+static int look(const char *device)
+{
+	uint8_t *data = malloc(BEGINNING);
+	size_t i;
+	int found;
+
+	if (!data)
+		return -ENOMEM;
+	found = read_start(device, data, BEGINNING);
+	if (!found && !memcmp(data, "LUKS", 4)) {
+		found = 1;
+	} else if (!found) {
+		for (i = 0; i < BEGINNING && !data[i]; i++)
+			;
+		found = i == BEGINNING ? 0 : -EBADMSG;
+		if (found)
+			boot_fail(found, "'%s' has something on it that is neither LUKS nor nothing: 'wipefs -a' makes it new",
+				  device);
+	}
+	free(data);
+	return found;
+}
+
+/* Without a provider there never was a key for what is there. */
+static int map(struct boot *boot)
+{
+	int found = look(boot->opt->device), err = 0;
+
+	if (found < 0)
+		return found;
+	if (!found || (boot->keys->provider == AGENT_PROVIDER_NONE &&
+		       !boot->keys_found) || exists(boot, UNFINISHED))
+		err = format(boot);
+	return err ?: open_mapping(boot);
+}
+
+static int make_fs(struct boot *boot)
+{
+	static const char *const argv[] = {
+		"mkfs." FS, "-q", "-F", MAPPED, NULL
+	};
+	int status;
+
+	if (!exists(boot, UNFINISHED))
+		return 0;
+	status = run(argv, NULL, 0);
+	if (status)
+		return boot_fail(status < 0 ? status : -EIO, "mkfs." FS " failed");
+	unlinkat(boot->dir, UNFINISHED, 0);
+	return 0;
+}
+
+static bool is_mapped(void)
+{
+	struct stat st;
+
+	return !stat(MAPPED, &st) && S_ISBLK(st.st_mode);
+}
+
+static bool is_mounted(const char *where)
+{
+	struct stat disk, dir;
+
+	return !stat(MAPPED, &disk) && !stat(where, &dir) &&
+		disk.st_rdev == dir.st_dev;
+}
+
+static int mount_fs(const char *where)
+{
+	if (mkdir(where, 0755) && errno != EEXIST)
+		return boot_fail(-errno, "can't make '%s': %s", where,
+				 strerror(errno));
+	if (mount(MAPPED, where, FS, 0, NULL))
+		return boot_fail(-errno, "can't mount the disk at '%s': %s",
+				 where, strerror(errno));
+	return 0;
+}
+
+int disk_open(struct boot *boot)
+{
+	const char *fs = boot->compose->storage_fs;
+	int err;
+
+	if (!boot->opt->device) {
+		boot_say("no disk was given: data lives as long as the machine");
+		return 0;
+	}
+	if (fs && strcmp(fs, FS))
+		return boot_fail(-EOPNOTSUPP, "storage_fs of the application: '%s' is not in this system: use '%s'",
+				 fs, FS);
+	err = measure(boot, "storage-fs", FS, strlen(FS));
+	if (err || is_mounted(boot->opt->mount_point))
+		return err;
+	err = is_mapped() ? 0 : map(boot);
+	return err ?: make_fs(boot) ?: mount_fs(boot->opt->mount_point);
+}

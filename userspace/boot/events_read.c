@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The event log: from the kernel, and what it has no more from dstackd's file
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * The file is on a disk, and its disk is the host's.  Nothing of it is believed
+ * that does not replay to what the kernel has.
+ */
+#include "event.h"
+#include "events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define TRIES		50	/* while dstackd writes, */
+#define PAUSE_NS	20000000	/* and so long between two */
+
+struct reader {
+	struct boot_events *events;
+	const struct libdstack_log *file;	/* NULL: not read */
+	size_t first;		/* its line of the kernel's first event */
+	bool needed;		/* some events are only there */
+};
+
+/* What the kernel no longer has the words of, the line of this digest says. */
+static int take_line(struct reader *reader, const struct dstack_log_record *r)
+{
+	const struct libdstack_event *event;
+	size_t at = reader->first + r->seq;
+
+	reader->needed = true;
+	if (!reader->file)
+		return 0;
+	if (at >= reader->file->count)
+		return -EAGAIN;
+	event = &reader->file->events[at];
+	if (memcmp(event->digest, r->digest, DSTACK_REGISTER_SIZE))
+		return -EBADMSG;
+	return boot_events_add(reader->events, event->name, strlen(event->name),
+			       event->payload, event->payload_len);
+}
+
+static int take_record(const struct dstack_log_record *r, void *arg)
+{
+	struct reader *reader = arg;
+
+	if (r->flags & DSTACK_RECORD_F_DRAINED)
+		return take_line(reader, r);
+	return boot_events_add(reader->events, (const char *)r->data,
+			       r->name_len, r->data + r->name_len,
+			       r->payload_len);
+}
+
+/* Lines of events that are only there replay to where the kernel's begin. */
+static int take_oldest(struct reader *reader,
+		       const struct libdstack_status *status)
+{
+	const struct libdstack_log *file = reader->file;
+	uint8_t value[DSTACK_REGISTER_SIZE];
+	const struct libdstack_event *event;
+	uint64_t seq;
+	int err = 0;
+
+	memcpy(value, status->base, sizeof(value));
+	for (seq = 0; !err && seq < status->log_first; seq++) {
+		if (reader->first + seq >= file->count)
+			return -EAGAIN;
+		event = &file->events[reader->first + seq];
+		err = dstack_event_fold(value, event->digest) ?:
+			boot_events_add(reader->events, event->name,
+					strlen(event->name), event->payload,
+					event->payload_len);
+	}
+	if (!err && memcmp(value, status->log_start, sizeof(value)))
+		err = -EBADMSG;
+	return err;
+}
+
+/* Which of its lines is the kernel's first event; and no line lies. */
+static int align(struct reader *reader, const struct libdstack_status *status)
+{
+	uint8_t value[DSTACK_REGISTER_SIZE] = { 0 };
+	size_t bad;
+	int err;
+
+	err = libdstack_log_find(reader->file, value, status->base,
+				 &reader->first, &bad);
+	if (err)
+		return err;
+	memset(value, 0, sizeof(value));
+	return libdstack_log_replay(reader->file, reader->file->count, value,
+				    &bad);
+}
+
+/* 0 or -errno; with reader->needed, the file is, and there is none. */
+static int read_once(struct boot *boot, struct reader *reader)
+{
+	struct libdstack_status status;
+	uint64_t seq;
+	int err = libdstack_status(boot->control, &status);
+
+	boot_events_free(reader->events);
+	reader->needed = status.log_first > 0;
+	if (!err && reader->file)
+		err = align(reader, &status) ?: take_oldest(reader, &status);
+	seq = status.log_first;
+	return err ?: libdstack_read_log(boot->device, &seq, take_record,
+					 reader);
+}
+
+static int read_with_file(struct boot *boot, struct reader *reader)
+{
+	struct libdstack_log *file;
+	int err = libdstack_log_read(boot->opt->log, &file);
+
+	if (err)
+		return err;
+	reader->file = file;
+	err = read_once(boot, reader);
+	reader->file = NULL;
+	libdstack_log_free(file);
+	return err;
+}
+
+int boot_events_read(struct boot *boot, struct boot_events *events)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	struct reader reader = { .events = events };
+	int tries = 0, err;
+
+	memset(events, 0, sizeof(*events));
+	do {
+		if (tries)
+			nanosleep(&pause, NULL);
+		err = read_once(boot, &reader);
+		if (!err && reader.needed)
+			err = read_with_file(boot, &reader);
+	} while ((err == -EAGAIN || err == -ENODATA) && ++tries < TRIES);
+	if (!err)
+		return 0;
+	boot_events_free(events);
+	return boot_fail(err, "can't know what was measured already: '%s' and the kernel's log %s; is dstackd running, and is that its file?",
+			 boot->opt->log, err == -EBADMSG || err == -ENOENT ?
+			 "are not of one mind" : "can't be read");
+}

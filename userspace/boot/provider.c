@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who gives the application its keys
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "boot.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "provider.h"
+
+static const struct {
+	enum agent_provider kind;
+	const char *name;		/* in the event, as upstream has it */
+} providers[] = {
+	[APP_PROVIDER_NONE] = { AGENT_PROVIDER_NONE, "none" },
+	[APP_PROVIDER_LOCAL] = { AGENT_PROVIDER_LOCAL, "local-sgx" },
+	[APP_PROVIDER_KMS] = { AGENT_PROVIDER_KMS, "kms" },
+	[APP_PROVIDER_TPM] = { AGENT_PROVIDER_TPM, "tpm" },
+};
+
+/* Keys of this boot: nobody else has them, and nobody ever again. */
+static int make_random(struct boot *boot)
+{
+	void *seed;
+	int err = libdstack_secret_alloc(DSTACK_KEY_SIZE, &seed);
+
+	if (err)
+		return err;
+	err = RAND_priv_bytes(seed, DSTACK_KEY_SIZE) == 1 ?
+		seed_keys(seed, boot->keys) : boot_fail(-EIO, "no random numbers");
+	libdstack_secret_free(seed, DSTACK_KEY_SIZE);
+	return err;
+}
+
+static int ask(struct boot *boot)
+{
+	switch (boot->compose->key_provider) {
+	case APP_PROVIDER_NONE:
+		return make_random(boot);
+	case APP_PROVIDER_KMS:
+		return provider_ask_kms(boot);
+	case APP_PROVIDER_LOCAL:
+		return boot_fail(-EOPNOTSUPP, BOOT_COMPOSE ": key_provider: 'local' is a key sealed by an enclave of the host, which this system does not ask: use 'kms'");
+	default:
+		return boot_fail(-EOPNOTSUPP, BOOT_COMPOSE ": key_provider: 'tpm' is a seed sealed in a TPM, which this system does not read: use 'kms'");
+	}
+}
+
+/* What an earlier start stored is what it measured. */
+static int find_keys(struct boot *boot)
+{
+	char *path;
+	int err;
+
+	if (asprintf(&path, "%s/" BOOT_KEYS, boot->opt->dir) < 0)
+		return -ENOMEM;
+	err = agent_app_keys_read(path, boot_tell, &boot->keys);
+	free(path);
+	if (err)
+		return err;
+	boot->keys_found = true;
+	if (boot->keys->provider ==
+	    providers[boot->compose->key_provider].kind)
+		return 0;
+	return boot_fail(-EBUSY, "the keys in '%s' are of another provider than the application wants: reboot to boot another one",
+			 boot->opt->dir);
+}
+
+static bool has_keys(struct boot *boot)
+{
+	char *text;
+	size_t len;
+	int err = directory_read(boot, BOOT_KEYS, AGENT_APP_KEYS_FILE_MAX,
+				 &text, &len);
+
+	if (err)
+		return err != -ENOENT;
+	explicit_bzero(text, len);
+	free(text);
+	return true;
+}
+
+int provider_get_keys(struct boot *boot)
+{
+	void *keys;
+	int err;
+
+	if (has_keys(boot))
+		return find_keys(boot);
+	err = libdstack_secret_alloc(sizeof(*boot->keys), &keys);
+	if (err)
+		return err;
+	boot->keys = keys;
+	boot->keys->provider = providers[boot->compose->key_provider].kind;
+	return ask(boot);
+}
+
+static int check_id(const struct boot *boot)
+{
+	const struct app_compose *compose = boot->compose;
+
+	if (!compose->key_provider_id_len ||
+	    (compose->key_provider_id_len == boot->keys->provider_id_len &&
+	     !memcmp(compose->key_provider_id, boot->keys->provider_id,
+		     boot->keys->provider_id_len)))
+		return 0;
+	return boot_fail(-EKEYREJECTED, "the keys are of another provider than the application's key_provider_id names: are the host's kms_urls right?");
+}
+
+static int check_config_id(struct boot *boot)
+{
+	const char *gpu = boot->compose->requirements.gpu_policy;
+	uint8_t value[BOOT_CONFIG_ID_SIZE], gpu_hash[APP_HASH_SIZE];
+	const struct config_id local = {
+		.compose_hash = boot->compose->hash,
+		.app_id = boot->app_id,
+		.instance_id = boot->instance_id,
+		.instance_id_len = boot->instance_id_len,
+		.gpu_policy_hash = gpu_hash,
+		.provider = boot->compose->key_provider,
+		.provider_id = boot->keys->provider_id,
+		.provider_id_len = boot->keys->provider_id_len,
+		.init_scripts = boot->compose->init_scripts,
+		.document = boot->config->mr_config,
+	};
+
+	SHA256((const uint8_t *)gpu, strlen(gpu), gpu_hash);
+	return config_id_read(boot, value) ?: config_id_check(value, &local);
+}
+
+static int measure_os_image(struct boot *boot)
+{
+	if (boot->keys->provider != AGENT_PROVIDER_KMS)
+		return 0;
+	return boot->keys_found ? measure_skip(boot, "os-image-hash") :
+		measure(boot, "os-image-hash", boot->os_image_hash,
+			boot->has_os_image_hash ? APP_HASH_SIZE : 0);
+}
+
+int provider_measure(struct boot *boot)
+{
+	const struct agent_app_keys *keys = boot->keys;
+	char id[2 * AGENT_PROVIDER_ID_MAX + 1], *text;
+	int err = check_id(boot) ?: check_config_id(boot) ?:
+		measure_os_image(boot), len;
+
+	if (err)
+		return err;
+	libdstack_to_hex(keys->provider_id, keys->provider_id_len, id);
+	len = asprintf(&text, "{\"name\":\"%s\",\"id\":\"%s\"}",
+		       providers[boot->compose->key_provider].name, id);
+	if (len < 0)
+		return -ENOMEM;
+	err = measure(boot, "key-provider", text, len);
+	free(text);
+	return err;
+}
+
+/* First for who comes after us, so that the module never has other keys. */
+int provider_store(struct boot *boot)
+{
+	char *text;
+	size_t len;
+	int err;
+
+	if (!boot->keys_found) {
+		err = keys_to_json(boot->keys, &text, &len);
+		if (err)
+			return err;
+		err = directory_write(boot, BOOT_KEYS, text, len);
+		libdstack_secret_free(text, KEYS_JSON_MAX);
+		if (err)
+			return err;
+	}
+	return libdstack_ensure_root(boot->control, boot->app_id, 0,
+				     boot->keys->k256_key);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Key providers that are more than a few lines
+ *
+ * Copyright The dstack for Linux authors
+ */
+#ifndef BOOT_PROVIDER_H
+#define BOOT_PROVIDER_H
+
+#include "boot.h"
+
+/* provider_kms.c */
+
+int provider_ask_kms(struct boot *boot);
+
+#endif /* BOOT_PROVIDER_H */
