@@ -76,6 +76,7 @@ static const struct arg known_args[] = {
 	ARG("quote-foreign", ARG_FAULT, quote_foreign),
 	ARG("quote-error", ARG_FAULT, quote_error),
 	ARG("quote-down", ARG_FAULT, quote_down),
+	ARG("quote-slow", ARG_FAULT, quote_slow),
 };
 
 #define KNOWN_ARGS	(sizeof(known_args) / sizeof(known_args[0]))

@@ -113,6 +113,15 @@ void service_deliver_late(struct td *td)
 	}
 }
 
+static bool is_late(struct td *td)
+{
+	struct td_config *config = &td->config;
+
+	return config->quote_late_ms &&
+		(!config->quote_slow.count ||
+		 fault_strikes(&config->quote_slow));
+}
+
 static void answer(struct td *td, uint64_t gpa, uint64_t size,
 		   struct tdx_report *report)
 {
@@ -128,7 +137,7 @@ static void answer(struct td *td, uint64_t gpa, uint64_t size,
 	}
 	if (fault_strikes(&td->config.quote_corrupt))
 		quote[QUOTE_SIGNATURE_OFFSET] ^= 1;
-	if (td->config.quote_late_ms)
+	if (is_late(td))
 		answer_late(td, gpa, quote, (uint32_t)got);
 	else
 		put_quote(gpa, quote, (uint32_t)got);

@@ -74,6 +74,7 @@ struct td_config {
 	struct fault quote_foreign;
 	struct fault quote_error;
 	struct fault quote_down;
+	struct fault quote_slow;	/* which are late; none: all */
 };
 
 /* Pages below this may be shared with the host: 64 GiB. */

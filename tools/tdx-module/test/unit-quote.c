@@ -252,6 +252,16 @@ static void late_quotes_arrive_with_a_later_call(void)
 	td_exit(&td);
 }
 
+static void slow_quotes_alone_are_late(void)
+{
+	struct td td;
+
+	make_request(&td, "quote-late=60000 quote-slow=1");
+	CHECK(ask(&td) == GET_QUOTE_IN_FLIGHT);
+	CHECK(ask(&td) == GET_QUOTE_SUCCESS && quote_is_good());
+	td_exit(&td);
+}
+
 static void late_quotes_spare_memory_taken_back(void)
 {
 	struct td td;
@@ -300,6 +310,7 @@ const struct claim quote_claims[] = {
 	CLAIM(without_pki_the_service_is_unavailable),
 	CLAIM(each_quote_fault_shows),
 	CLAIM(late_quotes_arrive_with_a_later_call),
+	CLAIM(slow_quotes_alone_are_late),
 	CLAIM(late_quotes_spare_memory_taken_back),
 	CLAIM(too_many_late_quotes_are_refused),
 	CLAIM(a_directory_without_pki_is_named),
