@@ -7,6 +7,7 @@
 #ifndef AGENT_HTTP_CALL_H
 #define AGENT_HTTP_CALL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -34,6 +35,7 @@ struct call {
 	struct connection *connection;	/* the loop's */
 	enum call_stage stage;		/* the pool's, under its lock */
 	bool abandoned, away;		/* the same */
+	pthread_cond_t *turn;		/* the same; NULL: it waits for none */
 	struct pool *pool;		/* since it was submitted */
 	struct account *account;	/* the same; NULL: not known yet */
 	bool names_only;		/* asks only who has connected */

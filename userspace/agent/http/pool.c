@@ -27,7 +27,7 @@
 struct account {
 	TAILQ_ENTRY(account) link;
 	char id[DSTACK_ID_SIZE];
-	struct calls waiting;
+	struct calls waiting, returning; /* to begin, and to go on */
 	unsigned int nr_waiting, refs;
 	unsigned int running, away;	/* those that are away run, too */
 	unsigned int connections;
@@ -52,15 +52,17 @@ struct pool {
 
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t unnamed_ready, waiting_ready, thread_ended;
-	pthread_cond_t place;		/* for one that returns */
 	struct accounts accounts;	/* whose turn it is comes first */
 	struct calls unnamed, done;
 	bool closing;
 	unsigned int alive;		/* threads, with the namer */
-	unsigned int workers, away;	/* of them */
-	unsigned int waiting, returning; /* of those that are away */
+	unsigned int workers;		/* of them */
+	unsigned int running, away;	/* of these: with a call, and so that */
+	unsigned int waiting;		/* one by their own will, not stuck */
 	struct thread *threads;		/* the first is the namer */
 };
+
+static void kick(struct pool *pool);
 
 /* accounts */
 
@@ -77,6 +79,7 @@ static struct account *account_get(struct pool *pool, const char *id)
 			return NULL;
 		memcpy(account->id, id, strnlen(id, sizeof(account->id) - 1));
 		TAILQ_INIT(&account->waiting);
+		TAILQ_INIT(&account->returning);
 		TAILQ_INSERT_TAIL(&pool->accounts, account, link);
 	}
 	account->refs++;
@@ -126,9 +129,8 @@ void account_owe(struct pool *pool, struct account *account, size_t bytes)
 void account_take(struct pool *pool, struct account *account, size_t bytes)
 {
 	pthread_mutex_lock(&pool->lock);
-	if (account->owed >= OWED_MAX && account->owed - bytes < OWED_MAX)
-		pthread_cond_broadcast(&pool->waiting_ready);
 	account->owed -= bytes;
+	kick(pool);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -224,7 +226,7 @@ static void name(struct pool *pool, struct call *call)
 		call->stage = CALL_WAITING;
 		TAILQ_INSERT_TAIL(&call->account->waiting, call, link);
 		call->account->nr_waiting++;
-		pthread_cond_signal(&pool->waiting_ready);
+		kick(pool);
 	}
 }
 
@@ -261,39 +263,62 @@ static void *namer(void *arg)
 
 /* workers */
 
-/*
- * A caller neither has all threads at work, nor more than half of those that
- * there can ever be, however many of its calls are stuck or wait.
- */
-static bool may_run(const struct pool *pool, const struct account *account)
+static unsigned int at_work(const struct pool *pool)
+{
+	return pool->running - pool->away;
+}
+
+/* A caller has not all places at work. */
+static bool has_place(const struct pool *pool, const struct account *account)
 {
 	unsigned int share = pool->limits.workers > 1 ?
 			     pool->limits.workers - 1 : 1;
-	unsigned int most = (pool->limits.workers_max + 1) / 2;
 
-	return account->owed < OWED_MAX &&
-		account->running - account->away < share &&
-		account->running < (most > share ? most : share);
+	return account->running - account->away < share;
 }
 
-static struct call *take(struct pool *pool)
+/*
+ * Nor has it more than half of the threads that there can ever be, however many
+ * of its calls are stuck or wait.
+ */
+static bool may_begin(const struct pool *pool, const struct account *account)
 {
-	struct account *account = TAILQ_FIRST(&pool->accounts);
-	struct call *call;
+	return account->nr_waiting && account->owed < OWED_MAX &&
+		(!account->running ||
+		 account->running < (pool->limits.workers_max + 1) / 2);
+}
 
-	for (; account; account = TAILQ_NEXT(account, link)) {
-		if (!account->nr_waiting || !may_run(pool, account))
-			continue;
-		call = TAILQ_FIRST(&account->waiting);
-		TAILQ_REMOVE(&account->waiting, call, link);
-		account->nr_waiting--;
-		account->running++;
-		TAILQ_REMOVE(&pool->accounts, account, link);
-		TAILQ_INSERT_TAIL(&pool->accounts, account, link);
-		call->stage = CALL_RUNNING;
-		return call;
-	}
-	return NULL;
+static struct account *whose_turn(const struct pool *pool)
+{
+	struct account *account;
+
+	if (at_work(pool) >= pool->limits.workers)
+		return NULL;
+	TAILQ_FOREACH(account, &pool->accounts, link)
+		if (has_place(pool, account) &&
+		    (!TAILQ_EMPTY(&account->returning) ||
+		     may_begin(pool, account)))
+			break;
+	return account;
+}
+
+static void had_turn(struct pool *pool, struct account *account)
+{
+	TAILQ_REMOVE(&pool->accounts, account, link);
+	TAILQ_INSERT_TAIL(&pool->accounts, account, link);
+}
+
+static struct call *begin(struct pool *pool, struct account *account)
+{
+	struct call *call = TAILQ_FIRST(&account->waiting);
+
+	TAILQ_REMOVE(&account->waiting, call, link);
+	account->nr_waiting--;
+	account->running++;
+	pool->running++;
+	call->stage = CALL_RUNNING;
+	had_turn(pool, account);
+	return call;
 }
 
 static void come_back(struct pool *pool, struct call *call)
@@ -303,21 +328,51 @@ static void come_back(struct pool *pool, struct call *call)
 	pool->away--;
 }
 
+/* Its thread goes on. */
+static void release(struct call *call)
+{
+	TAILQ_REMOVE(&call->account->returning, call, link);
+	pthread_cond_signal(call->turn);
+	call->turn = NULL;
+}
+
+static void go_on(struct pool *pool, struct account *account)
+{
+	struct call *call = TAILQ_FIRST(&account->returning);
+
+	come_back(pool, call);
+	release(call);
+	had_turn(pool, account);
+}
+
+/* A call to begin, if it is the turn of one; those that go on have threads. */
+static struct call *take(struct pool *pool)
+{
+	struct account *account;
+
+	while ((account = whose_turn(pool))) {
+		if (TAILQ_EMPTY(&account->returning))
+			return begin(pool, account);
+		go_on(pool, account);
+	}
+	return NULL;
+}
+
 static void run(struct pool *pool, struct call *call)
 {
 	pthread_mutex_unlock(&pool->lock);
 	pool->handle(pool->arg, &call->request, &call->reply);
 	pthread_mutex_lock(&pool->lock);
 	call->account->running--;
+	pool->running--;
 	if (call->away)
 		come_back(pool, call);
 	finish(pool, call);
 }
 
-/* Those at work, and those that are about to be. */
-static unsigned int busy(const struct pool *pool)
+static unsigned int spare(const struct pool *pool)
 {
-	return pool->workers - pool->away + pool->returning;
+	return pool->workers - pool->running;
 }
 
 static void *worker(void *arg)
@@ -327,18 +382,19 @@ static void *worker(void *arg)
 	struct call *call;
 
 	pthread_mutex_lock(&pool->lock);
-	/* One that was stood in for is one too many when it comes back. */
-	while (!pool->closing && busy(pool) <= pool->limits.workers) {
+	while (!pool->closing) {
 		call = take(pool);
-		if (call)
+		if (call) {
+			kick(pool);
 			run(pool, call);
-		else
-			pthread_cond_wait(&pool->waiting_ready, &pool->lock);
+			continue;
+		}
+		/* Never are so many wanted at a time. */
+		if (spare(pool) > pool->limits.workers)
+			break;
+		pthread_cond_wait(&pool->waiting_ready, &pool->lock);
 	}
 	pool->workers--;
-	/* What it would have taken is for another, and so is its place. */
-	pthread_cond_signal(&pool->waiting_ready);
-	pthread_cond_broadcast(&pool->place);
 	thread_end(thread);
 	return NULL;
 }
@@ -386,15 +442,30 @@ static int worker_start(struct pool *pool)
 	return err;
 }
 
+/* Something may be possible that was not: who can go on does. */
+static void kick(struct pool *pool)
+{
+	struct account *account;
+
+	while ((account = whose_turn(pool))) {
+		if (!TAILQ_EMPTY(&account->returning)) {
+			go_on(pool, account);
+			continue;
+		}
+		if (spare(pool))
+			pthread_cond_signal(&pool->waiting_ready);
+		else
+			worker_start(pool);
+		break;
+	}
+}
+
 static void go_away(struct pool *pool, struct call *call)
 {
 	call->away = true;
 	call->account->away++;
 	pool->away++;
-	if (busy(pool) < pool->limits.workers)
-		worker_start(pool);
-	pthread_cond_signal(&pool->waiting_ready);
-	pthread_cond_broadcast(&pool->place);
+	kick(pool);
 }
 
 static void abandon_running(struct pool *pool, struct call *call)
@@ -402,7 +473,9 @@ static void abandon_running(struct pool *pool, struct call *call)
 	call->abandoned = true;
 	if (!call->away)
 		go_away(pool, call);
-	pthread_cond_broadcast(&pool->place);
+	/* It stays away, so that it keeps nobody up. */
+	if (call->turn)
+		release(call);
 }
 
 /* Some are kept for calls that need not wait, whoever waits for what. */
@@ -433,9 +506,9 @@ int http_leave(const struct agent_caller *caller)
 	return err;
 }
 
-/* One that nobody waits for any more stays away, so that it keeps nobody up. */
 void http_return(const struct agent_caller *caller)
 {
+	pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
 	struct call *call = caller->call;
 	struct pool *pool = call ? call->pool : NULL;
 
@@ -443,14 +516,13 @@ void http_return(const struct agent_caller *caller)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->waiting--;
-	pool->returning++;
-	pthread_cond_broadcast(&pool->waiting_ready);
-	while (!call->abandoned && !pool->closing &&
-	       pool->workers - pool->away >= pool->limits.workers)
-		pthread_cond_wait(&pool->place, &pool->lock);
-	pool->returning--;
-	if (!call->abandoned)
-		come_back(pool, call);
+	if (!call->abandoned && !pool->closing) {
+		call->turn = &turn;
+		TAILQ_INSERT_TAIL(&call->account->returning, call, link);
+		kick(pool);
+	}
+	while (call->turn)
+		pthread_cond_wait(&turn, &pool->lock);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -495,8 +567,7 @@ static int init_conds(struct pool *pool)
 	err = pthread_mutex_init(&pool->lock, NULL) ?:
 	      pthread_cond_init(&pool->unnamed_ready, &attr) ?:
 	      pthread_cond_init(&pool->waiting_ready, &attr) ?:
-	      pthread_cond_init(&pool->thread_ended, &attr) ?:
-	      pthread_cond_init(&pool->place, &attr);
+	      pthread_cond_init(&pool->thread_ended, &attr);
 	pthread_condattr_destroy(&attr);
 	return -err;
 }
@@ -543,6 +614,7 @@ int pool_open(struct pool **out, const struct http_config *config,
 /* 0, or -ETIMEDOUT if threads are left that are stuck. */
 static int end_threads(struct pool *pool)
 {
+	struct account *account;
 	struct timespec until;
 	int err = 0;
 
@@ -557,7 +629,9 @@ static int end_threads(struct pool *pool)
 	pool->closing = true;
 	pthread_cond_broadcast(&pool->unnamed_ready);
 	pthread_cond_broadcast(&pool->waiting_ready);
-	pthread_cond_broadcast(&pool->place);
+	TAILQ_FOREACH(account, &pool->accounts, link)
+		while (!TAILQ_EMPTY(&account->returning))
+			release(TAILQ_FIRST(&account->returning));
 	while (pool->alive && !err)
 		err = pthread_cond_timedwait(&pool->thread_ended, &pool->lock,
 					     &until);
@@ -579,7 +653,6 @@ int pool_close(struct pool *pool)
 	pthread_cond_destroy(&pool->unnamed_ready);
 	pthread_cond_destroy(&pool->waiting_ready);
 	pthread_cond_destroy(&pool->thread_ended);
-	pthread_cond_destroy(&pool->place);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->threads);
 	free(pool);
