@@ -5,8 +5,8 @@
  * Copyright The dstack for Linux authors
  *
  * A batch is asked for by the host, not by any of its containers: none of them
- * speaks for another, or pays for it.  That each may have a quote was asked when
- * it joined, and is in the part that it gets.
+ * speaks for another, or pays for it.  Whether each may have a quote was asked
+ * when it joined.
  */
 #include "batch.h"
 
@@ -98,7 +98,7 @@ static bool is_of_quote(const struct libdstack_batch *part,
 		!memcmp(own, quote->report_data, sizeof(own));
 }
 
-/* The policy may have become another between asking for it and for the quote. */
+/* The policy may have become another since it was asked for. */
 static int end(struct agent_quotes *quotes, struct quote_job *job)
 {
 	struct batch *batch = (struct batch *)job;
@@ -177,8 +177,8 @@ static int start(struct agent_quotes *quotes, struct batch **batch)
 }
 
 /*
- * With the lock held.  *@ms: until its container may have a quote, each of which
- * costs it but one token, however many of its callers share it.
+ * With the lock held.  *@ms: until its container may have a quote.  Each costs
+ * it but one token, however many of its callers share it.
  */
 static int join(struct agent_quotes *quotes,
 		const struct libdstack_batch *part, struct batch **out,

@@ -21,7 +21,7 @@ struct agent_caller {
 	uint64_t cgroup_id;		/* 0: the host */
 	pid_t pid;
 	uid_t uid;
-	/* Of what it asks for now, which caller_find() leaves as it is. */
+	/* Of its request: not for caller_find() to set. */
 	int64_t deadline_ms;		/* of CLOCK_MONOTONIC; 0: none */
 	struct call *call;		/* http's, for http_leave(); or NULL */
 };

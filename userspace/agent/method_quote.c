@@ -156,16 +156,15 @@ static int answer_batch(const struct evidence *evidence,
 			const struct libdstack_batch *part,
 			Guest__V1__BatchQuoteResponse *out)
 {
-	const struct libdstack_quote *quote = &evidence->quote;
-
 	out->batch = malloc(sizeof(*out->batch));
 	if (!out->batch)
 		return -ENOMEM;
 	guest__v1__batch_part__init(out->batch);
 	return put_part(part, out->batch) ?:
-		rpc_put_bytes(&out->quote, quote->data, quote->len) ?:
-		rpc_put_bytes(&out->report_data, quote->report_data,
-			      sizeof(quote->report_data)) ?:
+		rpc_put_bytes(&out->quote, evidence->quote.data,
+			      evidence->quote.len) ?:
+		rpc_put_bytes(&out->report_data, evidence->quote.report_data,
+			      sizeof(evidence->quote.report_data)) ?:
 		rpc_put_text(&out->event_log, evidence->log);
 }
 

@@ -4,9 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  *
- * A quote is made by the host, in its own time, one after the other.  One thread
- * asks for them; callers wait for that, no longer than they have time, and take
- * turns.
+ * The host makes one quote after the other, in its own time.  One thread asks
+ * for them; callers wait no longer than they have time, and take turns.
  */
 #ifndef AGENT_QUOTE_H
 #define AGENT_QUOTE_H

@@ -58,18 +58,20 @@ static int init_cond(pthread_cond_t *cond)
 int quotes_job_new(size_t size, int fd, struct quote_job **out)
 {
 	struct quote_job *job = calloc(1, size);
-	int err = job ? init_cond(&job->finished) : -ENOMEM;
+	int err = -ENOMEM;
 
-	if (err) {
-		free(job);
-		if (fd >= 0)
-			close(fd);
-		return err;
+	if (job)
+		err = init_cond(&job->finished);
+	if (job && !err) {
+		job->fd = fd;
+		job->refs = 1;
+		*out = job;
+		return 0;
 	}
-	job->fd = fd;
-	job->refs = 1;
-	*out = job;
-	return 0;
+	free(job);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 void quotes_job_free(struct quote_job *job)
@@ -334,9 +336,13 @@ int agent_quotes_open(struct agent_quotes **out,
 	if (!quotes->config.get)
 		quotes->config.get = libdstack_get_quote;
 	TAILQ_INIT(&quotes->clients);
-	err = agent_rate_open(&quotes->rate, config->rate, config->burst) ?:
-	      -pthread_mutex_init(&quotes->lock, NULL) ?:
-	      init_cond(&quotes->wake) ?: start_thread(quotes);
+	err = agent_rate_open(&quotes->rate, config->rate, config->burst);
+	if (!err)
+		err = -pthread_mutex_init(&quotes->lock, NULL);
+	if (!err)
+		err = init_cond(&quotes->wake);
+	if (!err)
+		err = start_thread(quotes);
 	if (err) {
 		agent_rate_close(quotes->rate);
 		free(quotes);

@@ -17,14 +17,14 @@
 struct quote_client;
 
 /*
- * One quote to be made.  Who submits it and the thread hold it; whose hold is the
- * last frees it.
+ * One quote to be made.  Who submits it and the thread hold it, the last of
+ * them frees it.
  */
 struct quote_job {
 	TAILQ_ENTRY(quote_job) link;
 	struct quote_client *client;	/* NULL: not in the queue */
 	unsigned int refs;		/* under the lock, as the two above */
-	bool done;			/* the same; what is below is then set */
+	bool done;			/* the same: and the next two are set */
 	int err;
 	struct libdstack_quote quote;
 
@@ -38,7 +38,8 @@ struct quote_job {
 	 */
 	int (*begin)(struct agent_quotes *quotes, struct quote_job *job);
 	int (*end)(struct agent_quotes *quotes, struct quote_job *job);
-	void (*free)(struct quote_job *job);	/* what else is in it; or NULL */
+	/* What else is in it; or NULL. */
+	void (*free)(struct quote_job *job);
 };
 
 TAILQ_HEAD(quote_jobs, quote_job);
@@ -49,6 +50,8 @@ struct quote_client {
 	struct quote_jobs jobs;
 };
 
+TAILQ_HEAD(quote_clients, quote_client);
+
 struct agent_quotes {
 	struct agent_quote_config config;
 	pthread_t thread;
@@ -56,7 +59,7 @@ struct agent_quotes {
 	pthread_mutex_t lock;		/* of all below */
 	pthread_cond_t wake;		/* the thread, or who closes */
 	bool closing, ended;
-	TAILQ_HEAD(, quote_client) clients; /* whose turn it is comes first */
+	struct quote_clients clients;	/* whose turn it is comes first */
 	struct quote_job *forming;	/* a batch, in the queue; or NULL */
 	struct agent_rate *rate;
 	struct agent_quote_stats stats;

@@ -20,8 +20,10 @@ struct bucket {
 	int64_t parts, at_ms;		/* so many were in it then */
 };
 
+TAILQ_HEAD(buckets, bucket);
+
 struct agent_rate {
-	TAILQ_HEAD(, bucket) buckets;	/* who asked last comes last */
+	struct buckets buckets;		/* who asked last comes last */
 	unsigned int nr;
 	int64_t per_second, most;
 };
@@ -56,28 +58,30 @@ void agent_rate_close(struct agent_rate *rate)
 	free(rate);
 }
 
-static struct bucket *bucket_of(struct agent_rate *rate, const char *id,
-				int64_t now_ms)
+static struct bucket *find(const struct agent_rate *rate, const char *id)
 {
 	struct bucket *bucket;
 
 	TAILQ_FOREACH(bucket, &rate->buckets, link)
 		if (!strcmp(bucket->id, id))
-			break;
-	if (bucket) {
-		TAILQ_REMOVE(&rate->buckets, bucket, link);
-	} else {
-		bucket = calloc(1, sizeof(*bucket));
-		if (!bucket)
-			return NULL;
-		if (rate->nr == AGENT_RATE_CONTAINERS)
-			forget_first(rate);
-		memcpy(bucket->id, id, strnlen(id, sizeof(bucket->id) - 1));
-		bucket->parts = rate->most;
-		bucket->at_ms = now_ms;
-		rate->nr++;
-	}
+			return bucket;
+	return NULL;
+}
+
+static struct bucket *add(struct agent_rate *rate, const char *id,
+			  int64_t now_ms)
+{
+	struct bucket *bucket = calloc(1, sizeof(*bucket));
+
+	if (!bucket)
+		return NULL;
+	if (rate->nr == AGENT_RATE_CONTAINERS)
+		forget_first(rate);
+	memcpy(bucket->id, id, strnlen(id, sizeof(bucket->id) - 1));
+	bucket->parts = rate->most;
+	bucket->at_ms = now_ms;
 	TAILQ_INSERT_TAIL(&rate->buckets, bucket, link);
+	rate->nr++;
 	return bucket;
 }
 
@@ -89,9 +93,11 @@ int64_t agent_rate_take(struct agent_rate *rate, const char *id,
 
 	if (!rate->per_second || !rate->most)
 		return 0;
-	bucket = bucket_of(rate, id, now_ms);
+	bucket = find(rate, id) ?: add(rate, id, now_ms);
 	if (!bucket)
 		return -ENOMEM;
+	TAILQ_REMOVE(&rate->buckets, bucket, link);
+	TAILQ_INSERT_TAIL(&rate->buckets, bucket, link);
 	ms = now_ms - bucket->at_ms;
 	/* With so much time it is full, and the product has no bound. */
 	if (ms >= rate->most / rate->per_second)

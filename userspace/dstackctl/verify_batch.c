@@ -7,7 +7,6 @@
 #include "verify.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 int batch_read(struct request *request, struct input *in, struct outcome *out)
@@ -32,19 +31,22 @@ int batch_read(struct request *request, struct input *in, struct outcome *out)
 	return 0;
 }
 
-static void show_steps(struct report *report, const struct libdstack_batch *part)
+static void show_steps(struct report *report,
+		       const struct libdstack_batch *part)
 {
 	struct libdstack_step step = { .name = "batch part" };
 	char text[LIBDSTACK_DIGEST_TEXT];
 
 	snprintf(step.input, sizeof(step.input),
-		 "part %" PRIu64 " of %" PRIu64 ", %zu hashes up to the root",
-		 part->index + 1, part->count, part->nr);
+		 "part %u of %u, %zu hashes up to the root",
+		 (unsigned int)part->index + 1, (unsigned int)part->count,
+		 part->nr);
 	report_step(report, &step);
 	step.name = "batch program";
 	snprintf(step.input, sizeof(step.input),
-		 "%s on the host, policy epoch %" PRIu64,
-		 libdstack_digest_to_text(&part->program, text), part->epoch);
+		 "%s on the host, policy epoch %llu",
+		 libdstack_digest_to_text(&part->program, text),
+		 (unsigned long long)part->epoch);
 	report_step(report, &step);
 }
 
@@ -70,8 +72,9 @@ bool check_batch(const struct request *request, const struct input *in,
 		return report_failure(report, "batch", &failure);
 	out->part = part;
 	return report_add(report, true, "batch",
-			  "container '%s', part %" PRIu64 " of %" PRIu64 ", says %s of the host, policy epoch %" PRIu64,
-			  part->id, part->index + 1, part->count,
+			  "container '%s', part %u of %u, says %s of the host, policy epoch %llu",
+			  part->id, (unsigned int)part->index + 1,
+			  (unsigned int)part->count,
 			  libdstack_digest_to_text(&part->program, text),
-			  part->epoch);
+			  (unsigned long long)part->epoch);
 }

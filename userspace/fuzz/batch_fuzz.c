@@ -34,8 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	return 0;
 }
 
-#define H8	"0123abcd"
-#define H64	H8 H8 H8 H8 H8 H8 H8 H8
+#define H64	"0123abcd0123abcd0123abcd0123abcd" \
+		"0123abcd0123abcd0123abcd0123abcd"
 #define PART(index, count, path) \
 	"{\"index\":" index ",\"count\":" count ",\"path\":[" path "]," \
 	"\"container\":\"web.1\",\"salt\":\"" H64 "\",\"report_data\":\"" \

@@ -33,7 +33,7 @@ struct libdstack_batch {
 	size_t nr;				/* hashes of @path */
 	uint8_t path[LIBDSTACK_BATCH_DEPTH][DSTACK_DIGEST_SIZE];
 	struct dstack_digest program;		/* on the host */
-	uint64_t epoch;				/* of the policy then; 0: none */
+	uint64_t epoch;			/* of the policy then; 0: none */
 };
 
 /*

@@ -83,8 +83,7 @@ struct batch {
 };
 
 /* To each part its neighbour's hash, if it has one on this level. */
-static void add_neighbours(void *arg, uint8_t (*hashes)[MERKLE_HASH],
-			   uint64_t nr)
+static void add_neighbours(void *arg, const uint8_t *hashes, uint64_t nr)
 {
 	struct batch *batch = arg;
 	struct libdstack_batch *part;
@@ -94,8 +93,8 @@ static void add_neighbours(void *arg, uint8_t (*hashes)[MERKLE_HASH],
 		part = &batch->parts[i];
 		at = (i >> batch->level) ^ 1;
 		if (at < nr)
-			memcpy(part->path[part->nr++], hashes[at],
-			       MERKLE_HASH);
+			memcpy(part->path[part->nr++],
+			       hashes + at * MERKLE_HASH, MERKLE_HASH);
 	}
 	batch->level++;
 }
@@ -106,7 +105,7 @@ int libdstack_batch_make(struct libdstack_batch *parts, size_t count,
 	struct batch batch = { .parts = parts, .count = count };
 	uint8_t leaf[LIBDSTACK_LEAF_MAX], root[MERKLE_HASH];
 	uint8_t (*hashes)[MERKLE_HASH];
-	size_t i;
+	size_t i, len;
 	int err = 0;
 
 	if (!count || count > LIBDSTACK_BATCH_MAX)
@@ -118,10 +117,12 @@ int libdstack_batch_make(struct libdstack_batch *parts, size_t count,
 		parts[i].index = i;
 		parts[i].count = count;
 		parts[i].nr = 0;
-		err = merkle_leaf(leaf, leaf_of(&parts[i], leaf), hashes[i]);
+		len = leaf_of(&parts[i], leaf);
+		err = merkle_leaf(leaf, len, hashes[i]);
 	}
 	if (!err)
-		err = merkle_root(hashes, count, add_neighbours, &batch, root);
+		err = merkle_root(hashes[0], count, add_neighbours, &batch,
+				  root);
 	if (!err)
 		nonce_of(root, nonce);
 	free(hashes);

@@ -56,8 +56,8 @@ static int hash_root(uint64_t count, const uint8_t top[MERKLE_HASH],
  * Level by level, in place.  A last hash that has no neighbour goes up as it is
  * and never twice: a tree of one leaf more is another tree.
  */
-int merkle_root(uint8_t (*hashes)[MERKLE_HASH], uint64_t count,
-		merkle_level_fn fn, void *arg, uint8_t root[MERKLE_HASH])
+int merkle_root(uint8_t *hashes, uint64_t count, merkle_level_fn fn, void *arg,
+		uint8_t root[MERKLE_HASH])
 {
 	uint64_t i, nr = count;
 	int err = 0;
@@ -66,12 +66,14 @@ int merkle_root(uint8_t (*hashes)[MERKLE_HASH], uint64_t count,
 		if (fn)
 			fn(arg, hashes, nr);
 		for (i = 0; !err && i + 1 < nr; i += 2)
-			err = hash_node(hashes[i], hashes[i + 1],
-					hashes[i / 2]);
+			err = hash_node(hashes + i * MERKLE_HASH,
+					hashes + (i + 1) * MERKLE_HASH,
+					hashes + i / 2 * MERKLE_HASH);
 		if (nr % 2)
-			memmove(hashes[nr / 2], hashes[nr - 1], MERKLE_HASH);
+			memmove(hashes + nr / 2 * MERKLE_HASH,
+				hashes + (nr - 1) * MERKLE_HASH, MERKLE_HASH);
 	}
-	return err ?: hash_root(count, hashes[0], root);
+	return err ?: hash_root(count, hashes, root);
 }
 
 int merkle_climb(const struct libdstack_proof *proof,

@@ -18,13 +18,18 @@
 /* @len: at most LIBDSTACK_LEAF_MAX. */
 int merkle_leaf(const void *data, size_t len, uint8_t hash[MERKLE_HASH]);
 
-/* Called with each level of hashes, from the leaves on, but not the top. */
-typedef void (*merkle_level_fn)(void *arg, uint8_t (*hashes)[MERKLE_HASH],
-				uint64_t nr);
+/*
+ * Called with each level, @nr hashes side by side, from the leaves on, but not
+ * the top.
+ */
+typedef void (*merkle_level_fn)(void *arg, const uint8_t *hashes, uint64_t nr);
 
-/* @count leaves' hashes, at least one, are used up.  @fn may be NULL. */
-int merkle_root(uint8_t (*hashes)[MERKLE_HASH], uint64_t count,
-		merkle_level_fn fn, void *arg, uint8_t root[MERKLE_HASH]);
+/*
+ * The hashes of @count leaves, at least one, side by side, are used up.  @fn
+ * may be NULL.
+ */
+int merkle_root(uint8_t *hashes, uint64_t count, merkle_level_fn fn, void *arg,
+		uint8_t root[MERKLE_HASH]);
 /* The root of the tree that @proof is of: -EBADMSG if it is of none. */
 int merkle_climb(const struct libdstack_proof *proof,
 		 uint8_t root[MERKLE_HASH]);

@@ -160,13 +160,13 @@ static int add_leaf(const struct leaf *leaf, void *arg)
 }
 
 /* The neighbour on the way up from the leaf to be proven, if there is one. */
-static void add_neighbour(void *arg, uint8_t (*hashes)[HASH], uint64_t nr)
+static void add_neighbour(void *arg, const uint8_t *hashes, uint64_t nr)
 {
 	struct tree *tree = arg;
 
 	if ((tree->at ^ 1) < nr)
 		memcpy(tree->proof->path[tree->proof->nr++],
-		       hashes[tree->at ^ 1], HASH);
+		       hashes + (tree->at ^ 1) * HASH, HASH);
 	tree->at /= 2;
 }
 
@@ -186,7 +186,7 @@ static int make_tree(const struct libdstack_policy *policy, struct tree *tree,
 	if (!err && tree->wanted && !tree->found)
 		err = -ENOENT;
 	if (!err)
-		err = merkle_root(tree->hashes, tree->count,
+		err = merkle_root(tree->hashes[0], tree->count,
 				  tree->found ? add_neighbour : NULL, tree,
 				  root);
 	free(tree->hashes);

@@ -81,7 +81,7 @@ static void who_comes_meanwhile_shares_the_next_quote(void **state)
 	assert_int_equal(stop_quotes(), 0);
 }
 
-static void attack_49_part_has_the_callers_own_id_and_salt(void **state)
+static void attack_49_part_has_the_callers_id_and_a_salt(void **state)
 {
 	size_t i, k;
 
@@ -292,7 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_comes_alone_does_not_wait_for_others),
 		cmocka_unit_test(who_comes_meanwhile_shares_the_next_quote),
-		cmocka_unit_test(attack_49_part_has_the_callers_own_id_and_salt),
+		cmocka_unit_test(attack_49_part_has_the_callers_id_and_a_salt),
 		cmocka_unit_test(container_pays_once_for_a_batch),
 		cmocka_unit_test(batches_and_quotes_take_turns),
 		cmocka_unit_test(who_has_no_time_left_leaves_the_others),

@@ -24,6 +24,7 @@
 static const struct dstack_digest program = {
 	.alg = DSTACK_ALG_SHA256, .value = { 0xd5, 0x7a },
 };
+
 static struct libdstack_batch parts[LIBDSTACK_BATCH_MAX + 1];
 static uint8_t nonce[DSTACK_REPORT_DATA_SIZE];
 static uint8_t quoted[DSTACK_REPORT_DATA_SIZE];	/* what the quote carries */
@@ -273,9 +274,8 @@ static void what_is_not_wanted_is_refused_by_name(void **state)
 
 /* What the agent writes. */
 
-#define H8	"0123abcd"
-#define H32	H8 H8 H8 H8
-#define H64	H32 H32
+#define H32	"0123abcd0123abcd0123abcd0123abcd"
+#define H64	H32 "0123abcd0123abcd0123abcd0123abcd"
 #define PART(index, count, path, id, end) \
 	"{\"index\":" index ",\"count\":" count ",\"path\":[" path "]," \
 	"\"container\":\"" id "\",\"salt\":\"" H64 "\",\"report_data\":\"" \

@@ -44,8 +44,8 @@ typedef void (*http_handle_fn)(void *arg, const struct http_request *request,
 /*
  * For a handler that has to wait for something that others wait for, too: from
  * http_leave() to http_return() another thread answers in its place.  It then
- * goes on when it is its turn.  -EAGAIN: so many wait that it must not; there is
- * no http_return() then.  A caller that has no call, as in tests, may wait.
+ * goes on when it is its turn.  -EAGAIN: so many wait that it must not, and it
+ * does not return.  A caller that has no call, as in tests, may wait.
  */
 int http_leave(const struct agent_caller *caller);
 void http_return(const struct agent_caller *caller);

@@ -88,7 +88,7 @@ static const char *read_part(const json_t *obj, struct libdstack_batch *part)
 			   part->report_data, sizeof(part->report_data)))
 		return "salt is 64 hex digits, report_data 128";
 	if (!get_program(json_object_get(obj, "program"), &part->program))
-		return "program is \"sha256:\" or \"fsverity-sha256:\" and 64 lower-case hex digits";
+		return "program is a digest as policies have them";
 	return NULL;
 }
 
