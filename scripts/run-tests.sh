@@ -211,6 +211,8 @@ faults_test() {
 		-- "$guest_tests/run.sh" fault_tdx || status=$?
 	scripts/td run --tdx quote-late=45000 \
 		-- "$guest_tests/run.sh" fault_late || status=$?
+	scripts/td run --tdx quote-late=15000,quote-slow=1@2 \
+		-- "$guest_tests/run.sh" fault_quote || status=$?
 	scripts/td run --backend sim -- "$guest_tests/run.sh" crowd || status=$?
 	return "$status"
 }

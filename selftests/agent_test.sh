@@ -11,14 +11,9 @@ set -u
 begin agent
 # shellcheck source=selftests/keys.sh
 . "$tests/keys.sh"
+# shellcheck source=selftests/agent.sh
+. "$tests/agent.sh"
 
-# Bytes of the digits on the standard input.
-from_hex() {
-	printf '%b' "$(sed 's/../\\x&/g')"
-}
-
-socket=$work/dstack.sock
-tappd=$work/tappd.sock
 other=$cgroup_root/$id.other
 
 agent_end() {
@@ -72,30 +67,10 @@ for ((key_epoch = 0; key_epoch < 1000; key_epoch++)); do
 		--file "$work/root" 2>/dev/null || break
 done
 
-dstackd agent --socket "$socket" --tappd-socket "$tappd" \
-	--app-keys "$work/app-keys.json" --key-epoch "$key_epoch" \
-	>"$work/said" 2>&1 &
-agent=$!
-for _ in {1..500}; do
-	test ! -S "$tappd" || break
-	nap
-done
-
-# call CGROUP SOCKET PATH [JSON]: what is answered, and on the last line the
-# status.
-call() {
-	inside "$1" curl -s --max-time 60 --unix-socket "$2" \
-		-w '\n%{http_code}\n' -H 'Content-Type: application/json' \
-		${4+--data "$4"} "http://localhost$3"
-}
+start_agent --app-keys "$work/app-keys.json" --key-epoch "$key_epoch"
 
 guest() {
 	call "$cgroup" "$socket" "$@"
-}
-
-# value FILTER ANSWER
-value() {
-	jq -r "$1" <<<"${2%$'\n'*}"
 }
 
 # refused ANSWER PATTERN
@@ -206,8 +181,6 @@ value .quote "$quote" | from_hex >"$work/quote"
 value .event_log "$quote" >"$work/log.json"
 claim report_data_is_padded is "$(value .report_data "$quote")" \
 	"6e6f6e6365$(printf '%0118d' 0)"
-trust=(--root /copy/root.pem --collateral /copy/collateral.json)
-test "$DSTACK_BACKEND" != sim || trust=(--insecure-sim)
 claim quote_verifies_with_its_log dstackctl verify quote "$work/quote" \
 	--log "$work/log.json" --report-data 6e6f6e6365 "${trust[@]}"
 raw=$(call "$cgroup" "$tappd" /prpc/Tappd.RawQuote \

@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# What the shell tests of the guest agent share, besides lib.sh and keys.sh.
+# shellcheck disable=SC2154 # work is lib.sh's
+# shellcheck disable=SC2034 # agent and trust are for who includes this
+
+socket=$work/dstack.sock
+tappd=$work/tappd.sock
+
+# Bytes of the digits on the standard input.
+from_hex() {
+	printf '%b' "$(sed 's/../\\x&/g')"
+}
+
+# start_agent [OPTION]...: on these sockets, with what it says in $work/said.
+start_agent() {
+	dstackd agent --socket "$socket" --tappd-socket "$tappd" "$@" \
+		>"$work/said" 2>&1 &
+	agent=$!
+	for _ in {1..500}; do
+		test ! -S "$tappd" || break
+		nap
+	done
+}
+
+# call CGROUP SOCKET PATH [JSON]: what is answered, and on the last line the
+# status.
+call() {
+	inside "$1" curl -s --max-time 60 --unix-socket "$2" \
+		-w '\n%{http_code}\n' -H 'Content-Type: application/json' \
+		${4+--data "$4"} "http://localhost$3"
+}
+
+# value FILTER ANSWER
+value() {
+	jq -r "$1" <<<"${2%$'\n'*}"
+}
+
+# many CGROUP [OPTION]... COUNT PATH [JSON]: see prog_ask.
+many() {
+	local cgroup=$1 options=()
+	shift
+	while [[ $1 = -* ]]; do
+		options+=("$1" "$2")
+		shift 2
+	done
+	inside "$cgroup" "$tests/prog_ask" "${options[@]}" "$socket" "$@"
+}
+
+# statuses TEXT: how many of each, as "98x200 2x429".
+statuses() {
+	awk '{ n[$2]++ } END { for (s in n) printf "%dx%s ", n[s], s }' <<<"$1" |
+		sed 's/ $//'
+}
+
+# within TEXT STATUS LEAST MOST: so many had this status.
+within() {
+	local n
+	n=$(awk -v status="$2" '$2 == status { n++ } END { print n + 0 }' \
+		<<<"$1")
+	test "$n" -ge "$3" -a "$n" -le "$4" || {
+		echo "$n of status $2, instead of $3 to $4: $(statuses "$1")"
+		return 1
+	}
+}
+
+# percentile N TEXT: of the times.
+percentile() {
+	awk '{ print $3 }' <<<"$2" | sort -n |
+		awk -v n="$1" '{ t[NR] = $1 } END {
+			i = int(NR * n / 100 + 0.999); print t[i < 1 ? 1 : i] }'
+}
+
+# What verifies a quote of this machine.
+trust=(--root /copy/root.pem --collateral /copy/collateral.json)
+test "${DSTACK_BACKEND-}" != sim || trust=(--insecure-sim)
