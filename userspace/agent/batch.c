@@ -244,7 +244,7 @@ int agent_batch_quote(const struct agent *agent,
 	struct agent_quotes *quotes = agent->quotes;
 	struct batch *batch = NULL;
 	int64_t ms = 0;
-	size_t index;
+	size_t index = 0;
 	int err;
 
 	err = quotes_fail_stuck(quotes, error) ?:
