@@ -213,6 +213,8 @@ faults_test() {
 		-- "$guest_tests/run.sh" fault_late || status=$?
 	scripts/td run --tdx quote-late=15000,quote-slow=1@2 \
 		-- "$guest_tests/run.sh" fault_quote || status=$?
+	scripts/td run --tdx quote-late=200 \
+		-- "$guest_tests/run.sh" fault_flood || status=$?
 	scripts/td run --backend sim -- "$guest_tests/run.sh" crowd || status=$?
 	return "$status"
 }

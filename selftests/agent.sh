@@ -3,7 +3,7 @@
 # Copyright The dstack for Linux authors
 #
 # What the shell tests of the guest agent share, besides lib.sh and keys.sh.
-# shellcheck disable=SC2154 # work is lib.sh's
+# shellcheck disable=SC2154 # what is lib.sh's
 # shellcheck disable=SC2034 # agent and trust are for who includes this
 
 socket=$work/dstack.sock
@@ -12,6 +12,34 @@ tappd=$work/tappd.sock
 # Bytes of the digits on the standard input.
 from_hex() {
 	printf '%b' "$(sed 's/../\\x&/g')"
+}
+
+# two_containers KEYS: that may have these, a jq expression: that of the test, and
+# $id.other in $other.  Each may run whatever is on a disk: what asks is not what is
+# tested.
+two_containers() {
+	other=$cgroup_root/$id.other
+	trap agent_end EXIT
+	mkdir "$other"
+	section_keys test "$1"
+	epoch=$((epoch + 1))
+	jq --argjson epoch "$epoch" '.epoch = $epoch |
+		.containers.test.trust = {exec: ["disk"], map: ["disk"]}' \
+		"$work/policy.json" >"$work/trusting.json"
+	dstackctl policy load "$work/trusting.json" >/dev/null ||
+		die "no policy"
+	container
+	dstackctl container add --cgroup "$other" --id "$id.other" \
+		--section test --app-id "$app_id" || die "no other container"
+}
+
+agent_end() {
+	test -z "${agent-}" || kill "$agent" 2>/dev/null
+	dstackctl key revoke --all >/dev/null
+	empty "$other"
+	dstackctl container remove "$id.other" 2>/dev/null
+	rmdir "$other"
+	end
 }
 
 # start_agent [OPTION]...: on these sockets, with what it says in $work/said.

@@ -3,7 +3,7 @@
 # Copyright The dstack for Linux authors
 #
 # Quotes through the guest agent: callers share them and can prove what is theirs,
-# and one container's flood does not slow another's.
+# and each container has so many in a second.
 set -u
 # shellcheck source=selftests/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,30 +15,8 @@ begin agent_quote
 . "$tests/agent.sh"
 
 callers=100
-other=$cgroup_root/$id.other
-
-agent_end() {
-	test -z "${agent-}" || kill "$agent" 2>/dev/null
-	empty "$other"
-	dstackctl container remove "$id.other" 2>/dev/null
-	rmdir "$other"
-	end
-}
-trap agent_end EXIT
-mkdir "$other"
-mkdir "$work/replies" "$work/flood"
-
-# Each may run whatever is on a disk: what asks for quotes is not what is tested.
-section_keys test '[]'
-epoch=$((epoch + 1))
-jq --argjson epoch "$epoch" '.epoch = $epoch |
-	.containers.test.trust = {exec: ["disk"], map: ["disk"]}' \
-	"$work/policy.json" >"$work/trusting.json"
-dstackctl policy load "$work/trusting.json" >/dev/null || die "no policy"
-container
-dstackctl container add --cgroup "$other" --id "$id.other" --section test \
-	--app-id "$app_id" || die "no other container"
-
+two_containers '[]'
+mkdir "$work/replies" "$work/limited"
 start_agent
 
 #
@@ -124,38 +102,14 @@ claim attack_49_it_is_refused_to_the_host_as_well has \
 kill "$agent"
 wait "$agent"
 start_agent --quote-rate 2 --quote-burst 5
-limited=$(many "$cgroup" -o "$work/flood" 20 /GetQuote '{"report_data": "#"}')
+limited=$(many "$cgroup" -o "$work/limited" 20 /GetQuote '{"report_data": "#"}')
 claim container_has_its_burst_and_no_more within "$limited" 200 5 8
 claim all_others_are_told_so within "$limited" 429 12 15
-claim they_are_told_why has "$(cat "$work/flood/"*)" \
+claim they_are_told_why has "$(cat "$work/limited/"*)" \
 	"container '$id' asks for quotes too often: try again in [12] s"
 claim they_are_told_when has "$limited" '^[0-9]+ 429 [0-9]+ [12]$'
 claim others_are_not_limited_by_that is "$(statuses "$(many "$other" 5 \
 	/GetQuote '{"report_data": "#"}')")" 5x200
-
-#
-# Floods
-#
-
-kill "$agent"
-wait "$agent"
-start_agent --quote-rate 0
-alone=$(many "$other" -s 3 1 /GetQuote '{"report_data": "#"}')
-many "$cgroup" -s 6 60 /GetQuote '{"report_data": "#"}' >"$work/flooded" &
-flood=$!
-nap
-beside=$(many "$other" -s 3 1 /GetQuote '{"report_data": "#"}')
-wait "$flood"
-flooded=$(<"$work/flooded")
-echo "# alone: $(wc -l <<<"$alone") quotes, half within" \
-	"$(percentile 50 "$alone") ms; beside a flood: $(wc -l <<<"$beside")," \
-	"half within $(percentile 50 "$beside") ms; the flood:" \
-	"$(wc -l <<<"$flooded"), half within $(percentile 50 "$flooded") ms"
-claim flood_is_served has "$(statuses "$flooded")" '^[0-9]+x200$'
-claim quotes_of_others_come_beside_a_flood \
-	has "$(statuses "$beside")" '^[0-9]+x200$'
-claim others_wait_for_a_few_quotes_not_for_the_flood test \
-	"$(percentile 50 "$beside")" -lt $(($(percentile 50 "$flooded") / 3))
 
 kill "$agent"
 wait "$agent"

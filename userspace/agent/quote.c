@@ -14,8 +14,9 @@
 #include "http/http.h"
 
 /* Before a caller's deadline, so that it is we who say what is stuck. */
-#define MARGIN_MS	500
-#define PATIENCE_MS	9500	/* of a caller without a deadline */
+#define MARGIN_MS	1500
+#define PATIENCE_MS	8500	/* of a caller without a deadline */
+#define BLAME_MS	500	/* a host that is silent for so long is why */
 /* Whoever comes when the host has been silent for so long need not wait. */
 #define STUCK_MS	5000
 
@@ -89,7 +90,7 @@ static int fail_timed_out(struct agent_quotes *quotes, struct rpc_error *error)
 	int trouble;
 	int64_t silent = silent_ms(quotes, &trouble);
 
-	if (silent >= MARGIN_MS || trouble)
+	if (silent >= BLAME_MS || trouble)
 		return fail_stuck(error, 504, silent, trouble);
 	rpc_fail(error, -ETIMEDOUT,
 		 "too many quotes are being asked for: try again later");

@@ -180,7 +180,7 @@ static void who_has_no_time_left_leaves_the_others(void **state)
 	asks(0, "a", PATIENCE);
 	wait_until_asking();
 	for (i = 1; i < 10; i++)
-		asks(i, "b", i % 2 ? 700 : PATIENCE);
+		asks(i, "b", i % 2 ? 1700 : PATIENCE);
 	for (i = 1; i < 10; i += 2) {
 		end(&askers[i]);
 		assert_int_equal(askers[i].err, -ETIMEDOUT);
@@ -204,7 +204,7 @@ static void batch_that_all_have_left_is_not_made(void **state)
 	asks(0, "a", PATIENCE);
 	wait_until_asking();
 	for (i = 1; i < 10; i++)
-		asks(i, "b", 700);
+		asks(i, "b", 1700);
 	for (i = 1; i < 10; i++) {
 		end(&askers[i]);
 		assert_int_equal(askers[i].err, -ETIMEDOUT);
