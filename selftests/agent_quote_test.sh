@@ -37,23 +37,32 @@ claim callers_share_few_quotes test "$quotes" -le $((callers / 5))
 # verifies REPLY [OPTION]...: the quote in it, and the part.
 hex=
 verifies() {
-	local before=$hex
+	local before=$hex file=$work/quote.$BASHPID
 	hex=$(jq -r .quote "$1")
-	test "$hex" = "$before" || from_hex <<<"$hex" >"$work/quote"
-	dstackctl verify quote "$work/quote" --batch "$1" "${trust[@]}" "${@:2}"
+	test "$hex" = "$before" -a -e "$file" || from_hex <<<"$hex" >"$file"
+	dstackctl verify quote "$file" --batch "$1" "${trust[@]}" "${@:2}"
 }
 
-# Each has the report data that it asked for, as this container.
-all_verify() {
-	local i data
-	for ((i = 0; i < callers; i++)); do
+# half_verify FIRST: every other one has the report data that it asked for, as
+# this container.
+half_verify() {
+	local i data said=$work/verified.$1
+	for ((i = $1; i < callers; i += 2)); do
 		printf -v data 'ba7c%04x' "$i"
 		verifies "$work/replies/$i" --report-data "$data" \
-			--container "$id" >"$work/verified" 2>&1 || {
-			head -c 2000 "$work/verified"
+			--container "$id" >"$said" 2>&1 || {
+			head -c 2000 "$said"
 			return 1
 		}
 	done
+}
+
+all_verify() {
+	local status=0
+	half_verify 0 &
+	half_verify 1 || status=$?
+	wait $! || status=$?
+	return "$status"
 }
 
 claim each_has_its_part_of_a_quote_that_verifies all_verify
