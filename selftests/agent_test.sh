@@ -15,15 +15,6 @@ begin agent
 . "$tests/agent.sh"
 
 other=$cgroup_root/$id.other
-
-agent_end() {
-	test -z "${agent-}" || kill "$agent" 2>/dev/null
-	dstackctl key revoke --all >/dev/null
-	empty "$other"
-	dstackctl container remove "$id.other" 2>/dev/null
-	rmdir "$other"
-	end
-}
 trap agent_end EXIT
 mkdir "$other"
 
