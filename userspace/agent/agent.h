@@ -12,6 +12,7 @@
 
 #include <libdstack.h>
 
+#include "../attest/attest.h"
 #include "caller.h"
 #include "keys/app_keys.h"
 #include "quote.h"
@@ -25,6 +26,7 @@ struct agent {
 	const struct agent_app_keys *keys;	/* NULL: chains have no links */
 	const char *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
+	const char *vm_config;	/* of the machine's owner; NULL: not known */
 };
 
 /* device.c */
@@ -50,14 +52,19 @@ int agent_get_key(const struct agent_caller *caller,
 int agent_add_links(const struct agent *agent, const struct agent_claim *claim,
 		    size_t *nr, ProtobufCBinaryData **links);
 
-/* log_text.c */
+/* evidence.c */
 
-/*
- * The first @count events, as a JSON array for free().  Waits a moment for
- * dstackd to store them.
- */
-int agent_log_text(const struct agent *agent, uint64_t count, char **text,
-		   struct rpc_error *error);
+/* A quote for the caller, and what explains it; or -errno with @error. */
+int agent_evidence(const struct agent *agent, const struct agent_caller *caller,
+		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		   struct attest_evidence *evidence, struct rpc_error *error);
+/* Adds what explains evidence->quote, which stays the caller's to free. */
+int agent_explain(const struct agent *agent, struct attest_evidence *evidence,
+		  struct rpc_error *error);
+/* Up to 64 bytes, with zeros behind them. */
+int agent_report_data(const ProtobufCBinaryData *data,
+		      uint8_t out[DSTACK_REPORT_DATA_SIZE],
+		      struct rpc_error *error);
 
 /* Methods, by the file that has them */
 
@@ -80,6 +87,11 @@ AGENT_METHOD(agent_v0_get_quote);
 AGENT_METHOD(agent_tappd_tdx_quote);
 AGENT_METHOD(agent_tappd_raw_quote);
 AGENT_METHOD(agent_v1_batch_quote);
+
+/* method_attest.c */
+AGENT_METHOD(agent_v0_attest);
+AGENT_METHOD(agent_v1_attest);
+AGENT_METHOD(agent_v1_attest_gpu);
 
 /* method_misc.c */
 AGENT_METHOD(agent_v0_emit_event);

@@ -16,42 +16,18 @@
 #include <guest_v1.pb-c.h>
 #include <tappd.pb-c.h>
 
-struct evidence {
-	struct libdstack_quote quote;
-	char *log;
-};
-
-static int get(const struct agent *agent, const struct agent_caller *caller,
-	       const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
-	       struct evidence *evidence, struct rpc_error *error)
+static int put_quote(const struct attest_evidence *evidence,
+		     ProtobufCBinaryData *quote, char **event_log)
 {
-	int err;
+	char *text;
+	int err = attest_text(evidence, true, &text);
 
-	err = agent_quote(agent, caller, report_data, &evidence->quote, error);
 	if (err)
 		return err;
-	err = agent_log_text(agent, evidence->quote.log_count, &evidence->log,
-			     error);
-	if (err)
-		libdstack_quote_free(&evidence->quote);
+	err = rpc_put_bytes(quote, evidence->quote.data, evidence->quote.len) ?:
+		rpc_put_text(event_log, text);
+	free(text);
 	return err;
-}
-
-static void put(struct evidence *evidence)
-{
-	libdstack_quote_free(&evidence->quote);
-	free(evidence->log);
-}
-
-/* Up to 64 bytes, with zeros behind them. */
-static int pad(const ProtobufCBinaryData *data,
-	       uint8_t out[DSTACK_REPORT_DATA_SIZE], struct rpc_error *error)
-{
-	memset(out, 0, DSTACK_REPORT_DATA_SIZE);
-	if (data->len > DSTACK_REPORT_DATA_SIZE)
-		return rpc_fail(error, -EINVAL, "Report data is too long");
-	memcpy(out, data->data, data->len);
-	return 0;
 }
 
 AGENT_METHOD(agent_v0_get_quote)
@@ -59,45 +35,43 @@ AGENT_METHOD(agent_v0_get_quote)
 	const Guest__V0__ReportDataRequest *in = (const void *)request;
 	Guest__V0__GetQuoteResponse *out = (void *)response;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
-	struct evidence evidence;
+	struct attest_evidence evidence;
 	int err;
 
-	err = pad(&in->report_data, report_data, error) ?:
-		get(agent, caller, report_data, &evidence, error);
+	err = agent_report_data(&in->report_data, report_data, error) ?:
+		agent_evidence(agent, caller, report_data, &evidence, error);
 	if (err)
 		return err;
-	err = rpc_put_bytes(&out->quote, evidence.quote.data,
-			    evidence.quote.len) ?:
+	err = put_quote(&evidence, &out->quote, &out->event_log) ?:
 		rpc_put_bytes(&out->report_data, report_data,
 			      sizeof(report_data)) ?:
-		rpc_put_text(&out->event_log, evidence.log);
-	put(&evidence);
+		rpc_put_text(&out->vm_config, agent->vm_config ?: "");
+	attest_evidence_free(&evidence);
 	return err;
 }
 
-static int answer_tappd(const struct evidence *evidence,
+static int answer_tappd(const struct attest_evidence *evidence,
 			Tappd__QuoteResponse *out)
 {
-	return rpc_put_bytes(&out->quote, evidence->quote.data,
-			     evidence->quote.len) ?:
-		rpc_put_text(&out->event_log, evidence->log);
+	return put_quote(evidence, &out->quote, &out->event_log);
 }
 
 AGENT_METHOD(agent_tappd_raw_quote)
 {
 	const Guest__V0__ReportDataRequest *in = (const void *)request;
-	struct evidence evidence;
+	struct attest_evidence evidence;
 	int err;
 
 	if (in->report_data.len != DSTACK_REPORT_DATA_SIZE)
 		return rpc_fail(error, -EINVAL,
 				"report data has %d bytes here, not %zu",
 				DSTACK_REPORT_DATA_SIZE, in->report_data.len);
-	err = get(agent, caller, in->report_data.data, &evidence, error);
+	err = agent_evidence(agent, caller, in->report_data.data, &evidence,
+			     error);
 	if (err)
 		return err;
 	err = answer_tappd(&evidence, (Tappd__QuoteResponse *)response);
-	put(&evidence);
+	attest_evidence_free(&evidence);
 	return err;
 }
 
@@ -109,7 +83,7 @@ AGENT_METHOD(agent_tappd_tdx_quote)
 	const char *tag = *in->prefix ? in->prefix : LIBDSTACK_TAG_APP_DATA;
 	bool raw = !strcmp(hash, "raw");
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
-	struct evidence evidence;
+	struct attest_evidence evidence;
 	int err;
 
 	err = libdstack_report_data(tag, hash, in->report_data.data,
@@ -120,13 +94,13 @@ AGENT_METHOD(agent_tappd_tdx_quote)
 				DSTACK_REPORT_DATA_SIZE, in->report_data.len);
 	if (err)
 		return rpc_fail(error, err, "no such hash: '%.32s'", hash);
-	err = get(agent, caller, report_data, &evidence, error);
+	err = agent_evidence(agent, caller, report_data, &evidence, error);
 	if (err)
 		return err;
 	err = answer_tappd(&evidence, out) ?:
 		rpc_put_text(&out->hash_algorithm, hash) ?:
 		rpc_put_text(&out->prefix, raw ? "" : tag);
-	put(&evidence);
+	attest_evidence_free(&evidence);
 	return err;
 }
 
@@ -152,38 +126,37 @@ static int put_part(const struct libdstack_batch *part,
 	return err;
 }
 
-static int answer_batch(const struct evidence *evidence,
+static int answer_batch(const struct attest_evidence *evidence,
 			const struct libdstack_batch *part,
 			Guest__V1__BatchQuoteResponse *out)
 {
+	const struct libdstack_quote *quote = &evidence->quote;
+
 	out->batch = malloc(sizeof(*out->batch));
 	if (!out->batch)
 		return -ENOMEM;
 	guest__v1__batch_part__init(out->batch);
 	return put_part(part, out->batch) ?:
-		rpc_put_bytes(&out->quote, evidence->quote.data,
-			      evidence->quote.len) ?:
-		rpc_put_bytes(&out->report_data, evidence->quote.report_data,
-			      sizeof(evidence->quote.report_data)) ?:
-		rpc_put_text(&out->event_log, evidence->log);
+		put_quote(evidence, &out->quote, &out->event_log) ?:
+		rpc_put_bytes(&out->report_data, quote->report_data,
+			      sizeof(quote->report_data));
 }
 
 AGENT_METHOD(agent_v1_batch_quote)
 {
 	const Guest__V1__BatchQuoteRequest *in = (const void *)request;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
-	struct evidence evidence = { .log = NULL };
+	struct attest_evidence evidence = { .log = NULL };
 	struct libdstack_batch part;
 	int err;
 
-	err = pad(&in->report_data, report_data, error) ?:
+	err = agent_report_data(&in->report_data, report_data, error) ?:
 		agent_batch_quote(agent, caller, report_data, &evidence.quote,
 				  &part, error);
 	if (err)
 		return err;
-	err = agent_log_text(agent, evidence.quote.log_count, &evidence.log,
-			     error) ?:
+	err = agent_explain(agent, &evidence, error) ?:
 		answer_batch(&evidence, &part, (void *)response);
-	put(&evidence);
+	attest_evidence_free(&evidence);
 	return err;
 }

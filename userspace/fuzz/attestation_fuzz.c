@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../attest/attest.h"
 #include "../test/container_fixture.h"
 #include "attestation/attestation.h"
 
@@ -47,6 +48,25 @@ static void check(const struct libdstack_attestation *a)
 	libdstack_log_replay(&a->runtime, a->runtime.count, value, &bad);
 }
 
+/* What can be written is read again, with as much in it. */
+static void rewrite(const struct libdstack_attestation *a,
+		    enum libdstack_attestation_form form)
+{
+	struct libdstack_attestation *again = NULL;
+	struct libdstack_failure failure;
+	uint8_t *out;
+	size_t len;
+
+	if (attest_encode(a, form, false, &out, &len))
+		return;
+	must(!libdstack_attestation_parse(out, len, &again, &failure));
+	must(again->evidence.len == a->evidence.len);
+	must(again->boot.count == a->boot.count);
+	must(again->runtime.count == a->runtime.count);
+	libdstack_attestation_free(again);
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t *copy = fuzz_copy(data, len);
@@ -57,8 +77,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	err = libdstack_attestation_parse(copy, len, &a, &failure);
 	free(copy);
 	must(!err == !!a && !err == !failure.reason);
-	if (a)
+	if (a) {
 		check(a);
+		rewrite(a, LIBDSTACK_FORM_SCALE);
+		rewrite(a, LIBDSTACK_FORM_MSGPACK);
+	}
 	libdstack_attestation_free(a);
 	return 0;
 }

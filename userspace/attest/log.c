@@ -7,7 +7,7 @@
  * dstackd keeps one event a line, from the first; its lines are the objects of
  * the array that clients of upstream's API know.
  */
-#include "agent.h"
+#include "attest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEXT_MAX	(8U << 20)	/* more is not for this API */
+#define TEXT_MAX	(8U << 20)	/* more fits into no container */
 #define PATIENCE	100		/* looks, */
 #define PAUSE_NS	20000000	/* and so long between two */
 
@@ -88,8 +88,7 @@ static int read_log(const char *path, uint64_t count, struct text *text)
 	return err;
 }
 
-int agent_log_text(const struct agent *agent, uint64_t count, char **out,
-		   struct rpc_error *error)
+int attest_log_text(const char *path, uint64_t count, char **out)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct text text = { NULL, 0, 0 };
@@ -98,23 +97,16 @@ int agent_log_text(const struct agent *agent, uint64_t count, char **out,
 	do {
 		if (tries)
 			nanosleep(&pause, NULL);
-		err = read_log(agent->log, count, &text);
+		err = read_log(path, count, &text);
 	} while (err == -EAGAIN && ++tries < PATIENCE);
 	if (!err && !text.len)
 		err = add_line(&text, "", 0);
-	if (!err) {
-		text.data[text.len] = ']';
-		text.data[text.len + 1] = '\0';
-		*out = text.data;
-		return 0;
+	if (err) {
+		free(text.data);
+		return err;
 	}
-	free(text.data);
-	if (err == -EFBIG)
-		return rpc_fail(error, err,
-				"the event log is larger than this API can answer: ask for an attestation, or read it from /dev/dstack");
-	if (err == -EAGAIN)
-		return rpc_fail(error, err,
-				"dstackd has not stored the event log yet: try again");
-	return rpc_fail(error, err, "can't read the event log: %s",
-			strerror(-err));
+	text.data[text.len] = ']';
+	text.data[text.len + 1] = '\0';
+	*out = text.data;
+	return 0;
 }
