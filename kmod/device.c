@@ -317,6 +317,7 @@ static int do_act_for(struct caller *caller, void *arg)
 	}
 	act->out_cgroup_id = container->cgroup_id;
 	memcpy(act->out_id, container->id, sizeof(act->out_id));
+	memcpy(act->out_section, container->section, sizeof(act->out_section));
 	return 0;
 }
 

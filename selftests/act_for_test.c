@@ -63,6 +63,7 @@ TEST_F(key, agent_is_told_for_whom_it_acts)
 	EXPECT_EQ(0, act_for(fd, pid, &act));
 	EXPECT_STREQ(self->a.as.id, (const char *)act.out_id);
 	EXPECT_EQ(st.st_ino, act.out_cgroup_id);
+	EXPECT_STREQ(self->a.as.section, (const char *)act.out_section);
 	EXPECT_EQ(0, device_call(fd, DSTACK_INFO, &info));
 	EXPECT_STREQ(self->a.as.id, (const char *)info.out_id);
 	stop_idle(pid);
@@ -76,6 +77,7 @@ TEST_F(key, agent_can_act_for_the_host)
 
 	EXPECT_EQ(0, act_for(fd, getpid(), &act));
 	EXPECT_STREQ(DSTACK_HOST_ID, (const char *)act.out_id);
+	EXPECT_STREQ(DSTACK_HOST_ID, (const char *)act.out_section);
 	EXPECT_EQ(0, act.out_cgroup_id);
 	/* ... and is refused what is its own container's alone. */
 	EXPECT_EQ(-EBUSY, act_for(fd, getpid(), &act));

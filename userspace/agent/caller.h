@@ -18,6 +18,7 @@ struct call;
 
 struct agent_caller {
 	char id[DSTACK_ID_SIZE];	/* container, or DSTACK_HOST_ID */
+	char section[DSTACK_SECTION_SIZE];	/* of the policy */
 	uint64_t cgroup_id;		/* 0: the host */
 	pid_t pid;
 	uid_t uid;
@@ -28,7 +29,7 @@ struct agent_caller {
 
 /* How the container of a process is found. */
 struct caller_lookup {
-	/* Fills in id and cgroup_id.  Called by one thread at a time. */
+	/* Fills in what the kernel says.  Called by one thread at a time. */
 	int (*container_of)(void *arg, pid_t pid, struct agent_caller *caller);
 	void *arg;
 };

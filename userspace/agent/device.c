@@ -12,16 +12,16 @@
 
 int agent_device(const struct agent_caller *caller, struct rpc_error *error)
 {
-	char id[DSTACK_ID_SIZE];
-	uint64_t cgroup_id;
+	struct libdstack_acts_for who;
 	int fd = libdstack_device_open(), err;
 
 	if (fd < 0)
 		return rpc_fail(error, fd, "the dstack module is not there: %s",
 				strerror(-fd));
-	err = libdstack_act_for(fd, caller->pid, id, &cgroup_id);
+	err = libdstack_act_for(fd, caller->pid, &who);
 	/* By now it may have ended, and its pid be another's. */
-	if (!err && cgroup_id != caller->cgroup_id)
+	if (!err && (who.cgroup_id != caller->cgroup_id ||
+		     strcmp(who.section, caller->section) != 0))
 		err = -ESRCH;
 	if (!err)
 		return fd;

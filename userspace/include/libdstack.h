@@ -88,14 +88,20 @@ typedef int (*libdstack_record_fn)(const struct dstack_log_record *record,
 int libdstack_read_log(int fd, uint64_t *seq, libdstack_record_fn fn,
 		       void *arg);
 
+/* Whom a descriptor of the device speaks for. */
+struct libdstack_acts_for {
+	char id[DSTACK_ID_SIZE];	/* DSTACK_HOST_ID: the host */
+	char section[DSTACK_SECTION_SIZE];	/* of the policy */
+	uint64_t cgroup_id;		/* 0: the host */
+};
+
 /*
  * From now on what is asked through @fd is asked by the container of this
- * process, whose @id and @cgroup_id come back: DSTACK_HOST_ID and 0 for the
- * host.  Whoever has a pidfd of it looks afterwards whether it still lives, or
- * the number was another process's.  -EBUSY: this @fd acts for somebody.
+ * process, which comes back.  Whoever has a pidfd of it looks afterwards
+ * whether it still lives, or the number was another process's.  -EBUSY: this
+ * @fd acts for somebody.
  */
-int libdstack_act_for(int fd, pid_t pid, char id[DSTACK_ID_SIZE],
-		      uint64_t *cgroup_id);
+int libdstack_act_for(int fd, pid_t pid, struct libdstack_acts_for *who);
 
 /*
  * keys: of the caller's container, by the same ioctls

@@ -205,8 +205,7 @@ static const char *act_for_help(int err)
 	}
 }
 
-int libdstack_act_for(int fd, pid_t pid, char id[DSTACK_ID_SIZE],
-		      uint64_t *cgroup_id)
+int libdstack_act_for(int fd, pid_t pid, struct libdstack_acts_for *who)
 {
 	struct dstack_act_for req = { .size = sizeof(req), .pid = pid };
 	const char *help;
@@ -220,9 +219,11 @@ int libdstack_act_for(int fd, pid_t pid, char id[DSTACK_ID_SIZE],
 		dstack_message("can't act for process %d: %s", pid, help);
 		return err;
 	}
-	memcpy(id, req.out_id, DSTACK_ID_SIZE);
-	id[DSTACK_ID_SIZE - 1] = '\0';
-	*cgroup_id = req.out_cgroup_id;
+	memcpy(who->id, req.out_id, sizeof(who->id));
+	who->id[sizeof(who->id) - 1] = '\0';
+	memcpy(who->section, req.out_section, sizeof(who->section));
+	who->section[sizeof(who->section) - 1] = '\0';
+	who->cgroup_id = req.out_cgroup_id;
 	return 0;
 }
 

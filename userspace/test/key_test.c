@@ -209,15 +209,14 @@ static void every_refusal_of_a_key_names_the_next_step(void **state)
 
 static void every_refusal_to_act_names_the_next_step(void **state)
 {
-	char id[DSTACK_ID_SIZE];
-	uint64_t cgroup_id;
+	struct libdstack_acts_for who;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(act_helps) / sizeof(act_helps[0]); i++) {
 		kernel.err = act_helps[i].err;
 		*said = '\0';
-		assert_int_equal(libdstack_act_for(3, 1, id, &cgroup_id),
+		assert_int_equal(libdstack_act_for(3, 1, &who),
 				 -kernel.err);
 		assert_non_null(strstr(said, act_helps[i].word));
 	}

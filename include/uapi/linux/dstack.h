@@ -670,6 +670,7 @@ struct dstack_unseal {
  * @__reserved: must be 0
  * @out_cgroup_id: of its container; 0 for the host
  * @out_id: of its container, or "host", NUL-terminated
+ * @out_section: of the policy that applies to it, NUL-terminated; "host" too
  *
  * From then on all that is asked through the file is asked by the container in
  * which that process is now.  Once, and for services of the host alone, which
@@ -684,9 +685,10 @@ struct dstack_act_for {
 	__u32 __reserved;
 	__aligned_u64 out_cgroup_id;
 	__u8 out_id[DSTACK_ID_SIZE];
+	__u8 out_section[DSTACK_SECTION_SIZE];
 };
 
-#define DSTACK_ACT_FOR_SIZE_VER0	152
+#define DSTACK_ACT_FOR_SIZE_VER0	216
 
 #include "dstack_genl.h"
 
