@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Containers: which form, and who owns what is in them
+ * Containers: which form, and what of them is the same in all
  *
  * Copyright The dstack for Linux authors
  */
@@ -11,12 +11,6 @@
 #include <string.h>
 
 #define TYPE_AT	4	/* of the TEE, in a quote */
-
-/* Everything that a container points to is in one of these. */
-struct block {
-	struct block *next;
-	uint8_t data[];
-};
 
 static const char *const tee_names[__LIBDSTACK_TEE_MAX] = {
 	[LIBDSTACK_TEE_TDX] = "dstack-tdx",
@@ -56,38 +50,6 @@ bool att_is_td_quote(const struct libdstack_span *quote)
 		!memcmp(quote->data + TYPE_AT, type, sizeof(type));
 }
 
-bool att_is_zero(const uint8_t *p, size_t len)
-{
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
-}
-
-void *att_alloc(struct libdstack_attestation *out, size_t size)
-{
-	struct block *block = calloc(1, sizeof(*block) + size);
-
-	if (!block)
-		return NULL;
-	block->next = out->memory;
-	out->memory = block;
-	return block->data;
-}
-
-bool att_copy(struct libdstack_attestation *out, const void *data, size_t len,
-	      struct libdstack_span *copy)
-{
-	uint8_t *bytes = att_alloc(out, len + 1);
-
-	if (!bytes)
-		return false;
-	if (len)
-		memcpy(bytes, data, len);
-	*copy = (struct libdstack_span){ bytes, len };
-	return true;
-}
-
 int att_report_data(struct att *att, const struct libdstack_span *value)
 {
 	if (value->len != sizeof(att->out->report_data))
@@ -97,21 +59,6 @@ int att_report_data(struct att *att, const struct libdstack_span *value)
 	memcpy(att->out->report_data, value->data, value->len);
 	att->out->have_report_data = true;
 	return 0;
-}
-
-void libdstack_attestation_free(struct libdstack_attestation *attestation)
-{
-	struct block *block, *next;
-
-	if (!attestation)
-		return;
-	dstack_log_clear(&attestation->boot);
-	dstack_log_clear(&attestation->runtime);
-	for (block = attestation->memory; block; block = next) {
-		next = block->next;
-		free(block);
-	}
-	free(attestation);
 }
 
 int att_parse(struct att *att)

@@ -4,10 +4,11 @@
  *
  * Copyright The dstack for Linux authors
  *
- * attestation.c tells the forms apart and owns the memory, scale.c and
- * msgpack.c read the two encodings, container_scale.c, container_msgpack.c and
- * container_json.c the containers in them, events.c keeps the log, and
- * explain.c compares it with registers.
+ * attestation.c tells the forms apart and memory.c owns what is in them,
+ * scale.c and msgpack.c read the two encodings, container_scale.c,
+ * container_msgpack.c and container_json.c the containers in them, events.c
+ * keeps the log, explain.c compares it with registers, and verify.c asks for
+ * the quote, too.
  */
 #ifndef ATTESTATION_H
 #define ATTESTATION_H
@@ -41,11 +42,6 @@ int att_fail(struct att *att, enum libdstack_reason reason,
 int att_no_memory(struct att *att);
 /* Of a TD, as far as the head says; an enclave's is another kind. */
 bool att_is_td_quote(const struct libdstack_span *quote);
-bool att_is_zero(const uint8_t *p, size_t len);
-/* Zeros that live as long as the container.  NULL: no memory. */
-void *att_alloc(struct libdstack_attestation *out, size_t size);
-bool att_copy(struct libdstack_attestation *out, const void *data, size_t len,
-	      struct libdstack_span *copy);
 /* A quote and its log in JSON, each from somewhere else. */
 int att_from_quote(const struct libdstack_span *quote,
 		   const struct libdstack_span *log,
@@ -55,6 +51,14 @@ int att_from_quote(const struct libdstack_span *quote,
 int att_parse(struct att *att);
 /* A container's report data, which must have the length of one. */
 int att_report_data(struct att *att, const struct libdstack_span *value);
+
+/* memory.c */
+
+bool att_is_zero(const uint8_t *p, size_t len);
+/* Zeros that live as long as the container.  NULL: no memory. */
+void *att_alloc(struct libdstack_attestation *out, size_t size);
+bool att_copy(struct libdstack_attestation *out, const void *data, size_t len,
+	      struct libdstack_span *copy);
 
 /* events.c */
 

@@ -242,7 +242,8 @@ static int make_config(struct att *att, const json_t *hash)
 	bool copied;
 	json_t *obj;
 
-	if (!hash)
+	/* "": the guest was not told, and has not measured it. */
+	if (!hash || (json_is_string(hash) && !json_string_length(hash)))
 		return 0;
 	if (!att_hex_fixed(hash, bytes, sizeof(bytes)))
 		return att_fail(att, REASON(MALFORMED),
