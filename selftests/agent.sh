@@ -2,35 +2,20 @@
 # SPDX-License-Identifier: MIT
 # Copyright The dstack for Linux authors
 #
-# What the shell tests of the guest agent share, besides lib.sh and keys.sh.
-# shellcheck disable=SC2154 # what is lib.sh's
-# shellcheck disable=SC2034 # agent and trust are for who includes this
+# What the tests of the guest agent share, besides lib.sh.  "begin_agent NAME" is
+# begin, with a second container ($other, $id.other of section none), keys that
+# the first one may have, and the application in $app.
+# shellcheck disable=SC2154 # cgroup, id, work and others are lib.sh's
+# shellcheck source=selftests/lib.sh
+. "$(dirname "$0")/lib.sh"
 
-socket=$work/dstack.sock
-tappd=$work/tappd.sock
+# Upstream's own vectors have this root key, and this key of path "vms".
+export root=1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b
+export vms=9db79b3fefe69f2a7b7efbc908c854bf845a629023361f2c9cb3db09fb99010f
 
 # Bytes of the digits on the standard input.
 from_hex() {
 	printf '%b' "$(sed 's/../\\x&/g')"
-}
-
-# two_containers KEYS: that may have these, a jq expression: that of the test, and
-# $id.other in $other.  Each may run whatever is on a disk: what asks is not what is
-# tested.
-two_containers() {
-	other=$cgroup_root/$id.other
-	trap agent_end EXIT
-	mkdir "$other"
-	section_keys test "$1"
-	epoch=$((epoch + 1))
-	jq --argjson epoch "$epoch" '.epoch = $epoch |
-		.containers.test.trust = {exec: ["disk"], map: ["disk"]}' \
-		"$work/policy.json" >"$work/trusting.json"
-	dstackctl policy load "$work/trusting.json" >/dev/null ||
-		die "no policy"
-	container
-	dstackctl container add --cgroup "$other" --id "$id.other" \
-		--section test --app-id "$app_id" || die "no other container"
 }
 
 agent_end() {
@@ -42,15 +27,101 @@ agent_end() {
 	end
 }
 
-# start_agent [OPTION]...: on these sockets, with what it says in $work/said.
-start_agent() {
-	dstackd agent --socket "$socket" --tappd-socket "$tappd" "$@" \
-		>"$work/said" 2>&1 &
-	agent=$!
-	for _ in {1..500}; do
-		test ! -S "$tappd" || break
-		nap
+# One container may have keys as bytes and signatures, the other nothing.  Each
+# may run whatever is on a disk, and is recorded once: what asks is not what is
+# tested here.
+agent_policy() {
+	section_keys test '[
+		{path: "app/", kinds: ["secp256k1", "ed25519"], scope: ["app"],
+			delivery: ["bytes"]},
+		{path: "vms", kinds: ["secp256k1", "ed25519"], scope: ["app"],
+			delivery: ["agent"]}]'
+	epoch=$((epoch + 1))
+	jq --argjson epoch "$epoch" '.epoch = $epoch |
+		.containers.none = {allow: []} |
+		.containers[].measure = "first" |
+		.containers[].trust = {exec: ["disk"], map: ["disk"]}' \
+		"$work/policy.json" >"$work/both.json"
+	dstackctl policy load "$work/both.json" >/dev/null || die "no policy"
+}
+
+# What a KMS would have given the application.
+app_keys() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout "$work/ca.key" -out "$work/ca.pem" -subj /CN=test \
+		-days 30 2>/dev/null
+	jq -n --arg root "$root" --rawfile cert "$work/ca.pem" \
+		--rawfile key "$work/ca.key" '{
+		disk_crypt_key: $root, k256_key: $root, k256_signature: "",
+		gateway_app_id: "", ca_cert: $cert,
+		key_provider: {None: {key: $key}}}'
+}
+
+# write_app DIRECTORY [AGENT]: as its boot leaves it; AGENT is what the sections
+# may call, in JSON.
+write_app() {
+	local umask
+	umask=$(umask)
+	umask 077
+	mkdir -p "$1"
+	jq -n --argjson agent "${2-null}" '{
+		manifest_version: 2, name: "tested", runner: "docker-compose",
+		docker_compose_file: "services: {}", key_provider: "none",
+		dstack: (if $agent then {agent: $agent} else {} end)}' \
+		>"$1/app-compose.json"
+	# shellcheck disable=SC2016 # not for the shell
+	jq -n --arg vm "$vm_config" '{kms_urls: [], gateway_urls: [],
+		vm_config: $vm}' >"$1/.sys-config.json"
+	test -e "$work/app-keys.json" || app_keys >"$work/app-keys.json"
+	cp "$work/app-keys.json" "$1/.appkeys.json"
+	umask "$umask"
+}
+
+begin_agent() {
+	begin "$1"
+	settle
+	if grep -q '"event":"compose-hash"' "$log"; then
+		echo "1..0 # SKIP this machine has booted an application already"
+		exit
+	fi
+	# shellcheck source=selftests/keys.sh
+	. "$tests/keys.sh"
+	socket=$work/dstack.sock
+	tappd=$work/tappd.sock
+	app=$work/app
+	other=$cgroup_root/$id.other
+	vm_config='{"cpu_count":1,"os_image_hash":"'$(printf '%064d' 7)'"}'
+	trap agent_end EXIT
+	mkdir "$other"
+	agent_policy
+	dstackctl container add --cgroup "$cgroup" --id "$id" --section test \
+		--app-id "$app_id" || die "no container"
+	dstackctl container add --cgroup "$other" --id "$id.other" \
+		--section none --app-id "$app_id" || die "no other container"
+	(umask 077 && from_hex <<<"$root" >"$work/root")
+	dstackctl key revoke --all >/dev/null
+	for ((key_epoch = 0; key_epoch < 1000; key_epoch++)); do
+		! dstackctl key load --app-id "$app_id" --epoch "$key_epoch" \
+			--file "$work/root" 2>/dev/null || break
 	done
+}
+
+# start_agent [OPTION]...
+# shellcheck disable=SC2120 # they are optional
+start_agent() {
+	dstackd agent --socket "$socket" --tappd-socket "$tappd" --app "$app" \
+		--key-epoch "$key_epoch" "$@" >"$work/said" 2>&1 &
+	agent=$!
+	"$tests/prog_agent" first "$socket" /v1/Version >/dev/null
+}
+
+# The exit status is the agent's.
+stop_agent() {
+	local status=0
+	kill "$agent"
+	wait "$agent" || status=$?
+	agent=
+	return "$status"
 }
 
 # call CGROUP SOCKET PATH [JSON]: what is answered, and on the last line the
@@ -61,46 +132,21 @@ call() {
 		${4+--data "$4"} "http://localhost$3"
 }
 
+guest() {
+	call "$cgroup" "$socket" "$@"
+}
+
 # value FILTER ANSWER
 value() {
 	jq -r "$1" <<<"${2%$'\n'*}"
 }
 
-# many CGROUP [OPTION]... COUNT PATH [JSON]: see prog_ask.
-many() {
-	local cgroup=$1 options=()
-	shift
-	while [[ $1 = -* ]]; do
-		options+=("$1" "$2")
-		shift 2
-	done
-	inside "$cgroup" "$tests/prog_ask" "${options[@]}" "$socket" "$@"
+# refused ANSWER PATTERN [STATUS]
+refused() {
+	is "${1##*$'\n'}" "${3:-400}" && has "$(value .error "$1")" "$2"
 }
 
-# statuses TEXT: how many of each, as "98x200 2x429".
-statuses() {
-	awk '{ n[$2]++ } END { for (s in n) printf "%dx%s ", n[s], s }' <<<"$1" |
-		sed 's/ $//'
-}
-
-# within TEXT STATUS LEAST MOST: so many had this status.
-within() {
-	local n
-	n=$(awk -v status="$2" '$2 == status { n++ } END { print n + 0 }' \
-		<<<"$1")
-	test "$n" -ge "$3" -a "$n" -le "$4" || {
-		echo "$n of status $2, instead of $3 to $4: $(statuses "$1")"
-		return 1
-	}
-}
-
-# percentile N TEXT: of the times.
-percentile() {
-	awk '{ print $3 }' <<<"$2" | sort -n |
-		awk -v n="$1" '{ t[NR] = $1 } END {
-			i = int(NR * n / 100 + 0.999); print t[i < 1 ? 1 : i] }'
-}
-
-# What verifies a quote of this machine.
+# What a verifier trusts of this machine's quotes.
 trust=(--root /copy/root.pem --collateral /copy/collateral.json)
-test "${DSTACK_BACKEND-}" != sim || trust=(--insecure-sim)
+# shellcheck disable=SC2034 # tests use it
+test "$DSTACK_BACKEND" != sim || trust=(--insecure-sim)

@@ -11,13 +11,13 @@ set -u
 begin agent_quote
 # shellcheck source=selftests/keys.sh
 . "$tests/keys.sh"
-# shellcheck source=selftests/agent.sh
-. "$tests/agent.sh"
+# shellcheck source=selftests/quotes.sh
+. "$tests/quotes.sh"
 
 callers=100
 two_containers '[]'
 mkdir "$work/replies" "$work/limited"
-start_agent
+start_without_app
 
 #
 # Batches
@@ -110,7 +110,7 @@ claim attack_49_it_is_refused_to_the_host_as_well has \
 
 kill "$agent"
 wait "$agent"
-start_agent --quote-rate 2 --quote-burst 5
+start_without_app --quote-rate 2 --quote-burst 5
 limited=$(many "$cgroup" -o "$work/limited" 20 /GetQuote '{"report_data": "#"}')
 claim container_has_its_burst_and_no_more within "$limited" 200 5 8
 claim all_others_are_told_so within "$limited" 429 12 15

@@ -5,81 +5,32 @@
 # The guest agent's sockets: each container gets what its policy lets it have,
 # as its own calls of /dev/dstack would, and what signs is never its own.
 set -u
-# shellcheck source=selftests/lib.sh
-. "$(dirname "$0")/lib.sh"
-
-begin agent
-# shellcheck source=selftests/keys.sh
-. "$tests/keys.sh"
 # shellcheck source=selftests/agent.sh
-. "$tests/agent.sh"
+. "$(dirname "$0")/agent.sh"
 
-other=$cgroup_root/$id.other
-trap agent_end EXIT
-mkdir "$other"
-
-# One container may have keys as bytes and signatures, the other nothing.  Each
-# may run whatever is on a disk: what asks for keys is not what is tested here.
-section_keys test '[
-	{path: "app/", kinds: ["secp256k1", "ed25519"], scope: ["app"],
-		delivery: ["bytes"]},
-	{path: "vms", kinds: ["secp256k1", "ed25519"], scope: ["app"],
-		delivery: ["agent"]}]'
-epoch=$((epoch + 1))
-jq --argjson epoch "$epoch" '.epoch = $epoch |
-	.containers.none = {allow: []} |
-	.containers[].trust = {exec: ["disk"], map: ["disk"]}' \
-	"$work/policy.json" >"$work/both.json"
-dstackctl policy load "$work/both.json" >/dev/null || die "no policy"
-dstackctl container add --cgroup "$cgroup" --id "$id" --section test \
-	--app-id "$app_id" || die "no container"
-dstackctl container add --cgroup "$other" --id "$id.other" --section none \
-	--app-id "$app_id" || die "no other container"
-
-# What a KMS would have given the application; the root key is that of upstream's
-# own vectors.
-root=1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b
-vms=9db79b3fefe69f2a7b7efbc908c854bf845a629023361f2c9cb3db09fb99010f
-(
-	umask 077
-	from_hex <<<"$root" >"$work/root"
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
-		-keyout "$work/ca.key" -out "$work/ca.pem" -subj /CN=test \
-		-days 30 2>/dev/null
-	jq -n --arg root "$root" --rawfile cert "$work/ca.pem" \
-		--rawfile key "$work/ca.key" '{
-		disk_crypt_key: $root, k256_key: $root, k256_signature: "",
-		gateway_app_id: "", ca_cert: $cert,
-		key_provider: {None: {key: $key}}}' >"$work/app-keys.json"
-)
-dstackctl key revoke --all >/dev/null
-for ((key_epoch = 0; key_epoch < 1000; key_epoch++)); do
-	! dstackctl key load --app-id "$app_id" --epoch "$key_epoch" \
-		--file "$work/root" 2>/dev/null || break
-done
-
-start_agent --app-keys "$work/app-keys.json" --key-epoch "$key_epoch"
-
-guest() {
-	call "$cgroup" "$socket" "$@"
-}
-
-# refused ANSWER PATTERN
-refused() {
-	[[ ${1##*$'\n'} = 400 ]] && has "$(value .error "$1")" "$2"
-}
+begin_agent agent
+write_app "$app"
+start_agent
 
 claim agent_serves_both_sockets test -S "$socket" -a -S "$tappd"
-(umask 077 && sed "s/$root/${root//1/2}/g" "$work/app-keys.json" \
-	>"$work/other-keys.json")
+cp -a "$app" "$work/other"
+sed -i "s/$root/${root//1/2}/g" "$work/other/.appkeys.json"
+other_agent() {
+	dstackd agent --socket "$work/x" --tappd-socket "$work/y" \
+		--app "$work/other" "$@" 2>&1
+}
 claim another_root_key_of_this_epoch_is_refused \
-	has "$(dstackd agent --socket "$work/x" --tappd-socket "$work/y" \
-		--app-keys "$work/other-keys.json" \
-		--key-epoch "$key_epoch" 2>&1)" 'another root key'
+	has "$(other_agent --key-epoch "$key_epoch")" 'another root key'
+chmod 644 "$work/other/.appkeys.json"
 claim app_keys_that_others_can_read_are_refused \
-	has "$(chmod 644 "$work/other-keys.json"; dstackd agent \
-		--socket "$work/x" --tappd-socket "$work/y" \
-		--app-keys "$work/other-keys.json" 2>&1)" 'nobody else may read'
+	has "$(other_agent)" 'nobody else may read'
+write_app "$work/other" '{"test": {"methods": ["GetTlsKey"]}}'
+claim method_that_has_another_name_is_refused \
+	has "$(other_agent)" "no method 'GetTlsKey'; there are GetKey, .*IssueCert"
+write_app "$work/other"
+rm "$work/other/.sys-config.json"
+claim application_without_a_configuration_is_refused \
+	has "$(other_agent)" 'sys-config.json'
 
 #
 # Which API this is
@@ -122,7 +73,7 @@ claim container_without_keys_is_refused \
 	refused "$(call "$other" "$socket" /GetKey '{"path": "app/x"}')" \
 	'policy does not let'
 claim refusals_are_told_by_container has "$(<"$work/said")" \
-	"container '$id.other' .*400"
+	"container '$id.other' of section 'none' .* /GetKey: status 400"
 
 #
 # Signatures with a key that no container ever has
@@ -160,6 +111,13 @@ claim container_whose_policy_has_no_such_key_signs_nothing \
 # Evidence, and events
 #
 
+# What was not measured by a real TDX module, no verifier takes.
+attestation_verifies() {
+	test "$DSTACK_BACKEND" = tdx || skip "no quotes of TDs" || return
+	dstackctl verify attestation "$work/attestation" \
+		--report-data 6e6f6e6365 "${trust[@]}"
+}
+
 mark
 claim event_is_recorded \
 	has "$(guest /EmitEvent '{"event": "hello", "payload": "6869"}')" '^200$'
@@ -174,12 +132,21 @@ claim report_data_is_padded is "$(value .report_data "$quote")" \
 	"6e6f6e6365$(printf '%0118d' 0)"
 claim quote_verifies_with_its_log dstackctl verify quote "$work/quote" \
 	--log "$work/log.json" --report-data 6e6f6e6365 "${trust[@]}"
+claim vm_config_goes_with_it is "$(value .vm_config "$quote")" "$vm_config"
 raw=$(call "$cgroup" "$tappd" /prpc/Tappd.RawQuote \
 	"{\"report_data\": \"$(printf '%0128d' 7)\"}")
 claim oldest_api_quotes_too has "$raw" '^200$'
 claim report_data_of_another_length_is_refused \
 	refused "$(call "$cgroup" "$tappd" /prpc/Tappd.RawQuote \
 		'{"report_data": "00"}')" '64 bytes'
+
+for version in v0 v1; do
+	attest=$(guest "/$version/Attest" '{"report_data": "6e6f6e6365"}')
+	value .attestation "$attest" | from_hex >"$work/attestation"
+	claim "${version}_attestation_verifies" attestation_verifies
+done
+claim gpu_that_is_not_there_is_not_attested refused "$(guest /v1/AttestGpu \
+	"{\"nonce\": \"$(printf '%064d' 1)\"}")" 'no GPU'
 
 #
 # Who asks
@@ -191,10 +158,8 @@ claim host_is_served_as_the_host \
 dstackctl key revoke --all >/dev/null
 claim without_root_keys_it_says_so \
 	refused "$(guest /GetKey '{"path": "app/x"}')" 'no root key'
-kill "$agent"
-wait "$agent"
+stop_agent
 claim agent_ends_when_it_is_told is $? 0
-agent=
 claim sockets_are_gone test ! -e "$socket" -a ! -e "$tappd"
 
 finish

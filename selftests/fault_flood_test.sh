@@ -13,12 +13,12 @@ set -u
 begin fault_flood
 # shellcheck source=selftests/keys.sh
 . "$tests/keys.sh"
-# shellcheck source=selftests/agent.sh
-. "$tests/agent.sh"
+# shellcheck source=selftests/quotes.sh
+. "$tests/quotes.sh"
 
 flooders=20
 two_containers '[]'
-start_agent --quote-rate 0
+start_without_app --quote-rate 0
 
 quote='{"report_data": "#"}'
 alone=$(many "$other" -s 4 1 /GetQuote "$quote")

@@ -13,15 +13,15 @@ set -u
 begin fault_quote
 # shellcheck source=selftests/keys.sh
 . "$tests/keys.sh"
-# shellcheck source=selftests/agent.sh
-. "$tests/agent.sh"
+# shellcheck source=selftests/quotes.sh
+. "$tests/quotes.sh"
 
 callers=100
 two_containers '[{path: "app/", kinds: ["secp256k1"], scope: ["app"],
 	delivery: ["bytes"]}]'
 mkdir "$work/replies"
 load_root
-start_agent --quote-rate 0
+start_without_app --quote-rate 0
 
 threads() {
 	local tasks=("/proc/$agent/task/"*)

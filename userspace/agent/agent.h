@@ -12,6 +12,7 @@
 
 #include <libdstack.h>
 
+#include "../app/app.h"
 #include "../attest/attest.h"
 #include "caller.h"
 #include "keys/app_keys.h"
@@ -22,12 +23,74 @@
 /* What v0's Version answers: the release that froze this API. */
 #define AGENT_V0_VERSION	"0.5.11"
 
+struct agent_terms;
+
+/* What the boot left about the application. */
+struct agent_app {
+	struct app_compose *compose;
+	struct app_sys_config *config;
+	struct agent_app_keys *keys;
+	struct agent_terms *terms;
+};
+
 struct agent {
+	const struct agent_app *app;	/* NULL: none is known */
 	const struct agent_app_keys *keys;	/* NULL: chains have no links */
 	const char *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
-	const char *vm_config;	/* of the machine's owner; NULL: not known */
+	const char *vm_config;	/* of the machine's owner, or "" */
+	const struct agent_terms *terms;	/* NULL: each may call all */
+	const char *section;	/* whose socket this is; NULL: everybody's */
 };
+
+/* app.c */
+
+/* One line to @tell.  Returns @err. */
+__attribute__((format(printf, 3, 4)))
+int agent_say(libdstack_message_fn tell, int err, const char *fmt, ...);
+/*
+ * The directory that the boot left: app-compose.json, .sys-config.json and
+ * .appkeys.json.  0 or -errno, after one line to @tell.
+ */
+int agent_app_read(const char *dir, libdstack_message_fn tell,
+		   struct agent_app **app);
+/* @app may be NULL. */
+void agent_app_free(struct agent_app *app);
+/*
+ * -EKEYREJECTED: the boot at the beginning of the log, which has @count events,
+ * has measured another app-compose.json.
+ */
+int agent_app_check(const struct agent_app *app, const char *log,
+		    uint64_t count, libdstack_message_fn tell);
+
+/* The event that a boot measured app-compose.json with, or NULL. */
+const struct libdstack_event *
+agent_app_measured(const struct libdstack_log *log);
+
+/* allow.c */
+
+/* What a section may be allowed, whatever a generation of the API calls it. */
+#define AGENT_GET_KEY		(1U << 0)
+#define AGENT_GET_QUOTE		(1U << 1)
+#define AGENT_ATTEST		(1U << 2)
+#define AGENT_ATTEST_GPU	(1U << 3)
+#define AGENT_ISSUE_CERT	(1U << 4)
+#define AGENT_INFO		(1U << 5)
+#define AGENT_EMIT_EVENT	(1U << 6)
+#define AGENT_SIGN		(1U << 7)
+#define AGENT_VERIFY		(1U << 8)
+#define AGENT_TELL_VERSION	(1U << 9)
+
+/*
+ * What containers may call, by their sections.  -EBADMSG: there is no method of
+ * that name, or a section is there twice, as @tell was told.
+ */
+int agent_terms_new(const struct app_compose *compose,
+		    libdstack_message_fn tell, struct agent_terms **terms);
+void agent_terms_free(struct agent_terms *terms);
+/* For rpc_mount. */
+int agent_allow(const struct agent *agent, const struct agent_caller *caller,
+		const struct rpc_method *method, struct rpc_error *error);
 
 /* device.c */
 
@@ -58,13 +121,6 @@ int agent_add_links(const struct agent *agent, const struct agent_claim *claim,
 int agent_evidence(const struct agent *agent, const struct agent_caller *caller,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		   struct attest_evidence *evidence, struct rpc_error *error);
-/* Adds what explains evidence->quote, which stays the caller's to free. */
-int agent_explain(const struct agent *agent, struct attest_evidence *evidence,
-		  struct rpc_error *error);
-/* Up to 64 bytes, with zeros behind them. */
-int agent_report_data(const ProtobufCBinaryData *data,
-		      uint8_t out[DSTACK_REPORT_DATA_SIZE],
-		      struct rpc_error *error);
 
 /* Methods, by the file that has them */
 
@@ -83,6 +139,14 @@ AGENT_METHOD(agent_v0_sign);
 AGENT_METHOD(agent_v0_verify);
 
 /* method_quote.c */
+
+/* Adds what explains evidence->quote, which stays the caller's to free. */
+int agent_explain(const struct agent *agent, struct attest_evidence *evidence,
+		  struct rpc_error *error);
+/* Up to 64 bytes, with zeros behind them. */
+int agent_report_data(const ProtobufCBinaryData *data,
+		      uint8_t out[DSTACK_REPORT_DATA_SIZE],
+		      struct rpc_error *error);
 AGENT_METHOD(agent_v0_get_quote);
 AGENT_METHOD(agent_tappd_tdx_quote);
 AGENT_METHOD(agent_tappd_raw_quote);

@@ -20,7 +20,7 @@ static int encode(const struct agent *agent,
 		  ProtobufCBinaryData *out)
 {
 	struct libdstack_attestation parts;
-	int err = attest_parts(evidence, agent->vm_config ?: "", &parts);
+	int err = attest_parts(evidence, agent->vm_config, &parts);
 
 	if (err)
 		return err;

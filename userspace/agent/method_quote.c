@@ -16,6 +16,26 @@
 #include <guest_v1.pb-c.h>
 #include <tappd.pb-c.h>
 
+int agent_explain(const struct agent *agent, struct attest_evidence *evidence,
+		  struct rpc_error *error)
+{
+	const char *why;
+	int err = attest_explain(agent->log, evidence, &why);
+
+	return err ? rpc_fail(error, err, "%s: %s", why, strerror(-err)) : 0;
+}
+
+int agent_report_data(const ProtobufCBinaryData *data,
+		      uint8_t out[DSTACK_REPORT_DATA_SIZE],
+		      struct rpc_error *error)
+{
+	memset(out, 0, DSTACK_REPORT_DATA_SIZE);
+	if (data->len > DSTACK_REPORT_DATA_SIZE)
+		return rpc_fail(error, -EINVAL, "Report data is too long");
+	memcpy(out, data->data, data->len);
+	return 0;
+}
+
 static int put_quote(const struct attest_evidence *evidence,
 		     ProtobufCBinaryData *quote, char **event_log)
 {
@@ -45,7 +65,7 @@ AGENT_METHOD(agent_v0_get_quote)
 	err = put_quote(&evidence, &out->quote, &out->event_log) ?:
 		rpc_put_bytes(&out->report_data, report_data,
 			      sizeof(report_data)) ?:
-		rpc_put_text(&out->vm_config, agent->vm_config ?: "");
+		rpc_put_text(&out->vm_config, agent->vm_config);
 	attest_evidence_free(&evidence);
 	return err;
 }
@@ -130,16 +150,14 @@ static int answer_batch(const struct attest_evidence *evidence,
 			const struct libdstack_batch *part,
 			Guest__V1__BatchQuoteResponse *out)
 {
-	const struct libdstack_quote *quote = &evidence->quote;
-
 	out->batch = malloc(sizeof(*out->batch));
 	if (!out->batch)
 		return -ENOMEM;
 	guest__v1__batch_part__init(out->batch);
 	return put_part(part, out->batch) ?:
 		put_quote(evidence, &out->quote, &out->event_log) ?:
-		rpc_put_bytes(&out->report_data, quote->report_data,
-			      sizeof(quote->report_data));
+		rpc_put_bytes(&out->report_data, evidence->quote.report_data,
+			      sizeof(evidence->quote.report_data));
 }
 
 AGENT_METHOD(agent_v1_batch_quote)

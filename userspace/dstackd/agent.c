@@ -7,10 +7,10 @@
  * A role of its own in a process of its own: what clients do to it does not
  * reach the one that keeps the log.
  */
-#include "dstackd.h"
+#include "agent_options.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,57 +23,41 @@
 #include "../agent/http/http.h"
 #include "../agent/routes.h"
 
-#define SOCKET		"/run/dstack.sock"
-#define TAPPD		"/run/tappd.sock"
-#define LOG		DSTACKD_LOG
-#define EXIT_USAGE	2
-#define QUOTES_MAX	100000	/* a second */
-#define STRING_OF(x)	#x
-#define STRING(x)	STRING_OF(x)
+#define PATH_SHOWN	64
 #define REFUSALS_BURST	20	/* lines about refusals; one more a second */
-
-enum { SOCKET_GUEST, SOCKET_TAPPD, SOCKETS };
-
-struct options {
-	const char *paths[SOCKETS];
-	const char *log, *app_keys;
-	uint64_t key_epoch;
-	uint64_t quote_rate, quote_burst;
-};
 
 struct server {
 	struct agent agent;
+	const struct agent_options *opt;
 	struct http *http;
 	int signals, timer;
 	int refusals;		/* lines that may still be written */
 };
 
-static void agent_usage(FILE *out)
+/* What a client sent, as far as it is good for a line. */
+static void disarm(const char *path, char out[PATH_SHOWN + 1])
 {
-	fputs("Usage: dstackd agent [OPTION]...\n\n"
-	      "Serves the guest agent's API to containers, each of which gets what its policy allows.\n\n"
-	      "  --socket PATH        API v0 and v1 (default: " SOCKET ")\n"
-	      "  --tappd-socket PATH  the API before these (default: " TAPPD ")\n"
-	      "  --log FILE           the event log (default: " LOG ")\n"
-	      "  --app-keys FILE      the application's keys, as upstream's .appkeys.json: the root key\n"
-	      "                       goes to the module, and signs for the keys that come of it\n"
-	      "  --key-epoch N        the key epoch of these (default: 0, which is upstream's)\n"
-	      "  --quote-rate N       quotes that a container may have made in a second; 0: any number\n"
-	      "                       (default: " STRING(AGENT_QUOTE_RATE) ")\n"
-	      "  --quote-burst N      how many at once, after a while of none\n"
-	      "                       (default: " STRING(AGENT_QUOTE_BURST) ")\n",
-	      out);
+	size_t i;
+
+	for (i = 0; i < PATH_SHOWN && path[i]; i++)
+		out[i] = isalnum((unsigned char)path[i]) ||
+			strchr("/._-", path[i]) ? path[i] : '?';
+	out[i] = '\0';
 }
 
-/* One at most: a container that is refused must not fill the disk with it. */
+/* Few of them: a container that is refused must not fill the disk with it. */
 static void tell_refusal(struct server *server,
 			 const struct http_request *request, int status)
 {
+	char path[PATH_SHOWN + 1];
+
 	if (status < 400 ||
 	    __atomic_fetch_sub(&server->refusals, 1, __ATOMIC_RELAXED) <= 0)
 		return;
-	msg("agent: container '%s' (process %d): status %d", request->caller.id,
-	    (int)request->caller.pid, status);
+	disarm(request->path, path);
+	msg("agent: container '%s' of section '%s' (process %d): %s: status %d",
+	    request->caller.id, request->caller.section,
+	    (int)request->caller.pid, path, status);
 }
 
 static void handle(void *arg, const struct http_request *request,
@@ -85,11 +69,13 @@ static void handle(void *arg, const struct http_request *request,
 		.query = request->query, .content_type = request->content_type,
 		.body = request->body, .len = request->len,
 	};
+	struct agent agent = server->agent;
 	struct rpc_reply answer = { 0 };
 
-	rpc_serve(request->socket == SOCKET_TAPPD ? agent_tappd_routes :
-		  agent_routes, &server->agent, &request->caller, &call,
-		  &answer);
+	if (request->socket >= AGENT_SOCKETS)
+		agent.section = server->opt->sections[request->socket];
+	rpc_serve(request->socket == AGENT_SOCKET_TAPPD ? agent_tappd_routes :
+		  agent_routes, &agent, &request->caller, &call, &answer);
 	reply->status = answer.status;
 	reply->retry_after = answer.retry_after;
 	reply->type = answer.type;
@@ -172,11 +158,22 @@ static int watch(struct server *server)
 }
 
 /*
- * Keys
+ * The application
  */
 
 /* The root key that is there must be the one that vouches for its keys. */
-static int load_root(const struct agent_app_keys *keys, uint64_t epoch)
+static int load_root(struct libdstack_control *control,
+		     const struct libdstack_status *status,
+		     const struct agent_app_keys *keys, uint64_t epoch)
+{
+	if (status->policy_epoch)
+		return libdstack_ensure_root(control, status->policy_app_id,
+					     epoch, keys->k256_key);
+	msg("agent: no policy says which application this is: load one first");
+	return -ENODATA;
+}
+
+static int install(const struct agent_app *app, const struct agent_options *opt)
 {
 	struct libdstack_control *control;
 	struct libdstack_status status;
@@ -184,47 +181,45 @@ static int load_root(const struct agent_app_keys *keys, uint64_t epoch)
 
 	if (err)
 		return err;
-	err = libdstack_status(control, &status);
-	if (!err && !status.policy_epoch) {
-		msg("agent: no policy says which application this is: load one first");
-		err = -ENODATA;
-	}
-	if (!err)
-		err = libdstack_ensure_root(control, status.policy_app_id,
-					    epoch, keys->k256_key);
+	err = libdstack_status(control, &status) ?:
+		agent_app_check(app, opt->log, status.log_count, tell) ?:
+		load_root(control, &status, app->keys, opt->key_epoch);
 	libdstack_control_close(control);
 	return err;
 }
 
-static int take_keys(struct server *server, const struct options *opt,
-		     struct agent_app_keys **keys)
+static int take_app(struct server *server, struct agent_app **app)
 {
+	const struct agent_options *opt = server->opt;
 	int err;
 
-	if (!opt->app_keys)
+	if (!opt->app)
 		return 0;
-	err = agent_app_keys_read(opt->app_keys, tell, keys);
-	if (!err)
-		err = load_root(*keys, opt->key_epoch);
-	server->agent.keys = *keys;
-	return err;
+	err = agent_app_read(opt->app, tell, app) ?: install(*app, opt);
+	if (err)
+		return err;
+	server->agent.app = *app;
+	server->agent.keys = (*app)->keys;
+	server->agent.terms = (*app)->terms;
+	server->agent.vm_config = (*app)->config->vm_config;
+	return 0;
 }
 
-static int serve_agent(const struct options *opt)
+static int serve_agent(const struct agent_options *opt)
 {
 	struct server server = {
-		.agent.log = opt->log, .signals = -1, .timer = -1,
-		.refusals = REFUSALS_BURST,
+		.agent = { .log = opt->log, .vm_config = "" }, .opt = opt,
+		.signals = -1, .timer = -1, .refusals = REFUSALS_BURST,
 	};
 	const struct http_config config = {
-		.paths = opt->paths, .nr = SOCKETS, .handle = handle,
+		.paths = opt->paths, .nr = opt->nr, .handle = handle,
 		.arg = &server, .lookup.container_of = container_of,
 		.message = tell,
 	};
 	const struct agent_quote_config quotes = {
 		.rate = opt->quote_rate, .burst = opt->quote_burst,
 	};
-	struct agent_app_keys *keys = NULL;
+	struct agent_app *app = NULL;
 	int err, left;
 
 	notify_init();
@@ -234,7 +229,7 @@ static int serve_agent(const struct options *opt)
 	err = http_open(&server.http, &config);
 	if (err)
 		return err;
-	err = watch(&server) ?: take_keys(&server, opt, &keys) ?:
+	err = watch(&server) ?: take_app(&server, &app) ?:
 	      agent_quotes_open(&server.agent.quotes, &quotes);
 	/* From here on clients hear what is wrong, and the log how often. */
 	libdstack_set_message_callback(NULL);
@@ -245,82 +240,17 @@ static int serve_agent(const struct options *opt)
 	}
 	left = http_close(server.http) ?:
 	       agent_quotes_close(server.agent.quotes);
-	/* Who has not returned still uses them. */
+	/* Who has not returned still uses it. */
 	if (!left)
-		agent_app_keys_free(keys);
+		agent_app_free(app);
 	/* A host that owes a quote is no failure of ours. */
 	return err ? err : left == -EBUSY ? 0 : left;
 }
 
-/* Returns -1 to go on, or the exit status. */
-static int parse_agent(int argc, char **argv, struct options *opt)
-{
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "tappd-socket", required_argument, NULL, 't' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "app-keys", required_argument, NULL, 'k' },
-		{ "key-epoch", required_argument, NULL, 'e' },
-		{ "quote-rate", required_argument, NULL, 'q' },
-		{ "quote-burst", required_argument, NULL, 'b' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			opt->paths[SOCKET_GUEST] = optarg;
-			break;
-		case 't':
-			opt->paths[SOCKET_TAPPD] = optarg;
-			break;
-		case 'l':
-			opt->log = optarg;
-			break;
-		case 'k':
-			opt->app_keys = optarg;
-			break;
-		case 'e':
-			if (libdstack_parse_u64(optarg, UINT64_MAX,
-						&opt->key_epoch))
-				break;
-			msg("a key epoch is a number, not '%s'", optarg);
-			return EXIT_USAGE;
-		case 'q':
-		case 'b':
-			if (libdstack_parse_u64(optarg, QUOTES_MAX, c == 'q' ?
-						&opt->quote_rate :
-						&opt->quote_burst))
-				break;
-			msg("a number of quotes is at most %d, not '%s'",
-			    QUOTES_MAX, optarg);
-			return EXIT_USAGE;
-		case 'h':
-			agent_usage(stdout);
-			return EXIT_SUCCESS;
-		default:
-			agent_usage(stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind != argc) {
-		agent_usage(stderr);
-		return EXIT_USAGE;
-	}
-	return -1;
-}
-
 int agent_main(int argc, char **argv)
 {
-	struct options opt = {
-		.paths = { SOCKET, TAPPD },
-		.log = LOG,
-		.quote_rate = AGENT_QUOTE_RATE,
-		.quote_burst = AGENT_QUOTE_BURST,
-	};
-	int status = parse_agent(argc, argv, &opt);
+	struct agent_options opt;
+	int status = agent_options_parse(argc, argv, &opt);
 
 	if (status >= 0)
 		return status;

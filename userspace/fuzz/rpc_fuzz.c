@@ -60,14 +60,14 @@ static const struct rpc_method methods[] = {
 	ECHO("SignResponse", guest__v0__sign_response),
 	ECHO("Sign", guest__v0__sign_request),
 	ECHO("Attested", guest__v1__attest_response),
-	{ "Fail", &guest__v1__get_key_request__descriptor,
+	{ "Fail", 0, &guest__v1__get_key_request__descriptor,
 	  &guest__v1__version_response__descriptor, "domain", fail },
 	{ }
 };
 
 static const struct rpc_mount mounts[] = {
-	{ "/", NULL, methods },
-	{ "/prpc/", "Tappd.", methods },
+	{ "/", NULL, methods, NULL },
+	{ "/prpc/", "Tappd.", methods, NULL },
 	{ }
 };
 

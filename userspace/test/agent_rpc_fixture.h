@@ -60,7 +60,8 @@ static int method(struct agent *agent, const struct agent_caller *caller,
 }
 
 #define METHOD(name, request, response) \
-	{ name, &request##__descriptor, &response##__descriptor, NULL, method }
+	{ name, 0, &request##__descriptor, &response##__descriptor, NULL, \
+	  method }
 
 static const struct rpc_method v0_methods[] = {
 	METHOD("GetTlsKey", guest__v0__get_tls_key_request,
@@ -71,7 +72,7 @@ static const struct rpc_method v0_methods[] = {
 	       guest__v0__get_quote_response),
 	METHOD("Info", guest__v0__empty, guest__v0__info_response),
 	METHOD("EmitEvent", guest__v0__emit_event_request, guest__v0__empty),
-	{ "Sign", &guest__v0__sign_request__descriptor,
+	{ "Sign", 0, &guest__v0__sign_request__descriptor,
 	  &guest__v0__sign_response__descriptor, NULL, NULL },
 	{ }
 };
@@ -81,7 +82,7 @@ static const struct rpc_method v1_methods[] = {
 	/* Nobody asks for one in a request, but messages can be in one. */
 	METHOD("Attested", guest__v1__attest_response,
 	       guest__v1__version_response),
-	{ "GetKey", &guest__v1__get_key_request__descriptor,
+	{ "GetKey", 0, &guest__v1__get_key_request__descriptor,
 	  &guest__v1__get_key_response__descriptor, "domain", method },
 	METHOD("Version", guest__v1__version_request,
 	       guest__v1__version_response),
@@ -94,10 +95,24 @@ static const struct rpc_method old_methods[] = {
 	{ }
 };
 
+/* What is said to each call of the first API; NULL: nothing against it. */
+static const char *refusal;
+
+static int allow(const struct agent *agent, const struct agent_caller *caller,
+		 const struct rpc_method *called, struct rpc_error *error)
+{
+	assert_ptr_equal(agent, &the_agent);
+	assert_ptr_equal(caller, &the_caller);
+	if (!refusal)
+		return 0;
+	error->status = 403;
+	return rpc_fail(error, -EACCES, "%s: %s", called->name, refusal);
+}
+
 static const struct rpc_mount mounts[] = {
-	{ "/", NULL, v0_methods },
-	{ "/v1/", NULL, v1_methods },
-	{ "/prpc/", "Old.", old_methods },
+	{ "/", NULL, v0_methods, allow },
+	{ "/v1/", NULL, v1_methods, NULL },
+	{ "/prpc/", "Old.", old_methods, NULL },
 	{ }
 };
 

@@ -74,6 +74,27 @@ static void path_leads_to_the_method_of_its_generation(void **state)
 	assert_json("{'key':'','signature_chain':[]}");
 }
 
+/* Before it is looked at: what is in a request is no way around a refusal. */
+static void refused_method_does_not_see_the_request(void **state)
+{
+	static const char why[] = "{\n  'error': 'GetKey: not for you'\n}";
+
+	(void)state;
+	refusal = "not for you";
+	post("/GetKey", "{'path': 'a'}");
+	assert_reply(403, "application/json", why);
+	assert_int_equal(calls, 0);
+	post("/GetKey", "{");
+	assert_reply(403, "application/json", why);
+	post("/Nothing", "{}");
+	assert_int_equal(reply.status, 404);
+	post("/v1/Version", "{}");
+	assert_int_equal(calls, 1);
+	refusal = NULL;
+	post("/GetKey", "{'path': 'a'}");
+	assert_int_equal(calls, 1);
+}
+
 static void service_may_stand_before_the_name(void **state)
 {
 	(void)state;
@@ -599,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		rpc_unit_test(path_leads_to_the_method_of_its_generation),
+		rpc_unit_test(refused_method_does_not_see_the_request),
 		rpc_unit_test(service_may_stand_before_the_name),
 		rpc_unit_test(unknown_method_says_which_in_the_callers_codec),
 		rpc_unit_test(hostile_name_is_disarmed),

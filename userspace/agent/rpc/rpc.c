@@ -209,6 +209,12 @@ static int serve(struct call *call, const struct rpc_mount *mount,
 		return rpc_fail(&call->error, -ENOENT, "Service not found: %s",
 				name);
 	}
+	if (mount->allow) {
+		int err = mount->allow(agent, caller, method, &call->error);
+
+		if (err)
+			return err;
+	}
 	return run(call, method, agent, caller, reply);
 }
 

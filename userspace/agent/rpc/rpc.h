@@ -35,6 +35,7 @@ int rpc_fail(struct rpc_error *error, int err, const char *fmt, ...)
 
 struct rpc_method {
 	const char *name;		/* NULL: no more methods */
+	uint32_t needs;			/* for rpc_mount.allow to know */
 	const ProtobufCMessageDescriptor *in, *out;
 	/*
 	 * A field of @in that is bytes here, and to the caller a text: one that
@@ -57,6 +58,13 @@ struct rpc_mount {
 	const char *prefix;		/* "/v1/", with both; NULL: the last */
 	const char *service;		/* "Tappd.", or NULL */
 	const struct rpc_method *methods;
+	/*
+	 * Asked before a method sees its request: 0 or -errno with @error.
+	 * NULL: everybody may call all.
+	 */
+	int (*allow)(const struct agent *agent,
+		     const struct agent_caller *caller,
+		     const struct rpc_method *method, struct rpc_error *error);
 };
 
 struct rpc_request {

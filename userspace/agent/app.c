@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The application that is served: what the boot left about it
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BOOT_EVENTS	1024	/* a boot is at the log's beginning */
+#define COMPOSE_EVENT	"compose-hash"
+#define READY_EVENT	"system-ready"
+
+int agent_say(libdstack_message_fn tell, int err, const char *fmt, ...)
+{
+	char text[LIBDSTACK_MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	tell(text);
+	return err;
+}
+
+static int path_in(const char *dir, const char *name, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0 :
+		-ENAMETOOLONG;
+}
+
+static int read_all(struct agent_app *app, const char *dir,
+		    libdstack_message_fn tell)
+{
+	char path[PATH_MAX];
+
+	return path_in(dir, "app-compose.json", path) ?:
+		app_compose_read(path, &app->compose, tell) ?:
+		agent_terms_new(app->compose, tell, &app->terms) ?:
+		path_in(dir, ".sys-config.json", path) ?:
+		app_sys_config_read(path, &app->config, tell) ?:
+		path_in(dir, ".appkeys.json", path) ?:
+		agent_app_keys_read(path, tell, &app->keys);
+}
+
+int agent_app_read(const char *dir, libdstack_message_fn tell,
+		   struct agent_app **out)
+{
+	struct agent_app *app = calloc(1, sizeof(*app));
+	int err = app ? read_all(app, dir, tell) : -ENOMEM;
+
+	if (err)
+		agent_app_free(app);
+	else
+		*out = app;
+	return err;
+}
+
+void agent_app_free(struct agent_app *app)
+{
+	if (!app)
+		return;
+	agent_app_keys_free(app->keys);
+	app_sys_config_free(app->config);
+	agent_terms_free(app->terms);
+	app_compose_free(app->compose);
+	free(app);
+}
+
+const struct libdstack_event *
+agent_app_measured(const struct libdstack_log *log)
+{
+	size_t i;
+
+	for (i = 0; i < log->count; i++) {
+		if (!strcmp(log->events[i].name, COMPOSE_EVENT))
+			return &log->events[i];
+		if (!strcmp(log->events[i].name, READY_EVENT))
+			break;
+	}
+	return NULL;
+}
+
+int agent_app_check(const struct agent_app *app, const char *log_path,
+		    uint64_t count, libdstack_message_fn tell)
+{
+	const struct libdstack_event *event;
+	struct libdstack_log *log;
+	char *text;
+	int err;
+
+	err = attest_log_text(log_path, count < BOOT_EVENTS ? count :
+			      BOOT_EVENTS, &text);
+	if (err)
+		return agent_say(tell, err, "can't read the event log '%s': %s",
+				 log_path, strerror(-err));
+	err = libdstack_log_parse(text, strlen(text), &log);
+	free(text);
+	if (err)
+		return err;
+	event = agent_app_measured(log);
+	if (!event)
+		agent_say(tell, 0, "no boot measured app-compose.json");
+	else if (event->payload_len != APP_HASH_SIZE ||
+		 memcmp(event->payload, app->compose->hash, APP_HASH_SIZE) != 0)
+		err = agent_say(tell, -EKEYREJECTED, "app-compose.json is not the one that this boot measured: put that back, or reboot");
+	libdstack_log_free(log);
+	return err;
+}
