@@ -230,6 +230,14 @@ locked_test() {
 	return "$status"
 }
 
+# An application was booted in this machine, of which nothing can be undone.
+booted_test() {
+	local status=0
+	machine 7 tdx booted_info || status=$?
+	machine 7 sim booted_info || status=$?
+	return "$status"
+}
+
 # Many events, files, threads.  How many, DSTACK_VOLUME, DSTACK_DISTINCT and
 # DSTACK_STORM say; else so many as a check can wait for.
 load_test() {
@@ -348,7 +356,7 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
 	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
-	[measured]=200 [peers]=300 [scaling]=300
+	[measured]=200 [peers]=300 [scaling]=300 [booted]=400
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -356,8 +364,8 @@ declare -A limits=(
 first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
-	tdx_module module_analysis faults locked migration measured peers load
-	bench
+	tdx_module module_analysis faults locked migration measured booted
+	peers load bench
 )
 last=scaling
 
@@ -373,7 +381,7 @@ unit_names() {
 }
 
 selftest_names() {
-	names_of selftests/*_test.{c,sh} | grep -vE '^(fault_|crowd_|load_|locked_)'
+	names_of selftests/*_test.{c,sh} | grep -vE '^(booted_|fault_|crowd_|load_|locked_)'
 }
 
 list() {

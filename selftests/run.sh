@@ -43,7 +43,8 @@ result() {
 }
 
 # list [NAME]...: fault_* need a machine that was told to fail, crowd_test and
-# load_* take long, and nothing runs after locked_test: they run by name only.
+# load_* take long, booted_* leave a boot that was measured, of which there is one,
+# and nothing runs after locked_test: they run by name only.
 #
 # The scripts need a machine as it came up.  flood_test, log_test and quota_test
 # fill the log and come when few others have to read it.  unload_test takes the
@@ -55,7 +56,7 @@ list() {
 	for test in "$here"/*_test.sh "$here"/*_test; do
 		name=${test##*/}
 		[[ $name = *'*'* || " ${late[*]} " = *" $name "* ||
-			($# = 0 && $name =~ ^(fault|crowd|load|locked)_) ]] || echo "$test"
+			($# = 0 && $name =~ ^(booted|fault|crowd|load|locked)_) ]] || echo "$test"
 	done
 	for name in "${late[@]}"; do
 		test ! -e "$here/$name" || echo "$here/$name"

@@ -157,6 +157,10 @@ AGENT_METHOD(agent_v0_attest);
 AGENT_METHOD(agent_v1_attest);
 AGENT_METHOD(agent_v1_attest_gpu);
 
+/* method_info.c */
+AGENT_METHOD(agent_v0_info);
+AGENT_METHOD(agent_v1_info);
+
 /* method_misc.c */
 AGENT_METHOD(agent_v0_emit_event);
 AGENT_METHOD(agent_v0_version);

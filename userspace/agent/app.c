@@ -106,7 +106,7 @@ int agent_app_check(const struct agent_app *app, const char *log_path,
 		return err;
 	event = agent_app_measured(log);
 	if (!event)
-		agent_say(tell, 0, "no boot measured app-compose.json");
+		agent_say(tell, 0, "no boot measured app-compose.json: Info will be refused");
 	else if (event->payload_len != APP_HASH_SIZE ||
 		 memcmp(event->payload, app->compose->hash, APP_HASH_SIZE) != 0)
 		err = agent_say(tell, -EKEYREJECTED, "app-compose.json is not the one that this boot measured: put that back, or reboot");

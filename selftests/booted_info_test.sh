@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Copyright The dstack for Linux authors
+#
+# Info of an application that was booted: upstream's values and shape, which a
+# verifier accepts.  For a machine in which nothing else was booted.
+set -u
+# shellcheck source=selftests/agent.sh
+. "$(dirname "$0")/agent.sh"
+
+begin_agent booted_info
+write_app "$app"
+compose=$(sha256 "$app/app-compose.json")
+
+hex() {
+	printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
+}
+
+start_agent
+claim before_the_boot_info_says_what_is_missing refused "$(guest /Info)" \
+	'no compose-hash: no boot measured'
+claim and_so_does_the_agent \
+	has "$(<"$work/said")" 'no boot measured app-compose.json'
+stop_agent
+
+# As a boot does it.
+"$tests/ctl_event" system-preparing '' app-id "${compose:0:40}" \
+	compose-hash "$compose" instance-id "$(printf '%040d' 5)" \
+	boot-mr-done '' os-image-hash "$(printf '%064d' 7)" \
+	key-provider "$(hex '{"name":"none","id":""}')" \
+	storage-fs "$(hex ext4)" system-ready '' || die "no boot"
+settle
+start_agent
+
+info=$(guest /Info)
+claim info_is_had has "$info" '^200$'
+claim app_id_is_measured is "$(value .app_id "$info")" "${compose:0:40}"
+claim compose_hash_is_measured is "$(value .compose_hash "$info")" "$compose"
+claim instance_id_is_measured \
+	is "$(value .instance_id "$info")" "$(printf '%040d' 5)"
+claim image_is_that_of_the_configuration \
+	is "$(value .os_image_hash "$info")" "$(printf '%064d' 7)"
+claim key_provider_is_measured \
+	is "$(value .key_provider_info "$info")" '{"name":"none","id":""}'
+claim name_is_the_applications is "$(value .app_name "$info")" tested
+claim vm_config_is_passed_on is "$(value .vm_config "$info")" "$vm_config"
+claim fields_are_upstreams is "$(value 'keys_unsorted | @csv' "$info")" \
+	"$(jq -nr '["app_id", "instance_id", "app_cert", "tcb_info", "app_name",
+		"device_id", "mr_aggregated", "os_image_hash",
+		"key_provider_info", "compose_hash", "vm_config",
+		"cloud_vendor", "cloud_product"] | @csv')"
+
+value .tcb_info "$info" >"$work/tcb.json"
+value .quote "$(guest /GetQuote '{"report_data": ""}')" | from_hex \
+	>"$work/quote"
+claim tcb_info_has_upstreams_shape is "$(jq -r 'keys_unsorted | @csv' \
+	"$work/tcb.json")" "$(jq -nr '["mrtd", "rtmr0", "rtmr1", "rtmr2",
+		"rtmr3", "mr_aggregated", "os_image_hash", "compose_hash",
+		"device_id", "event_log", "app_compose"] | @csv')"
+claim app_compose_is_in_it_byte_by_byte \
+	is "$(jq -rj .app_compose "$work/tcb.json" | busybox sha256sum)" \
+	"$compose  -"
+claim digests_are_in_it is "$(jq '[.event_log[] |
+	select(.digest | length != 96)] | length' "$work/tcb.json")" 0
+
+verifier_accepts_it() {
+	test "$DSTACK_BACKEND" = tdx || skip "no quotes of TDs" || return
+	dstackctl verify quote "$work/quote" --tcb-info "$work/tcb.json" \
+		"${trust[@]}"
+}
+claim verifier_accepts_it verifier_accepts_it
+
+registers_of_sim_are_not_there() {
+	test "$DSTACK_BACKEND" = sim || skip "a TD has them" || return
+	is "$(jq -c '[.mrtd, .rtmr0, .rtmr1, .rtmr2]' "$work/tcb.json")" \
+		'[null,null,null,null]'
+}
+claim registers_of_sim_are_not_there registers_of_sim_are_not_there
+
+today=$(guest /v1/Info)
+claim todays_api_tells_the_same is "$(value '[.app_id, .compose_hash,
+	.mr_aggregated, .device_id] | @csv' "$today")" \
+	"$(value '[.app_id, .compose_hash, .mr_aggregated, .device_id] | @csv' \
+	"$info")"
+claim todays_api_has_the_application_as_it_is \
+	is "$(jq -rj .app_compose <<<"${today%$'\n'*}" | busybox sha256sum)" \
+	"$compose  -"
+claim oldest_api_tells_the_same is "$(value .app_id \
+	"$(call "$cgroup" "$tappd" /prpc/Tappd.Info)")" "${compose:0:40}"
+
+# What a container says of itself later is not who it is.
+guest /EmitEvent '{"event": "compose-hash", "payload": "00"}' >"$work/said_so"
+claim attack_42_event_of_a_container_does_not_change_who_it_is \
+	is "$(value .compose_hash "$(guest /Info)")" "$compose"
+
+stop_agent
+cp -a "$app" "$work/other"
+jq '.name = "another"' "$app/app-compose.json" >"$work/other/app-compose.json"
+claim application_that_was_not_measured_is_not_served \
+	has "$(timeout 60 dstackd agent --socket "$work/x" \
+		--tappd-socket "$work/y" --app "$work/other" 2>&1)" \
+	'not the one that this boot measured'
+start_agent
+claim the_one_that_was_is_served \
+	is "$(tail -n 1 <<<"$(guest /v1/Info)")" 200
+stop_agent
+agent_without_app() {
+	dstackd agent --socket "$socket" --tappd-socket "$tappd" \
+		>"$work/said" 2>&1 &
+	agent=$!
+	"$tests/prog_agent" first "$socket" /v1/Version >/dev/null
+}
+agent_without_app
+claim without_an_application_info_says_what_is_missing \
+	refused "$(guest /Info)" 'app-compose.json and .sys-config.json'
+
+finish
