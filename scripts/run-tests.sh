@@ -241,11 +241,16 @@ booted_test() {
 # Many events, files, threads.  How many, DSTACK_VOLUME, DSTACK_DISTINCT and
 # DSTACK_STORM say; else so many as a check can wait for.
 load_test() {
-	staged module stage
+	local status=0
+	staged module tdx-module stage
 	scripts/td run --backend sim --timeout 3000 -- env TEST_SECONDS=2000 \
 		"VOLUME=${DSTACK_VOLUME-}" "DISTINCT=${DSTACK_DISTINCT-}" \
 		"STORM=${DSTACK_STORM-}" "$guest_tests/run.sh" \
-		load_storm load_quota load_volume
+		load_storm load_quota load_volume || status=$?
+	# Where a nanosecond is an instruction.
+	scripts/td run --backend tdx --icount --timeout 900 -- env \
+		INSTRUCTIONS=1 "$guest_tests/run.sh" load_agent || status=$?
+	return "$status"
 }
 
 # What two processors do more than one shows only where both are idle.
