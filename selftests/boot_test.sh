@@ -6,14 +6,17 @@
 # however often the boot is ended and started again; what a hostile host shares
 # is refused before anything is measured.
 set -u
-# shellcheck source=selftests/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=selftests/mapper.sh
+. "$(dirname "$0")/mapper.sh"
 
 begin boot
+mapper_begin
 host=$work/host
 dir=$work/app
 disk=
 mkdir "$host"
+modprobe dm-crypt 2>/dev/null
+truncate -s 64M "$work/disk.img"
 
 boot_end() {
 	umount "$work/data" 2>/dev/null
@@ -24,6 +27,7 @@ boot_end() {
 	end
 }
 trap boot_end EXIT
+disk=$(losetup --find --show "$work/disk.img") || die "no loop device"
 settle
 if grep -q '"event":"system-preparing"' "$log"; then
 	echo "1..0 # SKIP this machine has booted an application already"
@@ -32,8 +36,9 @@ fi
 
 # boot [OPTION]...: what it says, says looks at.
 boot() {
-	dstack-boot --host "$host" --dir "$dir" \
-		--time-scale "$((TIME_SCALE * 2))" "$@" >"$work/said" 2>&1
+	dstack-boot --host "$host" --dir "$dir" --data-device "$disk" \
+		--mount "$work/data" --time-scale "$((TIME_SCALE * 2))" "$@" \
+		>"$work/said" 2>&1
 }
 
 # says PATTERN
@@ -62,16 +67,17 @@ instance() {
 own() {
 	settle
 	tail -n "+$((marked + 1))" "$log" |
-		jq -r '"\(.event) \(.event_payload)"' | grep -v '^dstack\.'
+		jq -r '"\(.event)=\(.event_payload)"' | grep -v '^dstack\.'
 }
 
 # refuses PATTERN [OPTION]...: nothing of it is measured.
 refuses() {
 	local before after
-	before=$(own | wc -l)
+	before=$(wc -l <"$log")
 	boot "${@:2}" && return 1
-	after=$(own | wc -l)
-	says "$1" && test "$before" = "$after"
+	settle
+	after=$(wc -l <"$log")
+	says "$1" && is "$after" "$before"
 }
 
 mark
@@ -147,14 +153,14 @@ first=$(own)
 instance_id=$(jq -r .instance_id "$dir/.instance_info")
 claim another_seed_than_the_hosts_without_a_key_provider \
 	test "$(jq -r .instance_id_seed "$dir/.instance_info")" != "$seed"
-claim events_are_upstreams_in_upstreams_order is "$first" "system-preparing 
-app-id $app_id
-compose-hash $hash
-init-script-hash $(printf one | sha256sum | cut -d' ' -f1)
-init-script-hash $(printf two | sha256sum | cut -d' ' -f1)
-gpu-policy-hash $empty
-instance-id $instance_id
-boot-mr-done "
+claim events_are_upstreams_in_upstreams_order is "$first" "system-preparing=
+app-id=$app_id
+compose-hash=$hash
+init-script-hash=$(printf one | sha256sum | cut -d' ' -f1)
+init-script-hash=$(printf two | sha256sum | cut -d' ' -f1)
+gpu-policy-hash=$empty
+instance-id=$instance_id
+boot-mr-done="
 boot --until application
 claim nothing_is_measured_twice is "$(own)" "$first"
 claim it_says_so says 'compose-hash: was measured before'
@@ -164,26 +170,30 @@ claim another_application_is_refused refuses \
 	"measured 'compose-hash' \($hash\) where 'compose-hash' "
 cp "$work/good.json" "$host/app-compose.json"
 (
-	flock "$dir" sleep 5 &
+	# The lock is that of flock alone, and goes with it.
+	flock -o "$dir" sleep 5 &
 	nap
 	boot --until directory
 	kill $!
+	wait
 	says 'another dstack-boot is at work'
 )
 claim only_one_boots_at_a_time is $? 0
 
 # Wherever it is: between steps, and in them.
-for n in {1..25}; do
-	dstack-boot --host "$host" --dir "$dir" >/dev/null 2>&1 &
-	read -r -t "$(printf '0.%03d' $((n * 8)))" -u "$never"
+for n in {1..16}; do
+	dstack-boot --host "$host" --dir "$dir" --data-device "$disk" \
+		--mount "$work/data" >/dev/null 2>&1 &
+	read -r -t "$(printf '0.%03d' $((n * 25)))" -u "$never"
 	kill -9 $! 2>/dev/null
 	wait $! 2>/dev/null
 done
 claim boot_goes_on_where_it_was_killed boot
 claim application_is_booted says 'ready: the system is ready'
 last="$first
-key-provider $(printf '{"name":"none","id":""}' | od -An -tx1 | tr -d ' \n')
-system-ready "
+key-provider=$(printf '{"name":"none","id":""}' | od -An -tx1 | tr -d ' \n')
+storage-fs=$(printf ext4 | od -An -tx1 | tr -d ' \n')
+system-ready="
 claim kills_leave_each_event_once is "$(own)" "$last"
 keys=$(sha256 "$dir/.appkeys.json")
 claim policy_is_loaded has "$(dstackctl status)" "epoch +$((epoch + 1))"
@@ -201,6 +211,28 @@ claim application_is_as_delivered cmp "$dir/app-compose.json" \
 	"$work/good.json"
 claim root_key_is_in_the_module has "$(dstackctl key list 2>&1)" "$app_id"
 claim log_replays_to_the_register quote_is_replayed
+
+#
+# The disk
+#
+
+claim disk_is_mounted is "$(stat -f -c %T "$work/data")" ext2/ext3
+claim disk_is_encrypted has "$(dmsetup table dstack-data)" ' crypt aes-xts'
+passphrase=$(jq -r .disk_crypt_key "$dir/.appkeys.json")
+claim passphrase_is_upstreams cryptsetup open --test-passphrase --key-file - \
+	"$disk" < <(printf %s "$passphrase")
+echo stays >"$work/data/file"
+umount "$work/data"
+dmsetup remove dstack-data
+claim disk_is_opened_again boot
+claim what_was_written_is_there is "$(<"$work/data/file")" stays
+umount "$work/data"
+dmsetup remove dstack-data
+dd if=/dev/urandom of="$disk" bs=4096 seek=1 count=1 conv=notrunc status=none
+claim header_that_was_changed_is_refused refuses 'disk: '
+dd if=/dev/urandom of="$disk" bs=4096 count=1 conv=notrunc status=none
+claim disk_of_somebody_else_is_refused refuses \
+	'something on it that is neither LUKS nor nothing'
 
 #
 # A log of which the kernel has the digests alone, and whose file lies

@@ -26,13 +26,16 @@ static int take_urls(const struct app_json *json, struct app_sys_config *config)
 		app_json_find(json, "tproxy_urls");
 	const char *gateways = app_json_find(json, "tproxy_urls") ?
 		"tproxy_urls" : "gateway_urls";
+	int err;
 
 	if (both)
 		return app_json_refuse(json, "tproxy_urls", "is another name of gateway_urls; remove one");
-	return app_json_list(json, "kms_urls", URLS_MAX, URL_MAX,
-			     &config->kms_urls) ?:
-		app_json_list(json, gateways, URLS_MAX, URL_MAX,
-			      &config->gateway_urls);
+	err = app_json_list(json, "kms_urls", URLS_MAX, URL_MAX,
+			    &config->kms_urls);
+	if (err)
+		return err;
+	return app_json_list(json, gateways, URLS_MAX, URL_MAX,
+			     &config->gateway_urls);
 }
 
 /* Newer files have it in an object of such addresses. */

@@ -105,9 +105,11 @@ int app_compose_requirements(const struct app_json *json,
 	/* Who does not know the field must not boot what needs it. */
 	if (inner.value && compose->manifest_version < 3)
 		return app_json_refuse(json, "requirements", "needs \"manifest_version\": \"3\"");
-	return app_json_check(&inner, known) ?:
-		app_json_text(&inner, "os_version", VERSION_MAX,
-			      &requirements->os_version) ?:
+	err = app_json_check(&inner, known);
+	if (err)
+		return err;
+	return app_json_text(&inner, "os_version", VERSION_MAX,
+			     &requirements->os_version) ?:
 		take_platforms(&inner, requirements) ?:
 		take_choice(&inner, "tdx_measure_acpi_tables",
 			    &requirements->tdx_measure_acpi_tables) ?:

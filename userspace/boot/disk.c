@@ -24,8 +24,8 @@
 #define FS		"ext4"
 #define HEADER		".disk-header"
 #define UNFINISHED	".disk-new"	/* there is no file system yet */
-#define OFFSET		"32768"		/* of data, in sectors: 16 MiB */
-#define FIRST_READ	4096U
+#define DATA_OFFSET	16777216U
+#define DATA_SECTOR	"32768"
 #define BEGINNING	1048576U	/* bytes, which a new disk has zero */
 #define PASSPHRASE_SIZE	(2 * DSTACK_KEY_SIZE + 1)
 
@@ -69,24 +69,26 @@ static int read_start(const char *device, void *data, size_t len)
 	return err;
 }
 
-/* A checked copy of the header, as a file in memory. */
+/*
+ * A checked copy of all that stands before the data, as a file in memory: of
+ * both headers, and of the key, which only the passphrase opens.
+ */
 static int copy_header(struct boot *boot)
 {
-	uint8_t *data = malloc(LUKS_SIZE_MAX);
+	uint8_t *data = malloc(DATA_OFFSET);
 	struct luks luks;
 	size_t size;
 	int err;
 
 	if (!data)
 		return -ENOMEM;
-	err = read_start(boot->opt->device, data, FIRST_READ);
-	size = err ? 0 : dstack_luks_size(data, FIRST_READ);
-	/* Both of the headers: cryptsetup wants two that agree. */
-	if (!err && (!size || 2 * size > LUKS_SIZE_MAX))
-		err = -EBADMSG;
-	err = err ?: read_start(boot->opt->device, data, 2 * size) ?:
-		dstack_luks_check(data, size, &luks) ?:
-		directory_write(boot, HEADER, data, 2 * size);
+	err = read_start(boot->opt->device, data, DATA_OFFSET);
+	size = err ? 0 : dstack_luks_size(data, DATA_OFFSET);
+	if (!err)
+		err = size ? dstack_luks_check(data, size, &luks) : -EBADMSG;
+	if (!err && luks.offset != DATA_OFFSET)
+		err = boot_fail(-EBADMSG, "the disk's data does not begin where it did");
+	err = err ?: directory_write(boot, HEADER, data, DATA_OFFSET);
 	free(data);
 	return err;
 }
@@ -97,8 +99,7 @@ static int open_mapping(struct boot *boot)
 	char *header;
 	const char *argv[] = {
 		"cryptsetup", "open", "--type", "luks2", "--batch-mode",
-		"--disable-keyring", "--header", NULL, "--key-file", "-",
-		device, MAPPING, NULL
+		"--key-file", "-", "--header", NULL, device, MAPPING, NULL
 	};
 	int err = copy_header(boot);
 
@@ -106,7 +107,7 @@ static int open_mapping(struct boot *boot)
 		return err;
 	if (asprintf(&header, "%s/" HEADER, boot->opt->dir) < 0)
 		return -ENOMEM;
-	argv[7] = header;
+	argv[8] = header;
 	err = cryptsetup(boot, argv);
 	free(header);
 	if (err)
@@ -118,14 +119,17 @@ static int format(struct boot *boot)
 {
 	const char *const argv[] = {
 		"cryptsetup", "luksFormat", "--type", "luks2", "--batch-mode",
-		"--offset", OFFSET, "--cipher", "aes-xts-plain64",
+		"--offset", DATA_SECTOR, "--cipher", "aes-xts-plain64",
 		"--key-size", "512", "--hash", "sha256", "--pbkdf", "pbkdf2",
+		/* Nobody guesses a key: there is nothing to slow down. */
+		"--pbkdf-force-iterations", "1000",
 		"--key-file", "-", boot->opt->device, NULL
 	};
+	int err;
 
 	boot_say("the disk is new: it is formatted");
-	return directory_write(boot, UNFINISHED, "", 0) ?:
-		cryptsetup(boot, argv);
+	err = directory_write(boot, UNFINISHED, "", 0);
+	return err ? err : cryptsetup(boot, argv);
 }
 
 /* 1: LUKS, 0: nothing at all, or -EBADMSG: who knows whose. */

@@ -172,7 +172,7 @@ static int write_json(const struct reader *reader, const yyjson_alc *memory,
 	yyjson_mut_doc *doc = yyjson_mut_doc_new(memory);
 	yyjson_mut_val *root = doc ? yyjson_mut_obj(doc) : NULL;
 	char *json = NULL;
-	size_t i, len;
+	size_t i, len = 0;
 	bool good = root;
 
 	for (i = 0; good && i < reader->nr; i++)

@@ -106,9 +106,10 @@ static int read_once(struct boot *boot, struct reader *reader)
 	reader->needed = status.log_first > 0;
 	if (!err && reader->file)
 		err = align(reader, &status) ?: take_oldest(reader, &status);
+	if (err)
+		return err;
 	seq = status.log_first;
-	return err ?: libdstack_read_log(boot->device, &seq, take_record,
-					 reader);
+	return libdstack_read_log(boot->device, &seq, take_record, reader);
 }
 
 static int read_with_file(struct boot *boot, struct reader *reader)

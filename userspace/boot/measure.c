@@ -76,15 +76,14 @@ static int measure_scripts(struct boot *boot)
 
 int measure_application(struct boot *boot)
 {
-	const struct app_compose *compose = boot->compose;
-
 	return share_store_instance(boot) ?:
 		measure(boot, "system-preparing", NULL, 0) ?:
 		measure(boot, "app-id", boot->app_id, APP_ID_SIZE) ?:
-		measure(boot, "compose-hash", compose->hash, APP_HASH_SIZE) ?:
+		measure(boot, "compose-hash", boot->compose->hash,
+			APP_HASH_SIZE) ?:
 		measure_scripts(boot) ?:
 		measure_hash(boot, "gpu-policy-hash",
-			     compose->requirements.gpu_policy) ?:
+			     boot->compose->requirements.gpu_policy) ?:
 		measure(boot, "instance-id", boot->instance_id,
 			boot->instance_id_len) ?:
 		measure(boot, "boot-mr-done", NULL, 0);

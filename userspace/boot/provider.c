@@ -117,6 +117,7 @@ static int check_config_id(struct boot *boot)
 {
 	const char *gpu = boot->compose->requirements.gpu_policy;
 	uint8_t value[BOOT_CONFIG_ID_SIZE], gpu_hash[APP_HASH_SIZE];
+	int err = config_id_read(boot, value);
 	const struct config_id local = {
 		.compose_hash = boot->compose->hash,
 		.app_id = boot->app_id,
@@ -131,7 +132,7 @@ static int check_config_id(struct boot *boot)
 	};
 
 	SHA256((const uint8_t *)gpu, strlen(gpu), gpu_hash);
-	return config_id_read(boot, value) ?: config_id_check(value, &local);
+	return err ? err : config_id_check(value, &local);
 }
 
 static int measure_os_image(struct boot *boot)
