@@ -70,7 +70,10 @@ int policy_load(struct boot *boot)
 	return err;
 }
 
-/* Never back: somebody may have locked the machine since an earlier start. */
+/*
+ * One after the other, as the module wants it; and never back: somebody may
+ * have locked the machine since an earlier start.
+ */
 int policy_set_state(struct boot *boot)
 {
 	struct libdstack_status status;
@@ -80,11 +83,9 @@ int policy_set_state(struct boot *boot)
 	if (state == APP_STATE_UNSAID)
 		return 0;
 	err = libdstack_status(boot->control, &status);
-	if (!err && status.state < state)
-		err = libdstack_set_state(boot->control, state);
+	while (!err && status.state < state)
+		err = libdstack_set_state(boot->control, ++status.state);
 	if (!err)
-		boot_say("state %s",
-			 dstack_state_name(status.state < state ? state :
-					   status.state));
+		boot_say("state %s", dstack_state_name(status.state));
 	return err;
 }

@@ -20,6 +20,7 @@
 #define GCE_PRODUCT	"Google Compute Engine"
 #define GPU_VENDORS	"/sys/bus/pci/devices/*/vendor"
 #define NVIDIA		"0x10de\n"
+#define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define LINE_SIZE	128
 
 static int refuse(const char *field, const char *why)
@@ -160,6 +161,19 @@ static int check_time(const struct boot *boot)
 	return 0;
 }
 
+/* The module would say so when the keys are out already. */
+static int check_lockdown(const struct boot *boot)
+{
+	char line[LINE_SIZE];
+
+	if (boot->compose->state != DSTACK_STATE_LOCKED)
+		return 0;
+	read_line(LOCKDOWN, line);
+	if (!strstr(line, "[confidentiality]"))
+		return refuse("dstack.state", "'locked' needs a kernel that was booted with lockdown=confidentiality");
+	return 0;
+}
+
 static int check_rest(const struct boot *boot)
 {
 	const struct app_compose *compose = boot->compose;
@@ -180,5 +194,6 @@ static int check_rest(const struct boot *boot)
 int requirements_check(struct boot *boot)
 {
 	return check_rest(boot) ?: check_platform(boot) ?: check_acpi(boot) ?:
-		check_token(boot) ?: check_gpu(boot) ?: check_time(boot);
+		check_token(boot) ?: check_gpu(boot) ?: check_lockdown(boot) ?:
+		check_time(boot);
 }
