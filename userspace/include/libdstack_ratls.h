@@ -113,6 +113,8 @@ struct libdstack_ratls_request {
 	const char *org_name, *subject;	/* organisation may be NULL */
 	const char *const *alt_names;	/* names and addresses, up to NULL */
 	bool server, client;		/* extended usage; neither: any */
+	bool ca;			/* issues others, */
+	uint32_t ca_level;		/* and has so many CAs below it */
 	int64_t not_before, not_after;
 	const char *usage;		/* or NULL */
 	struct libdstack_span app_id;	/* or empty */

@@ -10,6 +10,7 @@
 #include "ratls.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,5 +194,27 @@ int libdstack_csr_encode(const struct libdstack_csr *csr, uint8_t **data,
 	put_csr(&w, csr);
 	*data = w.data;
 	*len = w.len;
+	return 0;
+}
+
+int libdstack_csr_sign(EVP_PKEY *key, const void *data, size_t len,
+		       uint8_t **signature, size_t *signature_len)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t size = EVP_PKEY_get_size(key);
+	uint8_t *out = malloc(size ? size : 1);
+	bool good;
+
+	good = ctx && out &&
+		EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+		EVP_DigestSign(ctx, out, &size, data, len) == 1;
+	EVP_MD_CTX_free(ctx);
+	ERR_clear_error();
+	if (!good) {
+		free(out);
+		return -EINVAL;
+	}
+	*signature = out;
+	*signature_len = size;
 	return 0;
 }

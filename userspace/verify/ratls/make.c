@@ -72,8 +72,21 @@ static bool add_known(X509 *cert, int nid, const char *value)
 	return good;
 }
 
+static bool add_ca(X509 *cert, const struct libdstack_ratls_request *r)
+{
+	char constraints[48];
+
+	snprintf(constraints, sizeof(constraints), "critical,CA:TRUE,pathlen:%u",
+		 r->ca_level);
+	return add_known(cert, NID_basic_constraints, constraints) &&
+		add_known(cert, NID_key_usage,
+			  "critical,digitalSignature,keyCertSign,cRLSign");
+}
+
 static bool add_usages(X509 *cert, const struct libdstack_ratls_request *r)
 {
+	if (r->ca)
+		return add_ca(cert, r);
 	if (!add_known(cert, NID_key_usage, "critical,digitalSignature"))
 		return false;
 	if (!r->server && !r->client)

@@ -9,30 +9,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
-#include <stdlib.h>
 #include <string.h>
-
-int libdstack_csr_sign(EVP_PKEY *key, const void *data, size_t len,
-		       uint8_t **signature, size_t *signature_len)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	size_t size = EVP_PKEY_get_size(key);
-	uint8_t *out = malloc(size ? size : 1);
-	bool good;
-
-	good = ctx && out &&
-		EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-		EVP_DigestSign(ctx, out, &size, data, len) == 1;
-	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
-	if (!good) {
-		free(out);
-		return -EINVAL;
-	}
-	*signature = out;
-	*signature_len = size;
-	return 0;
-}
 
 static bool signature_holds(const struct libdstack_csr *csr, const void *data,
 			    size_t len, const void *signature,
