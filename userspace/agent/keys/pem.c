@@ -31,7 +31,7 @@ static bool at_end(BIO *in)
 	return !len || (len > 0 && strspn(rest, "\r\n") == (size_t)len);
 }
 
-static X509 *read_cert(const char *text)
+X509 *pem_read_cert(const char *text)
 {
 	BIO *in = begin(text, "-----BEGIN CERTIFICATE-----");
 	X509 *cert = NULL;
@@ -56,7 +56,7 @@ static bool is_p256(const EVP_PKEY *key)
 		!strcmp(group, "prime256v1");
 }
 
-static EVP_PKEY *read_key(const char *text)
+EVP_PKEY *pem_read_key(const char *text)
 {
 	BIO *in = begin(text, "-----BEGIN PRIVATE KEY-----");
 	EVP_PKEY *key = NULL;
@@ -73,7 +73,7 @@ static EVP_PKEY *read_key(const char *text)
 
 bool pem_is_cert(const char *text)
 {
-	X509 *cert = read_cert(text);
+	X509 *cert = pem_read_cert(text);
 
 	X509_free(cert);
 	ERR_clear_error();
@@ -82,7 +82,7 @@ bool pem_is_cert(const char *text)
 
 bool pem_is_key(const char *text)
 {
-	EVP_PKEY *key = read_key(text);
+	EVP_PKEY *key = pem_read_key(text);
 
 	EVP_PKEY_free(key);
 	ERR_clear_error();
@@ -91,8 +91,8 @@ bool pem_is_key(const char *text)
 
 bool pem_is_pair(const char *cert_text, const char *key_text)
 {
-	X509 *cert = read_cert(cert_text);
-	EVP_PKEY *key = read_key(key_text);
+	X509 *cert = pem_read_cert(cert_text);
+	EVP_PKEY *key = pem_read_key(key_text);
 	bool pair = cert && key && X509_check_private_key(cert, key) == 1;
 
 	EVP_PKEY_free(key);

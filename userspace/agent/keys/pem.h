@@ -7,7 +7,12 @@
 #ifndef AGENT_PEM_H
 #define AGENT_PEM_H
 
+#include <openssl/x509.h>
 #include <stdbool.h>
+
+/* As the functions below want them, or NULL: OpenSSL's errors stay. */
+X509 *pem_read_cert(const char *text);
+EVP_PKEY *pem_read_key(const char *text);
 
 /* One certificate, and nothing else. */
 bool pem_is_cert(const char *text);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Keys on P-256, from what others come of, as upstream derives them
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "p256.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/kdf.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUP		"prime256v1"
+#define SALT		"RATLS"
+#define POINT_SIZE	65		/* uncompressed */
+#define CONTEXT_MAX	4096
+#define DER_MAX		256
+
+static int expand(EVP_KDF_CTX *ctx, const uint8_t *ikm, void *info, size_t len,
+		  uint8_t *out)
+{
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
+						 (char[]){ "SHA256" }, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT,
+						  (char[]){ SALT },
+						  strlen(SALT)),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
+						  (void *)ikm, DSTACK_KEY_SIZE),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info,
+						  len),
+		OSSL_PARAM_construct_end()
+	};
+
+	return EVP_KDF_derive(ctx, out, DSTACK_KEY_SIZE, params) == 1 ?
+		0 : -EIO;
+}
+
+int p256_derive(const uint8_t ikm[DSTACK_KEY_SIZE], const struct part *context,
+		size_t nr, uint8_t out[DSTACK_KEY_SIZE])
+{
+	uint8_t info[CONTEXT_MAX];
+	EVP_KDF_CTX *ctx;
+	size_t i, len = 0;
+	EVP_KDF *kdf;
+	int err;
+
+	for (i = 0; i < nr; i++) {
+		if (context[i].len > sizeof(info) - len)
+			return -EINVAL;
+		memcpy(info + len, context[i].data, context[i].len);
+		len += context[i].len;
+	}
+	kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+	err = ctx ? expand(ctx, ikm, info, len, out) : -ENOMEM;
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	ERR_clear_error();
+	return err;
+}
+
+static bool get_point(const EC_GROUP *group, const BIGNUM *number,
+		      uint8_t out[POINT_SIZE])
+{
+	EC_POINT *point = EC_POINT_new(group);
+	bool good;
+
+	good = point && EC_POINT_mul(group, point, number, NULL, NULL, NULL) &&
+		EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED,
+				   out, POINT_SIZE, NULL) == POINT_SIZE;
+	EC_POINT_free(point);
+	return good;
+}
+
+static EVP_PKEY *from_parts(const BIGNUM *number, const uint8_t *point)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *key = NULL;
+
+	if (ctx && build &&
+	    OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME,
+					    GROUP, 0) &&
+	    OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, number) &&
+	    OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY,
+					     point, POINT_SIZE))
+		params = OSSL_PARAM_BLD_to_param(build);
+	if (params && EVP_PKEY_fromdata_init(ctx) == 1 &&
+	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params) != 1)
+		key = NULL;
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+/* @number is of the secure heap, if there is one, and constant in time. */
+static EVP_PKEY *from_number(const EC_GROUP *group, const BIGNUM *number)
+{
+	uint8_t point[POINT_SIZE];
+
+	if (BN_is_zero(number) ||
+	    BN_cmp(number, EC_GROUP_get0_order(group)) >= 0 ||
+	    !get_point(group, number, point))
+		return NULL;
+	return from_parts(number, point);
+}
+
+EVP_PKEY *p256_key(const uint8_t scalar[DSTACK_KEY_SIZE])
+{
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
+	BIGNUM *number = BN_secure_new();
+	EVP_PKEY *key = NULL;
+
+	if (group && number && BN_bin2bn(scalar, DSTACK_KEY_SIZE, number)) {
+		BN_set_flags(number, BN_FLG_CONSTTIME);
+		key = from_number(group, number);
+	}
+	BN_clear_free(number);
+	EC_GROUP_free(group);
+	ERR_clear_error();
+	return key;
+}
+
+char *p256_pem(const EVP_PKEY *key)
+{
+	BIO *out = BIO_new(BIO_s_secmem());
+	char *text = NULL, *data;
+	long len;
+
+	if (out && PEM_write_bio_PKCS8PrivateKey(out, key, NULL, NULL, 0, NULL,
+						 NULL) == 1) {
+		len = BIO_get_mem_data(out, &data);
+		text = strndup(data, len);
+	}
+	BIO_free(out);
+	ERR_clear_error();
+	return text;
+}
+
+int p256_secret(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE])
+{
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+	uint8_t der[DER_MAX], *p = der;
+	struct part part = { der, 0 };
+	int len, err = -EIO;
+
+	len = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : 0;
+	if (len > 0 && len <= DER_MAX) {
+		part.len = i2d_PKCS8_PRIV_KEY_INFO(info, &p);
+		err = hash_parts(HASH_SHA256, &part, 1, out);
+	}
+	PKCS8_PRIV_KEY_INFO_free(info);
+	OPENSSL_cleanse(der, sizeof(der));
+	ERR_clear_error();
+	return err;
+}
