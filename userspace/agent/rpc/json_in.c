@@ -147,7 +147,13 @@ static int fill_message(struct rpc_fill *fill, yyjson_val *object)
 	return 0;
 }
 
-static int read_object(yyjson_val *root, const struct rpc_method *method,
+static const char *what(const struct rpc_request *request)
+{
+	return request->what ? request->what : "the request";
+}
+
+static int read_object(const struct rpc_request *request, yyjson_val *root,
+		       const struct rpc_method *method,
 		       ProtobufCAllocator *allocator, ProtobufCMessage **msg,
 		       struct rpc_error *error)
 {
@@ -156,7 +162,8 @@ static int read_object(yyjson_val *root, const struct rpc_method *method,
 	};
 
 	if (!yyjson_is_obj(root))
-		return rpc_fail(error, -EBADMSG, "the request is not a JSON object");
+		return rpc_fail(error, -EBADMSG, "%s is not a JSON object",
+				what(request));
 	fill.msg = rpc_message_new(method->in, allocator);
 	*msg = fill.msg;
 	if (!fill.msg)
@@ -170,11 +177,10 @@ int rpc_json_read(const struct rpc_request *request,
 		  struct rpc_error *error)
 {
 	ProtobufCAllocator allocator = rpc_memory_for_messages(memory);
-	/*
-	 * yyjson begins with a value for six bytes.  Not wiped: it is the
-	 * caller's text, of which there are copies on its way here.
-	 */
-	struct rpc_memory text = { .left = 5 * request->len + (1u << 20) };
+	/* yyjson begins with a value for six bytes. */
+	struct rpc_memory text = {
+		.left = 5 * request->len + (1u << 20), .secret = memory->secret,
+	};
 	yyjson_alc alc = rpc_memory_for_json(&text);
 	yyjson_read_err why;
 	yyjson_doc *doc;
@@ -183,12 +189,13 @@ int rpc_json_read(const struct rpc_request *request,
 	doc = yyjson_read_opts((char *)request->body, request->len,
 			       YYJSON_READ_NOFLAG, &alc, &why);
 	if (!doc && text.exhausted)
-		return rpc_fail(error, -E2BIG, "the request has too many values");
+		return rpc_fail(error, -E2BIG, "%s has too many values",
+				what(request));
 	if (!doc)
-		return rpc_fail(error, -EBADMSG, "the request is not JSON: %s at byte %zu",
-				why.msg, why.pos);
-	err = read_object(yyjson_doc_get_root(doc), method, &allocator, msg,
-			  error);
+		return rpc_fail(error, -EBADMSG, "%s is not JSON: %s at byte %zu",
+				what(request), why.msg, why.pos);
+	err = read_object(request, yyjson_doc_get_root(doc), method,
+			  &allocator, msg, error);
 	yyjson_doc_free(doc);
 	return err;
 }

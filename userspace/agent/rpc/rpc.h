@@ -68,6 +68,7 @@ struct rpc_mount {
 };
 
 struct rpc_request {
+	const char *what;		/* in errors; NULL: "the request" */
 	const char *method, *path;
 	const char *query, *content_type;	/* either may be NULL */
 	const void *body;
