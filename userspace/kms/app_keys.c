@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The application's keys: whoever gives them must be the KMS, and we the
+ * application
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include "room.h"
+
+#include <errno.h>
+#include <kms.pb-c.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../agent/keys/keys.h"
+
+#define API_VERSION	1
+#define GATEWAY_MAX	63
+#define SUBJECT		"RA-TLS TEMP Cert"
+/* From 1975 on, as upstream: the clock of a machine that boots may be wrong. */
+#define NOT_BEFORE	157766400
+#define VALID_S		(3650 * 86400LL)
+
+/* Who we are to every KMS that is asked. */
+struct asker {
+	EVP_PKEY *key;
+	uint8_t *evidence;
+	size_t evidence_len;
+	struct kms_app_keys *keys;	/* what came of it */
+};
+
+/*
+ * What we show
+ */
+
+static int make_evidence(const struct kms *kms, struct asker *asker)
+{
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	int err;
+
+	asker->key = EVP_EC_gen("P-256");
+	if (!asker->key)
+		return -ENOMEM;
+	err = libdstack_ratls_report_data(asker->key, report_data);
+	if (!err)
+		err = kms->attest(kms->arg, report_data, &asker->evidence,
+				  &asker->evidence_len);
+	return err;
+}
+
+static X509 *make_cert(const struct asker *asker, const struct kms_temp_ca *ca)
+{
+	const struct libdstack_ratls_request request = {
+		.key = asker->key, .subject = SUBJECT, .client = true,
+		.not_before = NOT_BEFORE, .not_after = time(NULL) + VALID_S,
+		.evidence = { asker->evidence, asker->evidence_len },
+		.issuer = ca->cert, .issuer_key = ca->key,
+	};
+
+	return libdstack_ratls_make(&request);
+}
+
+/*
+ * What we get
+ */
+
+static int take_key(struct kms_call *call, const char *name,
+		    const ProtobufCBinaryData *in, uint8_t out[KMS_KEY_SIZE])
+{
+	if (in->len != KMS_KEY_SIZE)
+		return kms_fail(call, -EBADMSG, "%s has %zu bytes, not %d",
+				name, in->len, KMS_KEY_SIZE);
+	memcpy(out, in->data, KMS_KEY_SIZE);
+	return 0;
+}
+
+static int take_k256(struct kms_call *call,
+		     const Kms__GetAppKeyResponse *in,
+		     struct kms_app_keys *keys)
+{
+	struct agent_public public;
+	int err;
+
+	err = take_key(call, "k256_key", &in->k256_key, keys->k256_key);
+	if (err)
+		return err;
+	if (agent_key_public(AGENT_SECP256K1, keys->k256_key, &public))
+		return kms_fail(call, -EBADMSG, "k256_key is no key");
+	if (in->k256_signature.len != KMS_SIGNATURE_SIZE)
+		return kms_fail(call, -EBADMSG,
+				"k256_signature has %zu bytes, not %d",
+				in->k256_signature.len, KMS_SIGNATURE_SIZE);
+	keys->k256_signature_len = KMS_SIGNATURE_SIZE;
+	memcpy(keys->k256_signature, in->k256_signature.data,
+	       KMS_SIGNATURE_SIZE);
+	return 0;
+}
+
+static int take_image(struct kms_call *call, const ProtobufCBinaryData *in,
+		      struct kms_app_keys *keys)
+{
+	if (in->len && in->len != KMS_OS_IMAGE_HASH_SIZE)
+		return kms_fail(call, -EBADMSG,
+				"os_image_hash has %zu bytes, not %d",
+				in->len, KMS_OS_IMAGE_HASH_SIZE);
+	keys->os_image_hash_len = in->len;
+	if (in->len)
+		memcpy(keys->os_image_hash, in->data, in->len);
+	return 0;
+}
+
+static int take_gateway(struct kms_call *call, const char *in,
+			struct kms_app_keys *keys)
+{
+	size_t i, len = strlen(in);
+
+	for (i = 0; i < len; i++)
+		if (in[i] <= ' ' || in[i] > '~')
+			break;
+	if (i < len || len > GATEWAY_MAX)
+		return kms_fail(call, -EBADMSG,
+				"gateway_app_id is no short text");
+	keys->gateway_app_id = strdup(in);
+	return keys->gateway_app_id ? 0 : -ENOMEM;
+}
+
+/* The root that it showed to be asked is the one that it gives. */
+static int take_root(struct kms_call *call, const char *in,
+		     struct kms_app_keys *keys)
+{
+	X509 *root = kms_root_read(call, in);
+	bool same;
+
+	if (!root)
+		return -EBADMSG;
+	same = EVP_PKEY_eq(X509_get0_pubkey(root),
+			   X509_get0_pubkey(call->root)) == 1;
+	X509_free(root);
+	if (!same)
+		return kms_fail(call, -EKEYREJECTED,
+				"it gives another root than the one that it showed");
+	keys->ca_cert = strdup(in);
+	return keys->ca_cert ? 0 : -ENOMEM;
+}
+
+static int take_provider(struct kms_call *call, struct kms_app_keys *keys)
+{
+	uint8_t *id;
+	int err;
+
+	err = kms_root_id(call, call->root, &id, &keys->provider_id_len);
+	if (err)
+		return err;
+	keys->provider_id = malloc(keys->provider_id_len);
+	if (keys->provider_id)
+		memcpy(keys->provider_id, id, keys->provider_id_len);
+	else
+		err = -ENOMEM;
+	OPENSSL_free(id);
+	return err;
+}
+
+static int take_keys(struct kms_call *call, const Kms__GetAppKeyResponse *in,
+		     struct kms_app_keys *keys)
+{
+	return take_key(call, "disk_crypt_key", &in->disk_crypt_key,
+			keys->disk_crypt_key) ?:
+		take_key(call, "env_crypt_key", &in->env_crypt_key,
+			 keys->env_crypt_key) ?:
+		take_k256(call, in, keys) ?:
+		take_image(call, &in->os_image_hash, keys) ?:
+		take_gateway(call, in->gateway_app_id, keys) ?:
+		take_root(call, in->ca_cert, keys) ?:
+		take_provider(call, keys);
+}
+
+/* To be used again, without the CA's key being asked for. */
+static int take_temp_ca(struct kms_call *call, struct kms_temp_ca *ca,
+			struct kms_app_keys *keys)
+{
+	keys->url = strdup(call->url);
+	if (!keys->url)
+		return -ENOMEM;
+	keys->tmp_ca_key = ca->key_pem;
+	keys->tmp_ca_cert = ca->cert_pem;
+	ca->key_pem = NULL;
+	ca->cert_pem = NULL;
+	return 0;
+}
+
+static int ask_keys(struct kms_call *call, struct kms_app_keys *keys)
+{
+	Kms__GetAppKeyRequest request = KMS__GET_APP_KEY_REQUEST__INIT;
+	const char *config = call->kms->vm_config;
+	struct kms_reply reply;
+	int err;
+
+	request.api_version = API_VERSION;
+	if (config)
+		request.vm_config = (char *)config;
+	err = kms_ask(call, "GetAppKey", &request,
+		      &kms__get_app_key_response__descriptor, KMS_KEYS_MAX,
+		      &reply);
+	if (err)
+		return err;
+	err = take_keys(call, (const Kms__GetAppKeyResponse *)reply.msg, keys);
+	kms_reply_free(&reply);
+	return err;
+}
+
+static int ask(struct kms_call *call, void *arg)
+{
+	struct kms_temp_ca ca = { 0 };
+	struct asker *asker = arg;
+	int err = kms_temp_ca_get(call, &ca);
+
+	if (!err) {
+		call->root = ca.root;
+		call->key = asker->key;
+		call->cert = make_cert(asker, &ca);
+		if (!call->cert)
+			err = kms_fail(call, -EBADMSG,
+				       "no certificate can be made under its temporary CA");
+	}
+	if (!err)
+		err = ask_keys(call, asker->keys);
+	if (!err)
+		err = take_temp_ca(call, &ca, asker->keys);
+	if (err)
+		kms_app_keys_wipe(asker->keys);
+	X509_free(call->cert);
+	kms_temp_ca_clear(&ca);
+	return err;
+}
+
+int kms_get_app_keys(const struct kms *kms, struct kms_app_keys *keys)
+{
+	struct asker asker = { .keys = keys };
+	char line[128];
+	int err;
+
+	*keys = (struct kms_app_keys){ .ca_cert = NULL };
+	err = make_evidence(kms, &asker);
+	if (!err) {
+		err = kms_run(kms, ask, &asker);
+	} else if (kms->tell) {
+		snprintf(line, sizeof(line),
+			 "no KMS was asked: no evidence of this machine could be had: %s",
+			 strerror(-err));
+		kms->tell(line);
+	}
+	EVP_PKEY_free(asker.key);
+	free(asker.evidence);
+	ERR_clear_error();
+	return err;
+}
+
+static void wipe_text(char *text)
+{
+	if (text)
+		OPENSSL_cleanse(text, strlen(text));
+	free(text);
+}
+
+void kms_app_keys_wipe(struct kms_app_keys *keys)
+{
+	free(keys->ca_cert);
+	free(keys->gateway_app_id);
+	free(keys->provider_id);
+	free(keys->url);
+	free(keys->tmp_ca_cert);
+	wipe_text(keys->tmp_ca_key);
+	OPENSSL_cleanse(keys, sizeof(*keys));
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client of a KMS: keys, certificates, public keys of environments
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * KMSs are asked one after the other until one gives what was asked for.
+ * Nothing here measures anything: who was given keys decides, afterwards and
+ * once, what is measured of the KMS that gave them.
+ * Documentation/admin-guide/kms-client.rst says what is asked of a KMS, and
+ * what each check protects from.
+ *
+ * Functions return 0 or -errno, after a line to tell() for each KMS that did
+ * not give it.  If several fail, they return what is first in this list:
+ *
+ * -ENOMEM	no memory: no other KMS was asked
+ * -EACCES	a KMS refused, and the line says why in its words
+ * -EKEYREJECTED it is not the KMS that was asked for, or can't show it
+ * -EBADMSG	what it answered is not what a KMS answers
+ * -EHOSTUNREACH it could not be reached in time
+ * -EINVAL	there is no KMS to ask, or its URL is none
+ */
+#ifndef KMS_H
+#define KMS_H
+
+#include <libdstack_ratls.h>
+
+#define KMS_KEY_SIZE		32
+#define KMS_SIGNATURE_SIZE	65	/* r, s, and which of four keys */
+#define KMS_K256_PUBLIC_SIZE	33	/* compressed */
+#define KMS_OS_IMAGE_HASH_SIZE	32
+#define KMS_ENV_AGE_MAX		300	/* seconds that a public key is new, */
+#define KMS_ENV_AHEAD_MAX	60	/* and that clocks may differ */
+/* Whom a KMS shows itself as. */
+#define KMS_USAGE		"kms:rpc"
+
+/* Whom to ask, and how.  All of it must stay. */
+struct kms {
+	/* https://NAME[:PORT], in this order. */
+	const char *const *urls;
+	size_t nr;
+	const char *vm_config;		/* passed on unread; NULL: "" */
+	/*
+	 * The public key of its root (SPKI, DER).  Of no length: any, and then
+	 * only what is measured says which KMS it was.
+	 */
+	const uint8_t *provider_id;
+	size_t provider_id_len;
+	/*
+	 * What the evidence in its certificate must be: issuers, usage and
+	 * flags are not looked at.  NULL: evidence is not asked for.
+	 */
+	const struct libdstack_trust *trust;
+	/* Evidence of this machine for this report data, for free(). */
+	int (*attest)(void *arg, const uint8_t report_data[64],
+		      uint8_t **attestation, size_t *len);
+	void *arg;
+	void (*tell)(const char *line);	/* no secret is in a line */
+	unsigned int timeout_s;		/* of each KMS; 0: 30 */
+	unsigned int total_s;		/* of all of them; 0: 120 */
+};
+
+/*
+ * What curl needs.  Once, before there are threads or other users of curl:
+ * then what passes through curl's buffers is wiped.
+ */
+int kms_init(void);
+
+/*
+ * The application's keys.  Where this struct is kept is the caller's choice:
+ * it belongs in memory of libdstack_secret_alloc().
+ */
+struct kms_app_keys {
+	char *ca_cert;			/* PEM: the root */
+	uint8_t disk_crypt_key[KMS_KEY_SIZE], env_crypt_key[KMS_KEY_SIZE];
+	uint8_t k256_key[KMS_KEY_SIZE];
+	uint8_t k256_signature[KMS_SIGNATURE_SIZE];
+	size_t k256_signature_len;
+	char *gateway_app_id;		/* "" and "any" are possible */
+	uint8_t os_image_hash[KMS_OS_IMAGE_HASH_SIZE];
+	size_t os_image_hash_len;	/* 0 or all */
+	uint8_t *provider_id;		/* of the root, as above */
+	size_t provider_id_len;
+	char *url;			/* whose keys these are */
+	char *tmp_ca_key, *tmp_ca_cert;	/* PEM */
+};
+
+/* kms->attest is called once, before any KMS is asked. */
+int kms_get_app_keys(const struct kms *kms, struct kms_app_keys *keys);
+/* What @keys holds; it may be all zeros, and is so afterwards. */
+void kms_app_keys_wipe(struct kms_app_keys *keys);
+
+/* libdstack_csr_encode() and libdstack_csr_sign(), of version 2. */
+struct kms_csr {
+	const uint8_t *data, *signature;
+	size_t len, signature_len;
+};
+
+/*
+ * A certificate under @ca_cert (PEM), the root of the KMS that gave the keys.
+ * *@chain: the certificate and its issuers up to that root, PEM, for free().
+ */
+int kms_sign_cert(const struct kms *kms, const char *ca_cert,
+		  const struct kms_csr *csr, char **chain);
+
+/* What environments of an application are encrypted to. */
+struct kms_env_key {
+	uint8_t public_key[KMS_KEY_SIZE];	/* of X25519 */
+	uint8_t signer[KMS_K256_PUBLIC_SIZE];	/* the KMS's root */
+	/* When it said so; 0: it did not say, and it may be an old answer. */
+	uint64_t timestamp;
+};
+
+/* @signer: who must have signed it; NULL: see what it was. */
+int kms_env_public_key(const struct kms *kms,
+		       const uint8_t app_id[DSTACK_APP_ID_SIZE],
+		       const uint8_t signer[KMS_K256_PUBLIC_SIZE],
+		       struct kms_env_key *key);
+
+#endif /* KMS_H */
