@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The application's keys, from KMSs that are good, bad or another's
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kms_fixture.h"
+
+/* Of upstream's own test, and the order of P-256. */
+#define SCALAR	"f57527cea4ab7ffb49af99b158cdc0e3ec06398f528349ea236b7d2afe19cec1"
+#define SECRET	"663afd58820be8ad645f9c035e93199d114ab16f738db62393bc1d7d623e8813"
+#define ORDER	"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
+
+static struct kms_app_keys keys;
+
+static int get(void)
+{
+	kms_app_keys_wipe(&keys);
+	nr_told = 0;
+	return kms_get_app_keys(&kms, &keys);
+}
+
+static void assert_keys_of(const struct stand_in_kms *who)
+{
+	struct stand_in_client client = { .instance_id.len = 20 };
+	struct stand_in_app_keys want;
+	uint8_t *id = NULL;
+	char *pem;
+	int len;
+
+	memcpy(client.app_id, APP, sizeof(client.app_id));
+	memcpy(client.instance_id.data, alice.instance, 20);
+	stand_in_app_keys(&who->roots, &client, &want);
+	assert_memory_equal(keys.disk_crypt_key, want.disk, 32);
+	assert_memory_equal(keys.env_crypt_key, want.env, 32);
+	assert_memory_equal(keys.k256_key, want.k256, 32);
+	assert_int_equal(keys.k256_signature_len, 65);
+	assert_memory_equal(keys.k256_signature, want.k256_signature, 65);
+	len = i2d_PUBKEY(who->roots.ca_key, &id);
+	assert_int_equal(keys.provider_id_len, len);
+	assert_memory_equal(keys.provider_id, id, len);
+	OPENSSL_free(id);
+	pem = stand_in_pem(who->roots.ca);
+	assert_string_equal(keys.ca_cert, pem);
+	free(pem);
+}
+
+static void keys_come_with_all_that_belongs_to_them(void **state)
+{
+	char *pem = stand_in_pem(first->roots.temp_ca);
+
+	(void)state;
+	assert_int_equal(get(), 0);
+	assert_keys_of(first);
+	assert_string_equal(keys.url, first->url);
+	assert_string_equal(keys.tmp_ca_cert, pem);
+	assert_true(strstr(keys.tmp_ca_key, "BEGIN PRIVATE KEY"));
+	assert_string_equal(keys.gateway_app_id, "");
+	assert_int_equal(keys.os_image_hash_len, 32);
+	assert_int_equal(keys.os_image_hash[31], 0xab);
+	assert_int_equal(nr_told, 0);
+	assert_int_equal(attested, 1);
+	free(pem);
+}
+
+static void keys_are_gone_once_they_are_wiped(void **state)
+{
+	static const struct kms_app_keys none;
+
+	(void)state;
+	assert_int_equal(get(), 0);
+	kms_app_keys_wipe(&keys);
+	assert_memory_equal(&keys, &none, sizeof(keys));
+}
+
+static void secrets_have_upstreams_values(void **state)
+{
+	const struct part context[] = {
+		{ "context one", 11 }, { "context two", 11 },
+	};
+	uint8_t scalar[32], secret[32];
+	char hex[65];
+	EVP_PKEY *key;
+
+	(void)state;
+	assert_true(libdstack_from_hex(SCALAR, 64, scalar, 32));
+	assert_int_equal(p256_derive(scalar, context, 2, scalar), 0);
+	key = p256_key(scalar);
+	assert_non_null(key);
+	assert_int_equal(p256_secret(key, secret), 0);
+	assert_string_equal(libdstack_to_hex(secret, 32, hex), SECRET);
+	EVP_PKEY_free(key);
+}
+
+static void numbers_that_are_no_keys_of_p256_are_none(void **state)
+{
+	uint8_t scalar[32] = { 0 };
+	EVP_PKEY *key;
+
+	(void)state;
+	assert_null(p256_key(scalar));
+	assert_true(libdstack_from_hex(ORDER, 64, scalar, 32));
+	assert_null(p256_key(scalar));
+	scalar[31]--;
+	key = p256_key(scalar);
+	assert_non_null(key);
+	EVP_PKEY_free(key);
+}
+
+/*
+ * Faults
+ */
+
+struct refusal {
+	enum stand_in_fault fault;
+	int err;
+	const char *text;
+};
+
+static const struct refusal refusals[] = {
+	{ STAND_IN_USAGE, -EKEYREJECTED, "is for 'app:custom', not" },
+	{ STAND_IN_NO_USAGE, -EKEYREJECTED, "is for '', not for 'kms:rpc'" },
+	{ STAND_IN_OTHER_ISSUER, -EKEYREJECTED, "does not lead to its root" },
+	{ STAND_IN_OTHER_NAME, -EKEYREJECTED, "127.0.0.1" },
+	{ STAND_IN_EXPIRED, -EKEYREJECTED, "expired" },
+	{ STAND_IN_BAD_EXTENSION, -EKEYREJECTED, "id of 7 bytes" },
+	{ STAND_IN_CLOSES, -EHOSTUNREACH, "can't be asked" },
+	{ STAND_IN_TRUNCATES, -EBADMSG, "ends early" },
+	{ STAND_IN_OVERSIZE, -EBADMSG, "larger than 65536 bytes" },
+	{ STAND_IN_REDIRECTS, -EBADMSG, "redirects (HTTP 302)" },
+	{ STAND_IN_ERROR, -EBADMSG, "HTTP 500: Internal?server error" },
+	{ STAND_IN_DENIES, -EACCES, "refused: Boot denied: Compose" },
+	{ STAND_IN_GARBAGE, -EBADMSG, "it is not JSON" },
+	{ STAND_IN_NUMBER, -EBADMSG, "ca_cert: a string is wanted" },
+	{ STAND_IN_TWICE, -EBADMSG, "ca_cert: given twice" },
+	{ STAND_IN_TEMP_CA, -EBADMSG, "its temporary CA" },
+	{ STAND_IN_ROOT, -EBADMSG, "a CA that signed itself" },
+	{ STAND_IN_ROOT_CHANGES, -EKEYREJECTED, "another root than the one" },
+	{ STAND_IN_SHORT_DISK, -EBADMSG, "disk_crypt_key has 31 bytes" },
+	{ STAND_IN_LONG_ENV, -EBADMSG, "env_crypt_key has 33 bytes" },
+	{ STAND_IN_NO_K256, -EBADMSG, "k256_key has 0 bytes" },
+	{ STAND_IN_ZERO_K256, -EBADMSG, "k256_key is no key" },
+	{ STAND_IN_SHORT_SIGNATURE, -EBADMSG, "k256_signature has 64 bytes" },
+	{ STAND_IN_SHORT_IMAGE, -EBADMSG, "os_image_hash has 20 bytes" },
+	{ STAND_IN_GATEWAY, -EBADMSG, "gateway_app_id is no short text" },
+};
+
+static void each_fault_is_refused_and_named(void **state)
+{
+	static const struct kms_app_keys none;
+	const struct refusal *r = refusals;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++, r++) {
+		first->fault = r->fault;
+		assert_int_equal(get(), r->err);
+		assert_told(first, r->text);
+		assert_int_equal(nr_told, 1);
+		assert_memory_equal(&keys, &none, sizeof(keys));
+	}
+	/* And nothing but the fault was the reason. */
+	first->fault = STAND_IN_GOOD;
+	assert_int_equal(get(), 0);
+}
+
+static void silence_ends_at_the_deadline(void **state)
+{
+	time_t begin = time(NULL);
+
+	(void)state;
+	first->fault = STAND_IN_SILENT;
+	kms.timeout_s = 1;
+	assert_int_equal(get(), -EHOSTUNREACH);
+	assert_told(first, "did not answer in time");
+	assert_in_range(time(NULL) - begin, 0, 3);
+}
+
+static size_t forget(char *data, size_t size, size_t nr, void *arg)
+{
+	(void)data;
+	(void)arg;
+	return size * nr;
+}
+
+/* What anybody would do who trusts the root alone. */
+static CURLcode get_as_others_do(void)
+{
+	char url[256], *pem = stand_in_pem(first->roots.ca);
+	struct curl_blob blob = { pem, strlen(pem), CURL_BLOB_COPY };
+	CURL *curl = curl_easy_init();
+	CURLcode code;
+
+	snprintf(url, sizeof(url), "%s/prpc/GetTempCaCert?json", first->url);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+	curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "null");
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, forget);
+	code = curl_easy_perform(curl);
+	curl_easy_cleanup(curl);
+	free(pem);
+	return code;
+}
+
+static void certificate_of_an_application_is_good_only_without_usage(void **st)
+{
+	(void)st;
+	first->fault = STAND_IN_USAGE;
+	assert_int_equal(get_as_others_do(), CURLE_OK);
+	assert_int_equal(get(), -EKEYREJECTED);
+}
+
+static void another_kms_is_good_only_without_a_pin(void **state)
+{
+	uint8_t *id = NULL;
+	int len = i2d_PUBKEY(first->roots.ca_key, &id);
+
+	(void)state;
+	urls[0] = another->url;
+	assert_int_equal(get(), 0);
+	assert_keys_of(another);
+	kms.provider_id = id;
+	kms.provider_id_len = len;
+	another->requests = 0;
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_told(another, "it is another KMS");
+	/* It was shown no evidence. */
+	assert_int_equal(another->requests, 1);
+	urls[0] = first->url;
+	assert_int_equal(get(), 0);
+	assert_keys_of(first);
+	kms.provider_id_len--;
+	assert_int_equal(get(), -EKEYREJECTED);
+	OPENSSL_free(id);
+}
+
+/*
+ * Evidence of the KMS
+ */
+
+static int attest_kms(const uint8_t report_data[64], uint8_t **data,
+		      size_t *len)
+{
+	static struct container c;
+
+	memset(&c, 0, sizeof(c));
+	make_evidence(&bob, report_data, &c);
+	*data = malloc(c.len);
+	memcpy(*data, c.data, c.len);
+	*len = c.len;
+	return 0;
+}
+
+static void evidence_of_a_kms_is_judged_if_asked_for(void **state)
+{
+	(void)state;
+	need_guests();
+	kms.trust = &trust;
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_told(first, "carries no evidence");
+	first->config.attest = attest_kms;
+	assert_int_equal(get(), 0);
+	assert_string_equal(accepted, bob.instance);
+	only_instance = alice.instance;
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_told(first, "policy");
+	kms.trust = NULL;
+	assert_int_equal(get(), 0);
+	first->config.attest = NULL;
+}
+
+/*
+ * Several KMSs
+ */
+
+static void the_next_is_asked_if_one_fails(void **state)
+{
+	(void)state;
+	urls[0] = "https://127.0.0.1:1";
+	urls[1] = first->url;
+	urls[2] = copy->url;
+	urls[3] = another->url;
+	kms.nr = 4;
+	kms.timeout_s = 1;
+	first->fault = STAND_IN_SILENT;
+	assert_int_equal(get(), 0);
+	assert_keys_of(copy);
+	assert_string_equal(keys.url, copy->url);
+	assert_int_equal(nr_told, 2);
+	assert_true(strstr(told[0], "127.0.0.1:1': can't be asked"));
+	assert_true(strstr(told[1], "in time"));
+	assert_int_equal(another->requests, 0);
+	assert_int_equal(attested, 1);
+}
+
+static void refusal_is_not_hidden_by_what_follows(void **state)
+{
+	(void)state;
+	urls[0] = first->url;
+	urls[1] = another->url;
+	urls[2] = "https://127.0.0.1:1";
+	kms.nr = 3;
+	first->fault = STAND_IN_DENIES;
+	another->fault = STAND_IN_USAGE;
+	assert_int_equal(get(), -EACCES);
+	assert_int_equal(nr_told, 4);
+	assert_told(first, "Boot denied: Compose hash not allowed");
+	assert_true(strstr(told[3], "look at this first"));
+}
+
+static void all_together_have_a_deadline(void **state)
+{
+	time_t begin = time(NULL);
+
+	(void)state;
+	urls[1] = copy->url;
+	urls[2] = another->url;
+	kms.nr = 3;
+	kms.timeout_s = 2;
+	kms.total_s = 2;
+	first->fault = STAND_IN_SILENT;
+	assert_int_equal(get(), -EHOSTUNREACH);
+	assert_true(strstr(told[1], "no time left"));
+	assert_int_equal(copy->requests, 0);
+	assert_in_range(time(NULL) - begin, 1, 4);
+}
+
+static void only_https_is_spoken(void **state)
+{
+	static const char *const bad[] = {
+		"http://127.0.0.1:1", "ftp://127.0.0.1", "file:///etc/passwd",
+		"127.0.0.1", "https://", "https://user@127.0.0.1:1",
+		"https://127.0.0.1/?a", "https://127.0.0.1/#a", "",
+		"https://127.0.0.1:99999",
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		urls[0] = bad[i];
+		assert_int_equal(get(), -EINVAL);
+		assert_true(strstr(told[0], "https://NAME:PORT"));
+	}
+	kms.nr = 0;
+	assert_int_equal(get(), -EINVAL);
+	assert_true(strstr(told[0], "no KMS"));
+}
+
+static void path_may_be_in_the_url_or_not(void **state)
+{
+	char url[256];
+
+	(void)state;
+	urls[0] = url;
+	snprintf(url, sizeof(url), "%s/", first->url);
+	assert_int_equal(get(), 0);
+	snprintf(url, sizeof(url), "%s/prpc", first->url);
+	assert_int_equal(get(), 0);
+	snprintf(url, sizeof(url), "%s/elsewhere", first->url);
+	assert_int_equal(get(), -EBADMSG);
+	assert_true(strstr(told[0], "HTTP 404"));
+}
+
+static void environment_names_no_proxy(void **state)
+{
+	(void)state;
+	setenv("https_proxy", "http://127.0.0.1:1", 1);
+	assert_int_equal(get(), 0);
+	unsetenv("https_proxy");
+}
+
+static int attest_fails(void *arg, const uint8_t report_data[64],
+			uint8_t **attestation, size_t *len)
+{
+	(void)arg;
+	(void)report_data;
+	(void)attestation;
+	(void)len;
+	return -EIO;
+}
+
+static void without_evidence_nobody_is_asked(void **state)
+{
+	(void)state;
+	kms.attest = attest_fails;
+	assert_int_equal(get(), -EIO);
+	assert_true(strstr(told[0], "no evidence of this machine"));
+	assert_int_equal(first->requests, 0);
+}
+
+int main(void)
+{
+#define ONE(name) cmocka_unit_test_setup(name, kms_reset)
+	const struct CMUnitTest tests[] = {
+		ONE(keys_come_with_all_that_belongs_to_them),
+		ONE(keys_are_gone_once_they_are_wiped),
+		ONE(secrets_have_upstreams_values),
+		ONE(numbers_that_are_no_keys_of_p256_are_none),
+		ONE(each_fault_is_refused_and_named),
+		ONE(silence_ends_at_the_deadline),
+		ONE(certificate_of_an_application_is_good_only_without_usage),
+		ONE(another_kms_is_good_only_without_a_pin),
+		ONE(evidence_of_a_kms_is_judged_if_asked_for),
+		ONE(the_next_is_asked_if_one_fails),
+		ONE(refusal_is_not_hidden_by_what_follows),
+		ONE(all_together_have_a_deadline),
+		ONE(only_https_is_spoken),
+		ONE(path_may_be_in_the_url_or_not),
+		ONE(environment_names_no_proxy),
+		ONE(without_evidence_nobody_is_asked),
+	};
+
+	return cmocka_run_group_tests_name("kms_keys", tests, kms_setup,
+					   kms_teardown);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stand-in for a KMS: the wire and the keys of a real one, and its faults
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * For tests.  It gives keys to whoever shows well-formed evidence for its own
+ * key, genuine or not: a real KMS verifies quotes and asks a contract.  What is
+ * wrong here ends the program.
+ */
+#ifndef STAND_IN_KMS_H
+#define STAND_IN_KMS_H
+
+#include <libdstack_ratls.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../agent/keys/p256.h"
+#include "../agent/rpc/codec.h"
+
+#define STAND_IN_SEED	32
+
+/* What is wrong with it. */
+enum stand_in_fault {
+	STAND_IN_GOOD,
+	/* with its certificate */
+	STAND_IN_USAGE, STAND_IN_NO_USAGE, STAND_IN_OTHER_ISSUER,
+	STAND_IN_OTHER_NAME, STAND_IN_EXPIRED, STAND_IN_BAD_EXTENSION,
+	/* with how it answers */
+	STAND_IN_SILENT, STAND_IN_CLOSES, STAND_IN_TRUNCATES,
+	STAND_IN_OVERSIZE, STAND_IN_REDIRECTS, STAND_IN_ERROR,
+	STAND_IN_DENIES, STAND_IN_GARBAGE, STAND_IN_NUMBER, STAND_IN_TWICE,
+	/* with its temporary CA, and its root */
+	STAND_IN_TEMP_CA, STAND_IN_ROOT, STAND_IN_ROOT_CHANGES,
+	/* with keys */
+	STAND_IN_SHORT_DISK, STAND_IN_LONG_ENV, STAND_IN_NO_K256,
+	STAND_IN_ZERO_K256, STAND_IN_SHORT_SIGNATURE, STAND_IN_SHORT_IMAGE,
+	STAND_IN_GATEWAY,
+	/* with what it signs */
+	STAND_IN_NO_CHAIN, STAND_IN_OTHER_KEY, STAND_IN_OTHER_CHAIN,
+	/* with the keys of environments */
+	STAND_IN_OLD, STAND_IN_AHEAD, STAND_IN_NO_NEW, STAND_IN_OTHER_APP,
+	STAND_IN_TWO_ROOTS,
+	__STAND_IN_MAX
+};
+
+/* "usage", "no-usage" and so on; NULL for none. */
+const char *stand_in_fault_name(enum stand_in_fault fault);
+
+struct stand_in_config {
+	const char *name;		/* of the host; NULL: 127.0.0.1 */
+	const char *listen;		/* NULL: 127.0.0.1 */
+	uint16_t port;			/* 0: any */
+	uint8_t seed[STAND_IN_SEED];	/* of its roots: who it is */
+	const char *gateway_app_id;
+	/* Evidence in its own certificate; NULL: none. */
+	int (*attest)(const uint8_t report_data[64], uint8_t **data,
+		      size_t *len);
+};
+
+/* stand_in_keys.c: what it is made of, and gives */
+
+struct stand_in_roots {
+	uint8_t ca_scalar[DSTACK_KEY_SIZE], k256[DSTACK_KEY_SIZE];
+	EVP_PKEY *ca_key, *temp_key;
+	X509 *ca, *temp_ca;
+};
+
+void stand_in_roots_init(struct stand_in_roots *roots, const uint8_t *seed);
+void stand_in_roots_clear(struct stand_in_roots *roots);
+/* Who asks: what its evidence says. */
+struct stand_in_client {
+	uint8_t app_id[DSTACK_APP_ID_SIZE];
+	struct libdstack_id instance_id, compose_hash;
+};
+
+/* False, with why: no evidence, or not for this key. */
+bool stand_in_client_read(const struct libdstack_attestation *att,
+			  const void *spki, size_t len,
+			  struct stand_in_client *client, const char **why);
+
+struct stand_in_app_keys {
+	uint8_t disk[DSTACK_KEY_SIZE], env[DSTACK_KEY_SIZE];
+	uint8_t k256[DSTACK_KEY_SIZE], k256_signature[AGENT_LINK_SIZE];
+};
+
+void stand_in_app_keys(const struct stand_in_roots *roots,
+		       const struct stand_in_client *client,
+		       struct stand_in_app_keys *keys);
+/* X25519, and the signature with a time or, if it is 0, without. */
+void stand_in_env_key(const struct stand_in_roots *roots,
+		      const uint8_t *app_id, uint64_t timestamp,
+		      uint8_t public_key[DSTACK_KEY_SIZE],
+		      uint8_t signature[AGENT_LINK_SIZE]);
+/* The application's CA, for its key in @key. */
+X509 *stand_in_app_ca(const struct stand_in_roots *roots,
+		      const uint8_t *app_id, EVP_PKEY **key);
+char *stand_in_pem(X509 *cert);
+
+/* stand_in_methods.c: what it answers */
+
+struct stand_in_call {
+	const struct stand_in_config *config;
+	const struct stand_in_roots *roots, *others;
+	enum stand_in_fault fault;
+	X509 *client;			/* certificate, or NULL */
+	const void *body;
+	size_t len;
+	/* What comes of it: malloc'ed. */
+	int status;
+	void *answer;
+	size_t answer_len;
+};
+
+void stand_in_answer(struct stand_in_call *call, const char *method);
+
+/* stand_in_kms.c: who serves it, on a thread of its own */
+
+struct stand_in_kms {
+	struct stand_in_config config;
+	struct stand_in_roots roots, others;
+	atomic_int fault, requests;
+	char url[128];
+	struct stand_in_server *server;
+};
+
+struct stand_in_kms *stand_in_start(const struct stand_in_config *config);
+void stand_in_stop(struct stand_in_kms *kms);
+
+/* Ends the program, for what can't go wrong in tests. */
+#define stand_in_need(what) \
+	do { \
+		if (!(what)) { \
+			fprintf(stderr, "stand-in: %s:%d: %s\n", __FILE__, \
+				__LINE__, #what); \
+			abort(); \
+		} \
+	} while (0)
+
+#endif /* STAND_IN_KMS_H */
