@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "boot.h"
+#include "sign_cert.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -23,7 +24,8 @@
 
 static void usage(FILE *out)
 {
-	fputs("Usage: dstack-boot [OPTION]...\n\n"
+	fputs("Usage: dstack-boot [OPTION]...\n"
+	      "       dstack-boot sign-cert [OPTION]...\n\n"
 	      "Boots the application whose files the host shares: checks and measures it, gets\n"
 	      "its keys, opens its disk, decrypts its environment, loads its policy.  It can be\n"
 	      "ended anywhere and started again, and goes on where it was.\n\n"
@@ -146,13 +148,15 @@ int main(int argc, char **argv)
 	};
 	int status, err;
 
+	/* Keys are here for moments: in no core dump, and for no debugger. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+		return EXIT_FAILURE;
+	if (argc > 1 && !strcmp(argv[1], "sign-cert"))
+		return sign_cert_main(argc - 1, argv + 1);
 	libdstack_set_message_callback(boot_tell);
 	status = parse(argc, argv, &opt);
 	if (status >= 0)
 		return status;
-	/* Keys are here for moments: in no core dump, and for no debugger. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-		return EXIT_FAILURE;
 	signal(SIGPIPE, SIG_IGN);
 	umask(0077);
 	err = boot_run(&boot);
