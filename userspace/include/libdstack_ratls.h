@@ -125,6 +125,9 @@ struct libdstack_ratls_request {
 	EVP_PKEY *issuer_key;
 };
 
+/* What app_info is of this application, for free(). */
+int libdstack_ratls_info(const struct libdstack_identity *identity,
+			 uint8_t **data, size_t *len);
 /* NULL: no memory, or a part that can't be. */
 X509 *libdstack_ratls_make(const struct libdstack_ratls_request *request);
 /* What evidence for the key must carry.  -EOPNOTSUPP: not on P-256. */

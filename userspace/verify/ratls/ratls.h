@@ -6,9 +6,9 @@
  *
  * extension.c finds what certificates carry, info.c and legacy.c read two of
  * the forms, parse.c puts them together, verify.c and evidence.c judge, tls.c
- * does so within handshakes, make.c makes certificates, csr.c requests for
- * them, which sign.c judges; channel.c runs the bound channel, binding.c says
- * what it is bound to.
+ * does so within handshakes, make.c and info_make.c make certificates, csr.c
+ * requests for them, which sign.c judges; channel.c runs the bound channel,
+ * binding.c says what it is bound to.
  */
 #ifndef RATLS_H
 #define RATLS_H
