@@ -10,7 +10,7 @@
 #ifndef AGENT_H
 #define AGENT_H
 
-#include <libdstack.h>
+#include <libdstack_identity.h>
 
 #include "../app/app.h"
 #include "../attest/attest.h"
@@ -41,6 +41,8 @@ struct agent {
 	const char *vm_config;	/* of the machine's owner, or "" */
 	const struct agent_terms *terms;	/* NULL: each may call all */
 	const char *section;	/* whose socket this is; NULL: everybody's */
+	/* What asks KMSs for us, and about which application. */
+	const char *boot, *app_dir;
 };
 
 /* app.c */
@@ -102,6 +104,7 @@ int agent_device(const struct agent_caller *caller, struct rpc_error *error);
 /* Which key a method is about; what is missing comes of the policy. */
 struct agent_key_request {
 	enum agent_algorithm algorithm;
+	enum dstack_key_kind kind;	/* 0: the algorithm's */
 	enum dstack_key_delivery delivery;
 	bool v1;
 	const void *path;
@@ -157,7 +160,17 @@ AGENT_METHOD(agent_v0_attest);
 AGENT_METHOD(agent_v1_attest);
 AGENT_METHOD(agent_v1_attest_gpu);
 
+/* method_cert.c */
+AGENT_METHOD(agent_issue_cert);
+AGENT_METHOD(agent_tappd_derive_key);
+
 /* method_info.c */
+
+/* Who the evidence is of, as verifiers see it. */
+int agent_identity(const struct agent *agent,
+		   const struct attest_evidence *evidence,
+		   struct libdstack_identity *identity,
+		   struct rpc_error *error);
 AGENT_METHOD(agent_v0_info);
 AGENT_METHOD(agent_v1_info);
 

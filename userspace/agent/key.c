@@ -59,9 +59,9 @@ int agent_get_key(const struct agent_caller *caller,
 	};
 	int fd, err;
 
-	if (request->algorithm == AGENT_UNSUPPORTED)
+	if (!request->kind && request->algorithm == AGENT_UNSUPPORTED)
 		return rpc_fail(error, -EINVAL, AGENT_UNSUPPORTED_TEXT);
-	ask.kind = kinds[request->algorithm];
+	ask.kind = request->kind ? request->kind : kinds[request->algorithm];
 	fd = agent_device(caller, error);
 	if (fd < 0)
 		return fd;

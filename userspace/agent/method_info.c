@@ -115,6 +115,19 @@ static int make(struct agent *agent, const struct agent_caller *caller,
 	return err;
 }
 
+int agent_identity(const struct agent *agent,
+		   const struct attest_evidence *evidence,
+		   struct libdstack_identity *identity,
+		   struct rpc_error *error)
+{
+	struct info info = { .evidence = *evidence };
+	int err = read_td(&info, error) ?: explain(agent, &info, error);
+
+	if (!err)
+		*identity = info.identity;
+	return err;
+}
+
 /*
  * The TCB info: a JSON text
  */

@@ -22,7 +22,7 @@
 
 static const struct rpc_method v0[] = {
 	METHOD("GetTlsKey", AGENT_ISSUE_CERT, guest__v0__get_tls_key_request,
-	       guest__v0__get_tls_key_response, NULL),
+	       guest__v0__get_tls_key_response, agent_issue_cert),
 	METHOD("GetKey", AGENT_GET_KEY, guest__v0__get_key_request,
 	       guest__v0__get_key_response, agent_v0_get_key),
 	METHOD("GetQuote", AGENT_GET_QUOTE, guest__v0__report_data_request,
@@ -43,8 +43,8 @@ static const struct rpc_method v0[] = {
 };
 
 static const struct rpc_method v1[] = {
-	METHOD("IssueCert", AGENT_ISSUE_CERT, guest__v1__issue_cert_request,
-	       guest__v1__issue_cert_response, NULL),
+	METHOD("IssueCert", AGENT_ISSUE_CERT, guest__v0__get_tls_key_request,
+	       guest__v0__get_tls_key_response, agent_issue_cert),
 	METHOD_TEXT("GetKey", AGENT_GET_KEY, guest__v1__get_key_request,
 		    "domain", guest__v1__get_key_response, agent_v1_get_key),
 	METHOD("Attest", AGENT_ATTEST, guest__v1__attest_request,
@@ -63,7 +63,7 @@ static const struct rpc_method v1[] = {
 static const struct rpc_method tappd[] = {
 	METHOD("DeriveKey", AGENT_GET_KEY | AGENT_ISSUE_CERT,
 	       tappd__derive_key_request, guest__v0__get_tls_key_response,
-	       NULL),
+	       agent_tappd_derive_key),
 	METHOD("DeriveK256Key", AGENT_GET_KEY, guest__v0__get_key_request,
 	       tappd__derive_k256_key_response, agent_tappd_derive_k256),
 	METHOD("TdxQuote", AGENT_GET_QUOTE, tappd__tdx_quote_request,

@@ -46,9 +46,11 @@ struct job {
 void sign_cert_usage(FILE *out)
 {
 	fputs("Usage: dstack-boot sign-cert [OPTION]...\n\n"
-	      "Has the KMS that gave the application its keys sign a certificate.  Reads the request,\n"
-	      "{\"csr\": HEX, \"signature\": HEX}, and writes the certificate and its issuers in PEM.\n\n"
-	      "  --app DIR      what the boot left of the application (default: " DIRECTORY ")\n"
+	      "Has the KMS that gave the application its keys sign a certificate.\n"
+	      "Reads the request, {\"csr\": HEX, \"signature\": HEX}, and writes the\n"
+	      "certificate and its issuers in PEM.\n\n"
+	      "  --app DIR      the application, as its boot left it\n"
+	      "                 (default: " DIRECTORY ")\n"
 	      "  --timeout S    of all KMSs together (default: 30)\n",
 	      out);
 }
@@ -134,7 +136,7 @@ static int read_request(struct job *job)
 	return err;
 }
 
-/* The one that gave the keys first; the others have its root, or are refused. */
+/* The one that gave the keys first; others have its root, or are refused. */
 static size_t list_urls(const struct job *job, const char *urls[URLS_MAX])
 {
 	char **next = job->config->kms_urls;

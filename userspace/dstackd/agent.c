@@ -199,6 +199,7 @@ static int take_app(struct server *server, struct agent_app **app)
 	if (err)
 		return err;
 	server->agent.app = *app;
+	server->agent.app_dir = opt->app;
 	server->agent.keys = (*app)->keys;
 	server->agent.terms = (*app)->terms;
 	server->agent.vm_config = (*app)->config->vm_config;
