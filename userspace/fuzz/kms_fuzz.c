@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a KMS answers
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * A letter says what is asked for, a digit which status the last answer has;
+ * then come the answers, "\n--\n" between them.  TLS is not played: whoever
+ * answers is taken for the KMS.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kms/room.h"
+#include "../test/stand_in_kms.h"
+
+#define BETWEEN		"\n--\n"
+#define BODY_MAX	65536
+#define APP		"application number 1"
+#define SUBJECT		"app.test"
+
+static const char *rest;		/* answers that were not given yet */
+static size_t rest_len;
+static int last_status;
+static bool accepted;			/* what was asked for was had */
+static struct stand_in_roots roots;
+static uint8_t *csr_data, *csr_signature;
+static struct kms_csr csr;
+static char *root_pem;
+
+/*
+ * In the place of http.c
+ */
+
+char *kms_url(struct kms_call *call, const char *method)
+{
+	(void)call;
+	return strdup(method);
+}
+
+int kms_http_post(struct kms_call *call, const char *url, const void *data,
+		  size_t len, struct kms_body *body)
+{
+	const char *end = memmem(rest, rest_len, BETWEEN, strlen(BETWEEN));
+	size_t nr = end ? (size_t)(end - rest) : rest_len;
+
+	(void)url;
+	(void)data;
+	(void)len;
+	if (nr > body->max)
+		return kms_fail(call, -EBADMSG, "too large");
+	body->status = end ? 200 : last_status;
+	body->len = nr;
+	must(!libdstack_secret_alloc(body->max, (void **)&body->data));
+	if (nr)
+		memcpy(body->data, rest, nr);
+	rest = end ? end + strlen(BETWEEN) : rest + nr;
+	rest_len -= end ? nr + strlen(BETWEEN) : nr;
+	return 0;
+}
+
+void kms_body_free(struct kms_body *body)
+{
+	libdstack_secret_free(body->data, body->max);
+}
+
+/*
+ * What is asked for
+ */
+
+/* A log of one event in a container that is otherwise empty: "V0", of a TD. */
+static int attest(void *arg, const uint8_t report_data[64],
+		  uint8_t **attestation, size_t *len)
+{
+	static const uint8_t head[] = "\0\0\0\0\4\30app-id\120" APP;
+	uint8_t *out = malloc(sizeof(head) + 64);
+
+	(void)arg;
+	must(out);
+	memcpy(out, head, sizeof(head) - 1);
+	memcpy(out + sizeof(head) - 1, report_data, 64);
+	out[sizeof(head) + 63] = 0;
+	*attestation = out;
+	*len = sizeof(head) + 64;
+	return 0;
+}
+
+static void make_csr(void)
+{
+	static const uint8_t scalar[DSTACK_KEY_SIZE] = { 1, 2, 3 };
+	EVP_PKEY *key = p256_key(scalar);
+	uint8_t *spki = NULL, *evidence = NULL, report_data[64];
+	struct libdstack_csr request = {
+		.version = 2, .pubkey.len = i2d_PUBKEY(key, &spki),
+		.subject = { (const uint8_t *)SUBJECT, strlen(SUBJECT) },
+		.server = true, .ext_quote = true,
+	};
+
+	request.pubkey.data = spki;
+	must(!libdstack_ratls_report_data(key, report_data) &&
+	     !attest(NULL, report_data, &evidence, &request.attestation.len));
+	request.attestation.data = evidence;
+	must(!libdstack_csr_encode(&request, &csr_data, &csr.len) &&
+	     !libdstack_csr_sign(key, csr_data, csr.len, &csr_signature,
+				 &csr.signature_len));
+	csr.data = csr_data;
+	csr.signature = csr_signature;
+	OPENSSL_free(spki);
+	free(evidence);
+	EVP_PKEY_free(key);
+}
+
+static void begin(void)
+{
+	static const uint8_t seed[STAND_IN_SEED] = "fuzz";
+
+	if (root_pem)
+		return;
+	stand_in_roots_init(&roots, seed);
+	root_pem = stand_in_pem(roots.ca);
+	make_csr();
+}
+
+/* Whatever is said is one line of plain text. */
+static void tell(const char *line)
+{
+	must(*line);
+	for (; *line; line++)
+		must(*line >= ' ' && *line <= '~');
+}
+
+static void get_keys(const struct kms *kms)
+{
+	static const struct kms_app_keys none;
+	struct kms_app_keys keys;
+	int err = kms_get_app_keys(kms, &keys);
+
+	accepted = !err;
+	if (err) {
+		must(!memcmp(&keys, &none, sizeof(keys)));
+		return;
+	}
+	must(keys.k256_signature_len == KMS_SIGNATURE_SIZE &&
+	     keys.provider_id_len == 91 && keys.url && keys.ca_cert &&
+	     keys.tmp_ca_key && keys.tmp_ca_cert && keys.gateway_app_id &&
+	     strlen(keys.gateway_app_id) < 64);
+	kms_app_keys_wipe(&keys);
+}
+
+static void sign_cert(const struct kms *kms)
+{
+	char *chain;
+	int err = kms_sign_cert(kms, root_pem, &csr, &chain);
+
+	accepted = !err;
+	must(err ? !chain : !strncmp(chain, "-----BEGIN CERT", 15));
+	free(chain);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static const char *const urls[] = { "https://kms.test" };
+	const struct kms kms = {
+		.urls = urls, .nr = 1, .attest = attest, .tell = tell,
+	};
+	struct kms_env_key env;
+	char *copy;
+
+	if (len < 2 || len > BODY_MAX)
+		return 0;
+	begin();
+	copy = fuzz_copy(data, len);
+	last_status = data[1] == '2' ? 200 : 100 * (data[1] & 7);
+	rest = copy + 2;
+	rest_len = len - 2;
+	if (data[0] == 'k')
+		get_keys(&kms);
+	else if (data[0] == 's')
+		sign_cert(&kms);
+	else if (data[0] == 'e')
+		accepted = !kms_env_public_key(&kms, (const uint8_t *)APP,
+					       NULL, &env);
+	free(copy);
+	return 0;
+}
+
+/*
+ * Answers to begin with, which are good
+ */
+
+static char *answer(const char *method, X509 *client, const char *body)
+{
+	static const struct stand_in_config config = { .name = "kms" };
+	struct stand_in_call call = {
+		.config = &config, .roots = &roots, .others = &roots,
+		.client = client, .body = body, .len = strlen(body),
+	};
+	char *text;
+
+	stand_in_answer(&call, method);
+	must(call.status == 200);
+	text = strndup(call.answer, call.answer_len);
+	free(call.answer);
+	return text;
+}
+
+static X509 *make_client(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	struct libdstack_ratls_request request = {
+		.key = key, .subject = "client", .not_after = 4000000000,
+	};
+	uint8_t report_data[64], *evidence = NULL;
+	X509 *cert;
+
+	must(!libdstack_ratls_report_data(key, report_data) &&
+	     !attest(NULL, report_data, &evidence, &request.evidence.len));
+	request.evidence.data = evidence;
+	cert = libdstack_ratls_make(&request);
+	must(cert);
+	free(evidence);
+	EVP_PKEY_free(key);
+	return cert;
+}
+
+static void seed(const char *head, char *first, char *second)
+{
+	char *text;
+
+	must(asprintf(&text, "%s%s%s%s", head, first, second ? BETWEEN : "",
+		      second ? second : "") > 0);
+	fuzz_seed_text(text);
+	/* Or it would be no good beginning. */
+	LLVMFuzzerTestOneInput((const uint8_t *)text, strlen(text));
+	must(accepted == (head[1] == '2'));
+	free(text);
+	free(first);
+	free(second);
+}
+
+void fuzz_seeds(void)
+{
+	static const char app[] = "{\"app_id\":\"%s\"}";
+	char hex[41], body[128], *csr_hex, *sign_hex, *request;
+	X509 *client;
+
+	begin();
+	client = make_client();
+	seed("k2", answer("GetTempCaCert", NULL, "null"),
+	     answer("GetAppKey", client, "{\"api_version\":1}"));
+	seed("k4", answer("GetTempCaCert", NULL, "null"),
+	     strdup("{\"error\":\"Boot denied: why\"}"));
+	X509_free(client);
+	snprintf(body, sizeof(body), app, libdstack_to_hex(APP, 20, hex));
+	seed("e2", answer("GetAppEnvEncryptPubKey", NULL, body), NULL);
+	csr_hex = malloc(2 * csr.len + 1);
+	sign_hex = malloc(2 * csr.signature_len + 1);
+	must(asprintf(&request,
+		      "{\"api_version\":2,\"csr\":\"%s\",\"signature\":\"%s\"}",
+		      libdstack_to_hex(csr.data, csr.len, csr_hex),
+		      libdstack_to_hex(csr.signature, csr.signature_len,
+				       sign_hex)) > 0);
+	seed("s2", answer("SignCert", NULL, request), NULL);
+	free(request);
+	free(csr_hex);
+	free(sign_hex);
+	fuzz_seed_text("k3");
+	fuzz_seed_text("s5{\"error\":\"a\\u0001b\"}");
+}
