@@ -235,6 +235,7 @@ booted_test() {
 	local status=0
 	machine 7 tdx booted_info || status=$?
 	machine 7 sim booted_info || status=$?
+	machine 7 tdx booted_kms || status=$?
 	return "$status"
 }
 
