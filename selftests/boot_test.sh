@@ -123,6 +123,13 @@ claim attack_83_field_that_is_there_twice refuses 'name: occurs twice'
 
 compose '.requirements = {os_version: ">=0.5"}'
 claim unknown_os_is_refused refuses 'requirements.os_version'
+compose '.dstack.policy = {sha256: ("0" * 64)}'
+claim absent_policy_is_refused refuses 'there is no policy.json'
+echo '{}' >"$host/policy.json"
+claim policy_of_another_hash_is_refused refuses 'policy.json: not the one'
+compose ".requirements = {platforms: []} |
+	.dstack.policy = {sha256: \"$(sha256 "$host/policy.json")\"}"
+claim policy_of_this_hash_is_taken refuses 'requirements.platforms'
 compose '.requirements = {platforms: []}'
 claim no_platform_is_refused refuses 'requirements.platforms'
 compose '.event_log_version = 2'

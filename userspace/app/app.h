@@ -62,6 +62,13 @@ struct app_requirements {
 	char gpu_policy[APP_GPU_POLICY_MAX];	/* RFC 8785, "{}" if none */
 };
 
+/* What a service of the compose file is run as. */
+struct app_container {
+	char *service;
+	char *section;		/* of the policy; NULL: as the service */
+	char **allow;		/* words, NULL-ended; or NULL */
+};
+
 struct app_compose {
 	char *text;			/* as delivered, with a NUL behind */
 	size_t len;
@@ -69,6 +76,8 @@ struct app_compose {
 
 	unsigned int manifest_version;	/* 1 to 3 */
 	char *name, *runner;
+	char *docker_compose_file;	/* NULL: none */
+	bool has_pre_launch_script;
 	bool public_logs, public_sysinfo, public_tcbinfo;
 	bool no_instance_id, secure_time, gateway_enabled;
 	enum app_key_provider key_provider;
@@ -83,10 +92,14 @@ struct app_compose {
 
 	/* Of "dstack", which is ours. */
 	char *policy;			/* the document, or NULL */
+	bool has_policy_hash;		/* a file beside has it */
+	uint8_t policy_hash[APP_HASH_SIZE];	/* of that file's bytes */
 	uint32_t state;			/* enum dstack_state, or UNSAID */
 	bool has_agent;
 	struct app_agent_section *agent;
 	size_t agent_nr;
+	struct app_container *containers;
+	size_t containers_nr;
 };
 
 struct app_sys_config {

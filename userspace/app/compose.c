@@ -166,6 +166,7 @@ static int take_init_scripts(const struct app_json *json,
 
 static int take_names(const struct app_json *json, struct app_compose *compose)
 {
+	yyjson_val *value;
 	int err = app_json_text(json, "name", NAME_MAX_LEN, &compose->name) ?:
 		app_json_text(json, "runner", NAME_MAX_LEN, &compose->runner);
 
@@ -175,6 +176,12 @@ static int take_names(const struct app_json *json, struct app_compose *compose)
 		return app_json_refuse(json, "name", "is missing");
 	if (!compose->runner)
 		return app_json_refuse(json, "runner", "is missing");
+	value = app_json_find(json, "pre_launch_script");
+	compose->has_pre_launch_script = value && !yyjson_equals_str(value, "");
+	err = app_json_text(json, "docker_compose_file", APP_COMPOSE_MAX,
+			    &compose->docker_compose_file);
+	if (err)
+		return err;
 	return app_json_list(json, "allowed_envs", APP_LIST_MAX, NAME_MAX_LEN,
 			     &compose->allowed_envs);
 }
@@ -249,6 +256,18 @@ static void free_agent(struct app_compose *compose)
 	free(compose->agent);
 }
 
+static void free_containers(struct app_compose *compose)
+{
+	size_t i;
+
+	for (i = 0; i < compose->containers_nr; i++) {
+		free(compose->containers[i].service);
+		free(compose->containers[i].section);
+		app_json_free_list(compose->containers[i].allow);
+	}
+	free(compose->containers);
+}
+
 void app_compose_free(struct app_compose *compose)
 {
 	if (!compose)
@@ -256,6 +275,7 @@ void app_compose_free(struct app_compose *compose)
 	free(compose->text);
 	free(compose->name);
 	free(compose->runner);
+	free(compose->docker_compose_file);
 	free(compose->storage_fs);
 	free(compose->policy);
 	app_json_free_list(compose->allowed_envs);
@@ -264,5 +284,6 @@ void app_compose_free(struct app_compose *compose)
 	app_json_free_list(compose->requirements.platforms);
 	free(compose->requirements.gpu_rego);
 	free_agent(compose);
+	free_containers(compose);
 	free(compose);
 }

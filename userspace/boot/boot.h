@@ -21,6 +21,7 @@
 
 /* Files of the application's directory, which is in memory. */
 #define BOOT_COMPOSE		"app-compose.json"
+#define BOOT_POLICY		"policy.json"
 #define BOOT_SYS_CONFIG		".sys-config.json"
 #define BOOT_INSTANCE		".instance_info"
 #define BOOT_ENCRYPTED_ENV	".encrypted-env"

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,32 @@ static int read_compose(struct boot *boot)
 					boot_tell);
 	free(file.data);
 	return err;
+}
+
+/* What the document has by its hash only is as good as if it stood there. */
+static int read_policy(struct boot *boot)
+{
+	struct app_compose *compose = boot->compose;
+	struct boot_file file = { 0 };
+	uint8_t hash[APP_HASH_SIZE];
+	int err;
+
+	if (!compose->has_policy_hash)
+		return 0;
+	err = read_file(boot, BOOT_POLICY, LIBDSTACK_POLICY_FILE_MAX, &file);
+	if (err)
+		return err;
+	if (!file.data)
+		return boot_fail(-ENOENT, "there is no policy.json in '%s', and app-compose.json names its hash",
+				 boot->opt->host);
+	SHA256((const uint8_t *)file.data, file.len, hash);
+	if (memcmp(hash, compose->policy_hash, sizeof(hash)) != 0 ||
+	    strlen(file.data) != file.len) {
+		free(file.data);
+		return boot_fail(-EKEYREJECTED, "policy.json: not the one whose SHA-256 is in app-compose.json (dstack.policy.sha256)");
+	}
+	compose->policy = file.data;
+	return 0;
 }
 
 /* A machine can do without what only KMSs and gateways need. */
@@ -123,7 +150,7 @@ int share_read(struct boot *boot)
 	char hash[2 * APP_HASH_SIZE + 1], id[2 * APP_ID_SIZE + 1];
 	int err;
 
-	err = read_compose(boot) ?: read_config(boot) ?:
+	err = read_compose(boot) ?: read_policy(boot) ?: read_config(boot) ?:
 		read_file(boot, BOOT_ENCRYPTED_ENV, APP_ENCRYPTED_ENV_MAX,
 			  &boot->encrypted_env) ?:
 		read_file(boot, BOOT_USER_CONFIG, APP_USER_CONFIG_MAX,

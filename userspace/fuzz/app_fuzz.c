@@ -101,6 +101,7 @@ void fuzz_seeds(void)
 	fuzz_seed_text("a{\"manifest_version\":\"3\",\"name\":\"n\",\"runner\":\"r\",\"key_provider\":\"tpm\",\"key_provider_id\":\"0x00\",\"storage_fs\":\"ext4\",\"event_log_version\":1,\"init_script\":[\"x\",\"y\"],\"verity_volumes\":[]}");
 	fuzz_seed_text("a{\"manifest_version\":\"3\",\"name\":\"n\",\"runner\":\"r\",\"requirements\":{\"os_version\":\">=0\",\"platforms\":[\"dstack-tdx\"],\"tdx_measure_acpi_tables\":true,\"gpu_policy\":{\"attest_gpu\":false,\"rego\":\"x\"}}}");
 	fuzz_seed_text("a{\"manifest_version\":\"3\",\"name\":\"n\",\"runner\":\"r\",\"dstack\":{\"policy\":{},\"state\":\"locked\",\"agent\":{\"web\":{\"methods\":[\"GetKey\"]}}}}");
+	fuzz_seed_text("a{\"manifest_version\":2,\"name\":\"n\",\"runner\":\"docker-compose\",\"docker_compose_file\":\"services: {}\",\"dstack\":{\"policy\":{\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"},\"containers\":{\"web\":{\"section\":\"s\",\"allow\":[\"devices\"]}}}}");
 	fuzz_seed_text("c{\"kms_urls\":[\"u\"],\"tproxy_urls\":[],\"collateral_urls\":{\"pccs\":\"p\"},\"vm_config\":\"{}\",\"mr_config\":\"{}\"}");
 	fuzz_seed_text("i{\"instance_id_seed\":\"1111111111111111111111111111111111111111\",\"app_id\":\"2222222222222222222222222222222222222222\",\"instance_id\":\"\"}");
 }

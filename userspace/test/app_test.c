@@ -163,6 +163,18 @@ static void wrong_types_are_refused_by_name(void **state)
 		  "requirements.gpu_policy.attest_gpu: want" },
 		{ "\"dstack\":{\"x\":1}", "dstack.x: not known" },
 		{ "\"dstack\":{\"policy\":\"p\"}", "dstack.policy: want" },
+		{ "\"dstack\":{\"policy\":{\"sha256\":\"00\"}}",
+		  "dstack.policy.sha256: want" },
+		{ "\"dstack\":{\"policy\":{\"sha256\":\"00\",\"a\":1}}",
+		  "dstack.policy.a: not known" },
+		{ "\"dstack\":{\"containers\":{\"web\":[]}}",
+		  "dstack.containers.web: want" },
+		{ "\"dstack\":{\"containers\":{\"web\":{\"section\":\"a b\"}}}",
+		  "web.section: want" },
+		{ "\"dstack\":{\"containers\":{\"web\":{\"allow\":[\"all\"]}}}",
+		  "web.allow: 'all': want" },
+		{ "\"dstack\":{\"containers\":{\"web\":{\"x\":1}}}",
+		  "web.x: not known" },
 		{ "\"dstack\":{\"state\":\"off\"}", "dstack.state: want" },
 		{ "\"dstack\":{\"state\":\"locked\"}", "without \"policy\"" },
 		{ "\"dstack\":{\"agent\":{\"web\":{}}}", "web.methods: is" },
@@ -276,6 +288,34 @@ static void a_policy_is_left_to_its_reader(void **state)
 
 	(void)state;
 	assert_string_equal(compose->policy, "{\"a\":1,\"a\":2}");
+	app_compose_free(compose);
+}
+
+static void a_policy_can_be_a_file_of_this_hash(void **state)
+{
+	static const char text[] = WITH("\"dstack\":{\"state\":\"locked\",\"policy\":{\"sha256\":\"ab00000000000000000000000000000000000000000000000000000000000000\"}}");
+	struct app_compose *compose = read_text(text);
+
+	(void)state;
+	assert_null(compose->policy);
+	assert_true(compose->has_policy_hash);
+	assert_int_equal(compose->policy_hash[0], 0xab);
+	app_compose_free(compose);
+}
+
+static void services_have_sections_and_allowances(void **state)
+{
+	static const char text[] = WITH("\"dstack\":{\"containers\":{\"web\":{\"section\":\"s\",\"allow\":[\"devices\"]},\"db\":{}}}");
+	struct app_compose *compose = read_text(text);
+
+	(void)state;
+	assert_int_equal(compose->containers_nr, 2);
+	assert_string_equal(compose->containers[0].service, "web");
+	assert_string_equal(compose->containers[0].section, "s");
+	assert_string_equal(compose->containers[0].allow[0], "devices");
+	assert_null(compose->containers[0].allow[1]);
+	assert_string_equal(compose->containers[1].service, "db");
+	assert_null(compose->containers[1].section);
 	app_compose_free(compose);
 }
 
@@ -447,6 +487,8 @@ int main(void)
 		cmocka_unit_test(nothing_is_required_where_nothing_is_said),
 		cmocka_unit_test(the_extension_names_methods_by_section),
 		cmocka_unit_test(a_policy_is_left_to_its_reader),
+		cmocka_unit_test(a_policy_can_be_a_file_of_this_hash),
+		cmocka_unit_test(services_have_sections_and_allowances),
 		cmocka_unit_test(too_many_fields_are_refused),
 		cmocka_unit_test(a_configuration_is_read),
 		cmocka_unit_test(older_and_newer_names_mean_the_same),
