@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "boot.h"
+#include "../run/run.h"
 #include "sign_cert.h"
 
 #include <getopt.h>
@@ -25,7 +26,8 @@
 static void usage(FILE *out)
 {
 	fputs("Usage: dstack-boot [OPTION]...\n"
-	      "       dstack-boot sign-cert [OPTION]...\n\n"
+	      "       dstack-boot sign-cert [OPTION]...\n"
+	      "       dstack-boot app [OPTION]...  (see 'dstack-boot app --help')\n\n"
 	      "Boots the application whose files the host shares: checks and measures it, gets\n"
 	      "its keys, opens its disk, decrypts its environment, loads its policy.  It can be\n"
 	      "ended anywhere and started again, and goes on where it was.\n\n"
@@ -153,6 +155,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (argc > 1 && !strcmp(argv[1], "sign-cert"))
 		return sign_cert_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "app"))
+		return run_app_main(argc - 1, argv + 1);
 	libdstack_set_message_callback(boot_tell);
 	status = parse(argc, argv, &opt);
 	if (status >= 0)
