@@ -169,7 +169,7 @@ machine() {
 	staged module tdx-module stage || return
 	mkdir -p "$trust"
 	cp build/tdx-module/pki/{root.pem,collateral.json} "$trust/"
-	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 1300 \
+	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 1900 \
 		--copy "$trust" -- "$guest_tests/run.sh" "$@"
 }
 
@@ -187,14 +187,14 @@ sim_7_test() {
 	machine 7 sim "${names[@]}"
 }
 
-# What dstackd does to its files, and who starts it, are the same on each kernel:
-# td_7 says it.
-files_of_dstackd='^(kill|learn|daemon_disk|daemon_file|daemon_manager)_test'
+# What dstackd does to its files, who starts it, and what its agent shares out, are
+# the same on each kernel: td_7 says it.
+of_dstackd='^(kill|learn|daemon_(disk|file|manager)|agent_(attack|cert|quote))_test'
 
 sim_6_12_test() {
 	local names=("$@")
 	test $# != 0 || mapfile -t names < <(
-		selftest_names | grep -vE "$files_of_dstackd")
+		selftest_names | grep -vE "$of_dstackd")
 	machine 6.12 sim "${names[@]}"
 }
 
@@ -236,6 +236,7 @@ booted_test() {
 	machine 7 tdx booted_info || status=$?
 	machine 7 sim booted_info || status=$?
 	machine 7 tdx booted_kms || status=$?
+	machine 7 tdx app boot || status=$?
 	return "$status"
 }
 
@@ -360,9 +361,9 @@ one_selftest_test() {
 declare -A limits=(
 	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
 	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
-	[td_7]=1400 [sim_7]=1400 [sim_6_12]=1400 [faults]=400 [bench]=600
+	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
-	[measured]=200 [peers]=300 [scaling]=300 [booted]=400
+	[measured]=200 [peers]=300 [scaling]=300 [booted]=1000
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -387,7 +388,7 @@ unit_names() {
 }
 
 selftest_names() {
-	names_of selftests/*_test.{c,sh} | grep -vE '^(booted_|fault_|crowd_|load_|locked_)'
+	names_of selftests/*_test.{c,sh} | grep -vE '^(app_|boot_|booted_|fault_|crowd_|load_|locked_)'
 }
 
 list() {

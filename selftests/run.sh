@@ -25,7 +25,7 @@ taints=$((1 << 12 | 1 << 13 | 1 << 18))
 # tests wait so much longer for what must happen, and may take so much longer.
 export TIME_SCALE=${TIME_SCALE:-1}
 # Longer than any test takes on a machine that is busy.
-seconds=${TEST_SECONDS:-$((120 * TIME_SCALE))}
+seconds=${TEST_SECONDS:-$((240 * TIME_SCALE))}
 
 count=0
 failed=0
@@ -43,8 +43,8 @@ result() {
 }
 
 # list [NAME]...: fault_* need a machine that was told to fail, crowd_test and
-# load_* take long, booted_* leave a boot that was measured, of which there is one,
-# and nothing runs after locked_test: they run by name only.
+# load_* take long, app_test, boot_test and booted_* leave a boot that was measured,
+# of which there is one, and nothing runs after locked_test: they run by name only.
 #
 # The scripts need a machine as it came up.  flood_test, log_test and quota_test
 # fill the log and come when few others have to read it.  unload_test takes the
@@ -56,7 +56,7 @@ list() {
 	for test in "$here"/*_test.sh "$here"/*_test; do
 		name=${test##*/}
 		[[ $name = *'*'* || " ${late[*]} " = *" $name "* ||
-			($# = 0 && $name =~ ^(booted|fault|crowd|load|locked)_) ]] || echo "$test"
+			($# = 0 && $name =~ ^(app|boot|booted|fault|crowd|load|locked)_) ]] || echo "$test"
 	done
 	for name in "${late[@]}"; do
 		test ! -e "$here/$name" || echo "$here/$name"

@@ -12,7 +12,8 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#define CERT_FILE_MAX	1048576U
+/* Evidence in a certificate has the whole log of its machine. */
+#define CERT_FILE_MAX	16777216U
 
 /* What a certificate is judged by, and into what. */
 struct judged {
