@@ -46,11 +46,14 @@ result() {
 # load_* take long, app_test, boot_test and booted_* leave a boot that was measured,
 # of which there is one, and nothing runs after locked_test: they run by name only.
 #
-# The scripts need a machine as it came up.  flood_test, log_test and quota_test
-# fill the log and come when few others have to read it.  unload_test takes the
+# The scripts need a machine as it came up.  agent_attack_test, flood_test, log_test
+# and quota_test fill the log and come when few others have to read it.  unload_test takes the
 # register for what the log says it is, which attack_register_test leaves untrue
 # as long as the module stays.
-late=(flood_test.sh unload_test.sh attack_register_test.sh log_test quota_test)
+late=(
+	agent_attack_test.sh flood_test.sh unload_test.sh
+	attack_register_test.sh log_test quota_test
+)
 list() {
 	local test name
 	for test in "$here"/*_test.sh "$here"/*_test; do

@@ -74,8 +74,9 @@ static int prepare(const struct run_command *command, int out,
 	if (command->dir)
 		err = err ?: -posix_spawn_file_actions_addchdir_np(actions,
 							command->dir);
-	return err ?: -posix_spawnattr_setpgroup(attr, 0) ?:
-		-posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP);
+	if (!err)
+		err = -posix_spawnattr_setpgroup(attr, 0);
+	return err ?: -posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP);
 }
 
 static int start(const struct run_command *command, int out, pid_t *pid)

@@ -283,10 +283,12 @@ int run_compose_read(const char *text, const struct run_input *input,
 		     struct run_compose **out)
 {
 	struct run_compose *compose = calloc(1, sizeof(*compose));
-	int err = compose ? run_yaml_parse(text, strlen(text), &compose->doc,
-					   input->tell) : -ENOMEM;
+	int err;
 
 	*out = NULL;
+	if (!compose)
+		return run_refuse(input->tell, -ENOMEM, "not enough memory");
+	err = run_yaml_parse(text, strlen(text), &compose->doc, input->tell);
 	err = err ?: build(input, compose);
 	if (err == -ENOMEM)
 		run_refuse(input->tell, err, "not enough memory");

@@ -90,8 +90,8 @@ int run_engine_store(const struct run_engine *engine, struct run_store *store)
 	if (root && root[1] == '/' && strlen(root) < sizeof(store->root) &&
 	    (size_t)(root - text) < sizeof(store->driver)) {
 		*root++ = '\0';
-		strcpy(store->root, root);
-		strcpy(store->driver, text);
+		memcpy(store->root, root, strlen(root) + 1);
+		memcpy(store->driver, text, strlen(text) + 1);
 	} else {
 		tell(engine, "podman does not say where its images are");
 		err = -EBADMSG;

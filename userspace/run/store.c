@@ -196,8 +196,8 @@ static int find_image(struct reader *reader, const char *hex)
 			err = refuse(reader, "its entry has no id or no layer");
 			break;
 		}
-		strcpy(reader->id, text_in(image, "id"));
-		strcpy(reader->layer, text_in(image, "layer"));
+		memcpy(reader->id, text_in(image, "id"), HEX_SIZE);
+		memcpy(reader->layer, text_in(image, "layer"), HEX_SIZE);
 		err = 0;
 		break;
 	}
