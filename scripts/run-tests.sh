@@ -283,11 +283,18 @@ migration_test() {
 
 # What others have made for the same evidence says the same of it.
 peers_test() {
-	local modules
+	local modules dir=build/check/peers status=0
 	modules=$(scripts/npm.sh)
 	ktap_start
 	claim dcap_qvl_says_what_is_on_record dcap_qvl_agrees "$modules"
-	ktap_finish
+	ktap_finish || status=$?
+	staged module tdx-module stage || return
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	cp -r "$modules/node_modules" build/tdx-module/pki/root.pem \
+		build/tdx-module/pki/collateral.json "$dir/"
+	scripts/td run --copy "$dir" -- "$guest_tests/sdk.sh" || status=$?
+	return "$status"
 }
 
 dcap_qvl_agrees() {
