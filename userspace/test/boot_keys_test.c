@@ -15,47 +15,8 @@
 #include <string.h>
 
 #include "../agent/keys/pem.h"
-#include "../boot/seed.h"
+#include "../boot/boot.h"
 #include "vectors.h"
-
-static void assert_hex(const uint8_t *data, size_t len, const char *hex)
-{
-	char text[2 * 64 + 1];
-
-	assert_string_equal(libdstack_to_hex(data, len, text), hex);
-}
-
-static void from_hex(const char *hex, uint8_t out[DSTACK_KEY_SIZE])
-{
-	assert_true(libdstack_from_hex(hex, strlen(hex), out, DSTACK_KEY_SIZE));
-}
-
-/* Upstream's own, of a root key and two pieces of context. */
-static void a_secret_is_upstreams(void **state)
-{
-	static const char context[] = "context onecontext two";
-	uint8_t from[DSTACK_KEY_SIZE], secret[DSTACK_KEY_SIZE];
-
-	(void)state;
-	from_hex("f57527cea4ab7ffb49af99b158cdc0e3ec06398f528349ea236b7d2afe19cec1",
-		 from);
-	assert_true(seed_dh_secret(from, context, strlen(context), secret));
-	assert_hex(secret, sizeof(secret),
-		   "663afd58820be8ad645f9c035e93199d114ab16f738db62393bc1d7d623e8813");
-}
-
-/* The same derivation as of an application's keys, which has a vector. */
-static void a_derived_key_is_upstreams(void **state)
-{
-	uint8_t from[DSTACK_KEY_SIZE], key[DSTACK_KEY_SIZE];
-
-	(void)state;
-	from_hex("1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b",
-		 from);
-	assert_true(seed_derive(from, "vms", 3, key));
-	assert_hex(key, sizeof(key),
-		   "9db79b3fefe69f2a7b7efbc908c854bf845a629023361f2c9cb3db09fb99010f");
-}
 
 static struct agent_app_keys *make_keys(uint8_t seed)
 {
@@ -178,8 +139,6 @@ static void upstreams_file_is_written_as_it_was(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_secret_is_upstreams),
-		cmocka_unit_test(a_derived_key_is_upstreams),
 		cmocka_unit_test(the_same_seed_gives_the_same_keys),
 		cmocka_unit_test(an_application_is_its_own_authority),
 		cmocka_unit_test(the_agent_reads_what_is_written),
