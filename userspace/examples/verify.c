@@ -14,8 +14,10 @@ int main(int argc, char **argv)
 	struct libdstack_failure why;
 	FILE *file = argc > 2 ? fopen(argv[1], "rb") : NULL;
 	size_t len = file ? fread(quote, 1, sizeof(quote), file) : 0;
-	time_t at = argc > 3 ? atoll(argv[3]) : time(NULL);
+	time_t at = argc > 3 ? strtoll(argv[3], NULL, 10) : time(NULL);
 
+	if (file)
+		fclose(file);
 	if (!len || libdstack_collateral_read(argv[2], &collateral))
 		return fputs("verify QUOTE COLLATERAL [TIME]\n", stderr), 2;
 	libdstack_quote_policy_default(&policy);

@@ -50,7 +50,8 @@ static int fail(struct agent *agent, const struct agent_caller *caller,
 }
 
 #define ECHO(name, message) \
-	{ name, &message##__descriptor, &message##__descriptor, NULL, echo }
+	{ name, 0, &message##__descriptor, &message##__descriptor, NULL, \
+	  echo }
 
 static const struct rpc_method methods[] = {
 	ECHO("GetTlsKey", guest__v0__get_tls_key_request),
