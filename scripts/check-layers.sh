@@ -225,13 +225,13 @@ programs_include_only_the_library() {
 	done | no_line '#[ \t]*include[ \t]*("|<dstack|<linux/dstack)'
 }
 
-# Each of its rooms can be read, and tested, without the others.
-agent_rooms_are_apart() {
+# Each can be read, and tested, without the others and without the agent.
+rooms_of_userspace_are_apart() {
 	local room
-	for room in http keys rpc; do
-		mapfile -t files < <(sources "userspace/agent/$room")
+	for room in agent/http keys rpc; do
+		mapfile -t files < <(sources "userspace/$room")
 		code "${files[@]}" |
-			without '"\.\./caller\.h"'
+			without '"\.\./(caller|\.\./rpc/wipe)\.h"'
 	done | no_line '#[ \t]*include[ \t]*"(\.\./|.*agent\.h)'
 }
 
@@ -259,7 +259,7 @@ rules=(
 	no_ifdef_inside_functions
 	only_the_library_calls_ioctl
 	programs_include_only_the_library
-	agent_rooms_are_apart
+	rooms_of_userspace_are_apart
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
 )
@@ -281,7 +281,7 @@ module_exports_nothing kmod/vet.c EXPORT_SYMBOL_GPL(dstack_vet);
 versions_are_known_only_in_compat kmod/vet.c #ifdef HAVE_VERITY
 only_the_library_calls_ioctl userspace/dstackctl/cmd_x.c ioctl(fd, 1);
 programs_include_only_the_library userspace/dstackd/main.c #include "lib.h"
-agent_rooms_are_apart userspace/agent/rpc/rpc.c #include "../http/http.h"
+rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../agent/http/http.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);
 bpf_carries_facts_not_policy bpf/dstack.bpf.c } rules SEC(".maps");
 '

@@ -96,7 +96,7 @@ user_flags() {
 	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -iquoteuserspace/lib \
 		-iquoteuserspace/verify -iquotekmod -isystem include/uapi \
 		-Iinclude -isystem build/bpf \
-		-isystem build/userspace-gcc/agent-rpc
+		-isystem build/userspace-gcc/messages
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
 		libbpf libelf libarchive devmapper libssl libcurl libcbor tss2-mu \
 		msgpack-c libsecp256k1 libevent | sed 's/-I/-isystem/g'

@@ -15,9 +15,9 @@
 #include "../app/app.h"
 #include "../attest/attest.h"
 #include "caller.h"
-#include "keys/app_keys.h"
+#include "../keys/app_keys.h"
 #include "quote.h"
-#include "rpc/rpc.h"
+#include "../rpc/rpc.h"
 
 #define AGENT_VERSION		"0.1.0"		/* ours, as dkms.conf has it */
 /* What v0's Version answers: the release that froze this API. */

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/pem.h"
-#include "rpc/codec.h"
+#include "../keys/pem.h"
+#include "../rpc/codec.h"
 
 #define BOOT		"/usr/sbin/dstack-boot"
 #define TIMEOUT		"7"	/* s, that a KMS has */

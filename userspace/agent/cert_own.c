@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys/pem.h"
+#include "../keys/pem.h"
 
 #define USAGE	"app:custom"
 

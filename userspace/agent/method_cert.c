@@ -10,8 +10,8 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#include "keys/p256.h"
-#include "rpc/codec.h"
+#include "../keys/p256.h"
+#include "../rpc/codec.h"
 
 #include <guest_v0.pb-c.h>
 #include <tappd.pb-c.h>

@@ -7,7 +7,7 @@
 #ifndef AGENT_ROUTES_H
 #define AGENT_ROUTES_H
 
-#include "rpc/rpc.h"
+#include "../rpc/rpc.h"
 
 /* On dstack.sock: the first API at / and /v0/, today's at /v1/. */
 extern const struct rpc_mount agent_routes[];

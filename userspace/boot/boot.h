@@ -16,7 +16,7 @@
 
 #include <libdstack_attestation.h>
 
-#include "../agent/keys/app_keys.h"
+#include "../keys/app_keys.h"
 #include "../app/app.h"
 
 /* Files of the application's directory, which is in memory. */

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../agent/keys/p256.h"
+#include "../keys/p256.h"
 
 #define SUBJECT		"App Root Cert"
 #define NOT_BEFORE	157766400	/* 1975-01-01: clocks may be wrong */

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/keys/app_keys.h"
-#include "../agent/rpc/codec.h"
+#include "../keys/app_keys.h"
+#include "../rpc/codec.h"
 #include "../app/app.h"
 #include "../kms/kms.h"
 

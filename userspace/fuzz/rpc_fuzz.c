@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/rpc/codec.h"
+#include "../rpc/codec.h"
 
 /* @out becomes what @in is, by way of protobuf. */
 static int echo(struct agent *agent, const struct agent_caller *caller,

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/keys/keys.h"
+#include "../keys/keys.h"
 
 #define API_VERSION	1
 #define GATEWAY_MAX	63

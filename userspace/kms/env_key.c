@@ -13,7 +13,7 @@
 #include <kms.pb-c.h>
 #include <string.h>
 
-#include "../agent/keys/primitives.h"
+#include "../keys/primitives.h"
 
 #define CONTEXT		"dstack-env-encrypt-pubkey:"
 #define TIME_SIZE	8

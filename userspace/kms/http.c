@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/http/wipe.h"
+#include "../rpc/wipe.h"
 
 #define PATH		"/prpc"
 #define URL_MAX		1024

@@ -16,7 +16,7 @@
 
 #include <curl/curl.h>
 
-#include "../agent/rpc/codec.h"
+#include "../rpc/codec.h"
 
 #define KMS_WHY_MAX	512
 #define KMS_KEYS_MAX	65536		/* bytes of a reply with keys */

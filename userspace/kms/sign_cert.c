@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/keys/pem.h"
+#include "../keys/pem.h"
 
 #define API_VERSION	2
 #define CHAIN_MAX	8

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/keys/pem.h"
+#include "../keys/pem.h"
 
 static bool is_root(X509 *cert)
 {

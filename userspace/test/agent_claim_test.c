@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "../agent/keys/primitives.h"
+#include "../keys/primitives.h"
 #include "agent_keys_fixture.h"
 #include "vectors.h"
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <sys/random.h>
 
-#include "../agent/http/wipe.h"
+#include "../rpc/wipe.h"
 #include "agent_http_fixture.h"
 
 #define GARBAGE		10000

@@ -19,7 +19,7 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-#include "../agent/keys/keys.h"
+#include "../keys/keys.h"
 
 #define BYTES_MAX	256
 

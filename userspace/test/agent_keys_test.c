@@ -14,7 +14,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "../agent/keys/keys.h"
+#include "../keys/keys.h"
 #include "agent_keys_fixture.h"
 
 #define BELOW	"fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364140"

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../agent/rpc/codec.h"
+#include "../rpc/codec.h"
 
 /* Whom methods are called for. */
 static char the_agent, the_caller;

@@ -11,7 +11,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#include "../agent/keys/app_keys.h"
+#include "../keys/app_keys.h"
 #include "pki.h"
 
 #define DISK_KEY	"d15cd15cd15cd15cd15cd15cd15cd15cd15cd15cd15cd15cd15cd15cd15cd15c"

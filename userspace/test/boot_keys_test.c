@@ -14,7 +14,7 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-#include "../agent/keys/pem.h"
+#include "../keys/pem.h"
 #include "../boot/boot.h"
 #include "vectors.h"
 

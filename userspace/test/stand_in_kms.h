@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../agent/keys/p256.h"
-#include "../agent/rpc/codec.h"
+#include "../keys/p256.h"
+#include "../rpc/codec.h"
 
 #define STAND_IN_SEED	32
 

@@ -7,8 +7,8 @@
  * The first is the application's key's word for a key that comes of it, the
  * second that of the KMS's root key for the application's.
  */
-#ifndef AGENT_CLAIMS_H
-#define AGENT_CLAIMS_H
+#ifndef KEYS_CLAIMS_H
+#define KEYS_CLAIMS_H
 
 #include "keys.h"
 
@@ -49,4 +49,4 @@ int agent_chain_check(const struct agent_claim *claim,
 		      const uint8_t app_id[DSTACK_APP_ID_SIZE],
 		      const uint8_t root[AGENT_SECP256K1_SIZE]);
 
-#endif /* AGENT_CLAIMS_H */
+#endif /* KEYS_CLAIMS_H */

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_PEM_H
-#define AGENT_PEM_H
+#ifndef KEYS_PEM_H
+#define KEYS_PEM_H
 
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -21,4 +21,4 @@ bool pem_is_key(const char *text);
 /* Both are what they should be, and belong together. */
 bool pem_is_pair(const char *cert, const char *key);
 
-#endif /* AGENT_PEM_H */
+#endif /* KEYS_PEM_H */

@@ -7,8 +7,8 @@
  * What a request and an answer look like is in
  * Documentation/userspace-api/agent.rst.  Knows no sockets and no method.
  */
-#ifndef AGENT_RPC_H
-#define AGENT_RPC_H
+#ifndef RPC_H
+#define RPC_H
 
 #include <libdstack.h>
 #include <protobuf-c/protobuf-c.h>
@@ -100,4 +100,4 @@ int rpc_add_text(size_t *nr, char ***field, const char *text);
 int rpc_add_bytes(size_t *nr, ProtobufCBinaryData **field, const void *data,
 		  size_t len);
 
-#endif /* AGENT_RPC_H */
+#endif /* RPC_H */

@@ -8,8 +8,8 @@
  * not known here.  What a client may have done wrong is told in *@why, which
  * lives for ever.  Documentation/userspace-api/agent-keys.rst has the forms.
  */
-#ifndef AGENT_KEYS_H
-#define AGENT_KEYS_H
+#ifndef KEYS_H
+#define KEYS_H
 
 #include <libdstack.h>
 
@@ -71,4 +71,4 @@ struct agent_signed {
 int agent_verify(const struct agent_signed *what, bool *valid,
 		 const char **why);
 
-#endif /* AGENT_KEYS_H */
+#endif /* KEYS_H */

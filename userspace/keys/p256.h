@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_P256_H
-#define AGENT_P256_H
+#ifndef KEYS_P256_H
+#define KEYS_P256_H
 
 #include <openssl/evp.h>
 
@@ -24,4 +24,4 @@ char *p256_pem(const EVP_PKEY *key);
 /* SHA-256 of PKCS #8 in DER: upstream's secrets that are no keys of a curve. */
 int p256_secret(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE]);
 
-#endif /* AGENT_P256_H */
+#endif /* KEYS_P256_H */

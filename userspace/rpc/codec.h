@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_RPC_CODEC_H
-#define AGENT_RPC_CODEC_H
+#ifndef RPC_CODEC_H
+#define RPC_CODEC_H
 
 #include <stdint.h>
 #include <yyjson.h>
@@ -97,4 +97,4 @@ int rpc_json_write_error(const char *text, void **body, size_t *len);
 int rpc_protobuf_write(const ProtobufCMessage *msg, void **body, size_t *len);
 int rpc_protobuf_write_error(const char *text, void **body, size_t *len);
 
-#endif /* AGENT_RPC_CODEC_H */
+#endif /* RPC_CODEC_H */

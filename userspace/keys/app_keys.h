@@ -9,8 +9,8 @@
  * child, and wiped in the end.  OpenSSL's secure heap would be one more thing
  * that a program sets up first, and of one size for all that it ever holds.
  */
-#ifndef AGENT_APP_KEYS_H
-#define AGENT_APP_KEYS_H
+#ifndef KEYS_APP_KEYS_H
+#define KEYS_APP_KEYS_H
 
 #include "claims.h"
 
@@ -63,4 +63,4 @@ int agent_app_keys_parse(const char *name, const char *text, size_t len,
 /* @keys may be NULL. */
 void agent_app_keys_free(struct agent_app_keys *keys);
 
-#endif /* AGENT_APP_KEYS_H */
+#endif /* KEYS_APP_KEYS_H */

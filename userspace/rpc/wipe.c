@@ -9,39 +9,22 @@
  */
 #include "wipe.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Before the data, which is aligned as it is. */
-union block {
-	size_t size;
-	max_align_t align;
-};
-
 void *wipe_alloc(size_t size)
 {
-	union block *block;
-
-	if (size > SIZE_MAX - sizeof(*block))
-		return NULL;
-	block = malloc(sizeof(*block) + size);
-	if (!block)
-		return NULL;
-	block->size = size;
-	return block + 1;
+	return size > PTRDIFF_MAX ? NULL : malloc(size);
 }
 
 void wipe_free(void *old)
 {
-	union block *block;
-
-	if (!old)
-		return;
-	block = (union block *)old - 1;
-	OPENSSL_cleanse(block, sizeof(*block) + block->size);
-	free(block);
+	if (old)
+		OPENSSL_cleanse(old, malloc_usable_size(old));
+	free(old);
 }
 
 /* realloc() would leave the old bytes where they were. */
@@ -52,7 +35,7 @@ void *wipe_realloc(void *old, size_t size)
 
 	if (!data || !old)
 		return data;
-	old_size = ((union block *)old - 1)->size;
+	old_size = malloc_usable_size(old);
 	memcpy(data, old, old_size < size ? old_size : size);
 	wipe_free(old);
 	return data;

@@ -6,8 +6,8 @@
  *
  * 0 or -errno: -EIO is a library that failed.
  */
-#ifndef AGENT_PRIMITIVES_H
-#define AGENT_PRIMITIVES_H
+#ifndef KEYS_PRIMITIVES_H
+#define KEYS_PRIMITIVES_H
 
 #include "claims.h"
 
@@ -56,4 +56,4 @@ int ed_verify(const uint8_t public[AGENT_ED25519_SIZE], const void *data,
 	      size_t len, const uint8_t signature[AGENT_SIGNATURE_SIZE],
 	      bool *valid);
 
-#endif /* AGENT_PRIMITIVES_H */
+#endif /* KEYS_PRIMITIVES_H */

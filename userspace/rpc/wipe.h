@@ -4,14 +4,14 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_HTTP_WIPE_H
-#define AGENT_HTTP_WIPE_H
+#ifndef RPC_WIPE_H
+#define RPC_WIPE_H
 
 #include <stddef.h>
 
-/* These keep the size themselves. */
+/* As malloc(), realloc() and free(). */
 void *wipe_alloc(size_t size);
 void *wipe_realloc(void *old, size_t size);
 void wipe_free(void *old);
 
-#endif /* AGENT_HTTP_WIPE_H */
+#endif /* RPC_WIPE_H */

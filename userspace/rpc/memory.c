@@ -5,8 +5,8 @@
  * Copyright The dstack for Linux authors
  */
 #include "codec.h"
+#include "wipe.h"
 
-#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,15 +80,13 @@ yyjson_alc rpc_memory_for_json(struct rpc_memory *memory)
 static void *take_any(void *ctx, size_t size)
 {
 	(void)ctx;
-	return malloc(size);
+	return wipe_alloc(size);
 }
 
 static void wipe_and_free(void *ctx, void *data)
 {
 	(void)ctx;
-	if (data)
-		OPENSSL_cleanse(data, malloc_usable_size(data));
-	free(data);
+	wipe_free(data);
 }
 
 ProtobufCAllocator rpc_wiping_allocator = { take_any, wipe_and_free, NULL };
