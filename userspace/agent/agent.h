@@ -96,8 +96,13 @@ int agent_allow(const struct agent *agent, const struct agent_caller *caller,
 
 /* device.c */
 
-/* /dev/dstack, acting for the caller; or -errno with @error. */
+/* Whose process that is, and /dev/dstack acting for it, to @caller. */
+int agent_device_find(pid_t pid, struct agent_caller *caller);
+/* That device, which is the call's to close; or -errno with @error. */
 int agent_device(const struct agent_caller *caller, struct rpc_error *error);
+/* The same for who outlives the call, and closes it. */
+int agent_device_keep(const struct agent_caller *caller,
+		      struct rpc_error *error);
 
 /* key.c */
 

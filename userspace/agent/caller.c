@@ -67,9 +67,20 @@ int caller_find(const struct caller_lookup *lookup,
 
 	memset(caller->id, 0, sizeof(caller->id));
 	caller->cgroup_id = 0;
+	caller->device = -1;
 	caller->pid = peer->pid;
 	caller->uid = peer->uid;
 	err = lookup->container_of(lookup->arg, peer->pid, caller);
 	/* Only now: it may have ended, and its number be another's, before. */
-	return err ?: alive(peer->pidfd);
+	err = err ?: alive(peer->pidfd);
+	if (err)
+		caller_forget(caller);
+	return err;
+}
+
+void caller_forget(struct agent_caller *caller)
+{
+	if (caller->device >= 0)
+		close(caller->device);
+	caller->device = -1;
 }

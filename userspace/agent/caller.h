@@ -22,6 +22,8 @@ struct agent_caller {
 	uint64_t cgroup_id;		/* 0: the host */
 	pid_t pid;
 	uid_t uid;
+	/* What acts for it as it was found: its call's to close; -1: none. */
+	int device;
 	/* Of its request: not for caller_find() to set. */
 	int64_t deadline_ms;		/* of CLOCK_MONOTONIC; 0: none */
 	struct call *call;		/* http's, for http_leave(); or NULL */
@@ -29,7 +31,10 @@ struct agent_caller {
 
 /* How the container of a process is found. */
 struct caller_lookup {
-	/* Fills in what the kernel says.  Called by one thread at a time. */
+	/*
+	 * Fills in what the kernel says, with a device if there is one.  Called
+	 * by one thread at a time.
+	 */
 	int (*container_of)(void *arg, pid_t pid, struct agent_caller *caller);
 	void *arg;
 };
@@ -47,8 +52,13 @@ struct caller_peer {
  */
 int caller_peer_of(int socket, struct caller_peer *peer);
 void caller_peer_close(struct caller_peer *peer);
-/* The container that it is in now, to @caller.  -ESRCH: it has ended. */
+/*
+ * The container that it is in now, to @caller, with what acts for it.  -ESRCH:
+ * it has ended, and nothing is to be closed.
+ */
 int caller_find(const struct caller_lookup *lookup,
 		const struct caller_peer *peer, struct agent_caller *caller);
+/* Nothing acts for it any more. */
+void caller_forget(struct agent_caller *caller);
 
 #endif /* AGENT_CALLER_H */

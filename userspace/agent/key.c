@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 static const enum dstack_key_kind kinds[] = {
 	[AGENT_SECP256K1] = DSTACK_KEY_SECP256K1,
@@ -30,6 +29,9 @@ static int refused(int err, const struct agent_caller *caller,
 	case -ENOKEY:
 		return rpc_fail(error, err,
 				"no root key is loaded for this application");
+	case -ESTALE:
+		return rpc_fail(error, err,
+				"the container that asked has ended");
 	case -EKEYREVOKED:
 		return rpc_fail(error, err, "this key epoch is retired");
 	case -EKEYREJECTED:
@@ -66,7 +68,6 @@ int agent_get_key(const struct agent_caller *caller,
 	if (fd < 0)
 		return fd;
 	err = libdstack_get_key(fd, &ask, key, NULL);
-	close(fd);
 	return err ? refused(err, caller, &ask, error) : 0;
 }
 

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <guest_v0.pb-c.h>
 #include <guest_v1.pb-c.h>
@@ -28,7 +27,6 @@ AGENT_METHOD(agent_v0_emit_event)
 		return fd;
 	err = libdstack_extend(fd, in->event, in->payload.data,
 			       in->payload.len, &seq);
-	close(fd);
 	switch (err) {
 	case 0:
 		return 0;
@@ -40,6 +38,9 @@ AGENT_METHOD(agent_v0_emit_event)
 	case -ENOBUFS:
 		return rpc_fail(error, err,
 				"this container recorded too much: try again later");
+	case -ESTALE:
+		return rpc_fail(error, err,
+				"the container that asked has ended");
 	default:
 		return rpc_fail(error, err, "can't record the event: %s",
 				strerror(-err));

@@ -303,7 +303,7 @@ static int open_device(const struct agent_caller *caller,
 	int fd;
 
 	if (caller)
-		return agent_device(caller, error);
+		return agent_device_keep(caller, error);
 	fd = libdstack_device_open();
 	return fd < 0 ? rpc_fail(error, fd, "the dstack module is not there: %s",
 				 strerror(-fd)) : fd;

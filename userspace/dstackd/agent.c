@@ -87,20 +87,8 @@ static void handle(void *arg, const struct http_request *request,
 /* Asked for each request: who is it now? */
 static int container_of(void *arg, pid_t pid, struct agent_caller *caller)
 {
-	struct libdstack_acts_for who;
-	int fd = libdstack_device_open(), err;
-
 	(void)arg;
-	if (fd < 0)
-		return fd;
-	err = libdstack_act_for(fd, pid, &who);
-	close(fd);
-	if (err)
-		return err;
-	memcpy(caller->id, who.id, sizeof(caller->id));
-	memcpy(caller->section, who.section, sizeof(caller->section));
-	caller->cgroup_id = who.cgroup_id;
-	return 0;
+	return agent_device_find(pid, caller);
 }
 
 static void tell(const char *text)

@@ -89,6 +89,58 @@ static void caller_that_ends_meanwhile_is_403(void **state)
 	assert_int_equal(stop(), 0);
 }
 
+static atomic_int devices;	/* that were opened */
+
+/* As the agent does it, but for what the device is. */
+static int find_with_device(void *arg, pid_t pid, struct agent_caller *caller)
+{
+	caller->device = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (caller->device < 0)
+		return -errno;
+	devices++;
+	return kill_and_find(arg, pid, caller);
+}
+
+static int count_descriptors(void)
+{
+	int fd, nr = 0;
+
+	for (fd = 0; fd < 1024; fd++)
+		nr += fcntl(fd, F_GETFD) >= 0;
+	return nr;
+}
+
+static void device_is_opened_once_for_a_request_and_closed_after(void **state)
+{
+	int fd, before, child;
+
+	(void)state;
+	victim = 0;
+	before = count_descriptors();
+	start((struct http_limits){ .call_ms = 300 });
+	fd = dial();
+	assert_int_equal(ask(fd, GET_PLAIN), 200);
+	container_of = find_with_device;
+	devices = 0;
+	assert_int_equal(ask(fd, GET_PLAIN), 200);
+	assert_true(device_was_open);
+	assert_int_equal(devices, 1);
+	/* Nobody waits for this one any more when it ends. */
+	assert_int_equal(ask(fd, GET_HELD), 504);
+	close(fd);
+	/* This one ends before anybody acts for it. */
+	container_of = default_container_of;
+	fd = dial_as_child(&child);
+	assert_int_equal(ask(fd, GET_PLAIN), 200);
+	victim = child;
+	container_of = find_with_device;
+	assert_int_equal(ask(fd, GET_PLAIN), 403);
+	close(fd);
+	assert_int_equal(stop(), 0);
+	assert_int_equal(devices, 3);
+	assert_int_equal(count_descriptors(), before);
+}
+
 static int find_none(void *arg, pid_t pid, struct agent_caller *caller)
 {
 	(void)arg;
@@ -468,6 +520,7 @@ int main(void)
 		claim(caller_is_found_with_every_request),
 		claim(connection_of_a_caller_that_ended_is_403),
 		claim(caller_that_ends_meanwhile_is_403),
+		claim(device_is_opened_once_for_a_request_and_closed_after),
 		claim(caller_that_cannot_be_found_is_403),
 		claim(peer_that_is_no_socket_is_refused),
 		claim(stop_answers_what_was_asked_before),

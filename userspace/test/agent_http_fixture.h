@@ -114,6 +114,8 @@ static void set_reply(struct http_reply *reply, const void *body, size_t len)
 	reply->len = len;
 }
 
+static atomic_bool device_was_open;	/* while a call was handled */
+
 static void hold(void)
 {
 	holding++;
@@ -128,6 +130,7 @@ static void handle(void *arg, const struct http_request *request,
 	char text[1024];
 
 	(void)arg;
+	device_was_open = fcntl(request->caller.device, F_GETFD) >= 0;
 	if (!strcmp(request->path, "/silent"))
 		return;
 	if (!strcmp(request->path, "/held"))

@@ -104,6 +104,7 @@ struct call *call_new(struct connection *connection,
 		.reply.status = 500,
 	};
 	call->request.caller.call = call;
+	call->request.caller.device = -1;
 	at = call->data;
 	call->request.method = method;
 	call->request.path = put(&at, path);
@@ -122,6 +123,7 @@ void call_free(struct call *call)
 	if (!call)
 		return;
 	caller_peer_close(&call->peer);
+	caller_forget(&call->request.caller);
 	reply_wipe(&call->reply);
 	wipe_free(call);
 }

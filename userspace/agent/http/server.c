@@ -27,9 +27,12 @@
 
 #define TICK_MS		100
 #define MESSAGE_MAX	512
-/* Descriptors that are not of connections, and two of each that is. */
-#define OTHER_FDS	128
-#define FDS_OF_ONE	2
+/*
+ * Descriptors that are not of connections.  Each of these has its socket, and
+ * for its request a pidfd, and then what acts for the caller.
+ */
+#define OTHER_FDS	512
+#define FDS_OF_ONE	3
 
 static const struct http_limits defaults = {
 	.connections = 4096,
