@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of longer texts so much at a time. */
+#define PIECE	16384
+
 static yyjson_mut_val *object_of(yyjson_mut_doc *doc,
 				 const ProtobufCMessage *msg);
 
@@ -29,16 +32,112 @@ static yyjson_mut_val *hex_of(yyjson_mut_doc *doc,
 	return value;
 }
 
+/* Of @len bytes as many as end with a character. */
+static size_t whole(const char *text, size_t len)
+{
+	size_t i;
+
+	for (i = len; i && len - i < 4; i--)
+		if ((text[i] & 0xc0) != 0x80)
+			return i;
+	return len;
+}
+
+/* What is written so far of a text, with memory of its document. */
+struct pieces {
+	const yyjson_alc *alc;
+	char *data;
+	size_t used, size;
+};
+
+static bool make_room(struct pieces *all, size_t len)
+{
+	size_t size = 2 * all->size + len;
+	char *grown;
+
+	if (all->used + len <= all->size)
+		return true;
+	grown = all->alc->realloc(all->alc->ctx, all->data, all->size, size);
+	if (!grown)
+		return false;
+	all->data = grown;
+	all->size = size;
+	return true;
+}
+
+/* As it is between its quotes. */
+static bool add_piece(struct pieces *all, const char *piece, size_t len)
+{
+	yyjson_mut_val value = { 0 };
+	bool good = false;
+	char *text;
+
+	yyjson_mut_set_strn(&value, piece, len);
+	text = yyjson_mut_val_write_opts(&value, YYJSON_WRITE_ESCAPE_UNICODE,
+					 all->alc, &len, NULL);
+	if (text)
+		good = make_room(all, len);
+	if (good) {
+		memcpy(all->data + all->used, text + 1, len - 2);
+		all->used += len - 2;
+	}
+	all->alc->free(all->alc->ctx, text);
+	return good;
+}
+
+static bool add_pieces(struct pieces *all, const char *text, size_t len)
+{
+	size_t piece;
+
+	for (; len; text += piece, len -= piece) {
+		piece = len > PIECE ? whole(text, PIECE) : len;
+		if (!add_piece(all, text, piece))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * For a text the writer takes six times its memory, and more to copy and wipe
+ * that.  An event log can have mebibytes, of which few are escaped.
+ */
+static yyjson_mut_val *long_text_of(yyjson_mut_doc *doc, const char *text,
+				    size_t len)
+{
+	struct pieces all = { .alc = &doc->alc, .size = len + len / 4 };
+	yyjson_mut_val *value;
+
+	all.data = all.alc->malloc(all.alc->ctx, all.size);
+	if (!all.data)
+		return NULL;
+	all.data[all.used++] = '"';
+	if (add_pieces(&all, text, len)) {
+		/* There is room: a piece has none for its quotes. */
+		all.data[all.used++] = '"';
+		value = yyjson_mut_rawncpy(doc, all.data, all.used);
+	} else {
+		/* The writer says why. */
+		value = yyjson_mut_strn(doc, text, len);
+	}
+	all.alc->free(all.alc->ctx, all.data);
+	return value;
+}
+
+static yyjson_mut_val *text_of(yyjson_mut_doc *doc, const char *text)
+{
+	size_t len = text ? strlen(text) : 0;
+
+	return len > PIECE ? long_text_of(doc, text, len) :
+		yyjson_mut_strn(doc, text ? text : "", len);
+}
+
 static yyjson_mut_val *value_of(yyjson_mut_doc *doc,
 				const ProtobufCFieldDescriptor *field,
 				const void *value)
 {
-	const char *text;
-
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_STRING:
-		text = *(char * const *)value;
-		return yyjson_mut_str(doc, text ? text : "");
+		return text_of(doc, *(char * const *)value);
 	case PROTOBUF_C_TYPE_BYTES:
 		return hex_of(doc, value);
 	case PROTOBUF_C_TYPE_BOOL:

@@ -292,6 +292,66 @@ static void text_that_is_not_utf8_is_an_error(void **state)
 	assert_json_error(400, "the response has a text that is not UTF-8");
 }
 
+#define LONG	100000
+
+static size_t cut;		/* where a character of several bytes is */
+
+/* Characters of one byte, with some of more among them. */
+static int answer_long(ProtobufCMessage *out, struct rpc_error *error)
+{
+	Guest__V0__GetTlsKeyResponse *key = (Guest__V0__GetTlsKeyResponse *)out;
+	char *text = malloc(LONG + 1);
+
+	(void)error;
+	assert_non_null(text);
+	memset(text, 'a', LONG);
+	memcpy(text + cut, "\xf0\x9f\x98\x80\xc3\xa9\"", 7);
+	memcpy(text + LONG - 2, "\xc3\xa9", 3);
+	key->key = text;
+	return 0;
+}
+
+static void long_text_is_like_a_short_one(void **state)
+{
+	static const char chars[] = "\\uD83D\\uDE00\\u00E9\\\"";
+	static const char last[] = "a\\u00E9\",\"certificate_chain\":[]}";
+	const char *at;
+	size_t i;
+
+	(void)state;
+	answer = answer_long;
+	/* Wherever the writer has one piece of it end. */
+	for (cut = 16384 - 8; cut < 16384 + 4; cut++) {
+		post("/GetTlsKey", "{}");
+		assert_int_equal(reply.status, 200);
+		at = (const char *)reply.body + strlen("{\"key\":\"");
+		for (i = 0; i < cut; i++)
+			assert_int_equal(at[i], 'a');
+		assert_memory_equal(at + cut, chars, strlen(chars));
+		at = (const char *)reply.body + reply.len;
+		assert_memory_equal(at - strlen(last), last, strlen(last));
+		forget(NULL);
+		answer = answer_long;
+	}
+}
+
+static int answer_long_latin1(ProtobufCMessage *out, struct rpc_error *error)
+{
+	int err = answer_long(out, error);
+
+	((Guest__V0__GetTlsKeyResponse *)out)->key[LONG / 2] = (char)0xe9;
+	return err;
+}
+
+static void long_text_that_is_not_utf8_is_an_error(void **state)
+{
+	(void)state;
+	cut = 0;
+	answer = answer_long_latin1;
+	post("/GetTlsKey", "{}");
+	assert_json_error(400, "the response has a text that is not UTF-8");
+}
+
 static int answer_evidence(ProtobufCMessage *out, struct rpc_error *error)
 {
 	Guest__V1__AttestResponse *attest = (Guest__V1__AttestResponse *)out;
@@ -335,6 +395,8 @@ int main(void)
 		json_unit_test(nothing_is_null),
 		json_unit_test(text_is_ascii),
 		json_unit_test(text_that_is_not_utf8_is_an_error),
+		json_unit_test(long_text_is_like_a_short_one),
+		json_unit_test(long_text_that_is_not_utf8_is_an_error),
 		json_unit_test(messages_are_objects),
 	};
 
