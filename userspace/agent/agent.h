@@ -36,7 +36,7 @@ struct agent_app {
 struct agent {
 	const struct agent_app *app;	/* NULL: none is known */
 	const struct agent_app_keys *keys;	/* NULL: chains have no links */
-	const char *log;	/* the file that dstackd keeps */
+	struct attest_log *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
 	const char *vm_config;	/* of the machine's owner, or "" */
 	const struct agent_terms *terms;	/* NULL: each may call all */

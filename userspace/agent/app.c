@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOOT_EVENTS	1024	/* a boot is at the log's beginning */
 #define COMPOSE_EVENT	"compose-hash"
 #define READY_EVENT	"system-ready"
 
@@ -87,29 +86,49 @@ agent_app_measured(const struct libdstack_log *log)
 	return NULL;
 }
 
-int agent_app_check(const struct agent_app *app, const char *log_path,
-		    uint64_t count, libdstack_message_fn tell)
+/* Of the file that is here? */
+static bool says_same(const struct libdstack_event *event,
+		      const struct agent_app *app)
+{
+	return event->payload_len == APP_HASH_SIZE &&
+		!memcmp(event->payload, app->compose->hash, APP_HASH_SIZE);
+}
+
+enum measured { MEASURED_SAME = 1, MEASURED_OTHER, MEASURED_NONE };
+
+/* The whole boot is before READY_EVENT, however much is before the boot. */
+static int look_at(const char *line, size_t len, void *arg)
 {
 	const struct libdstack_event *event;
 	struct libdstack_log *log;
-	char *text;
-	int err;
+	int ret;
 
-	err = attest_log_text(log_path, count < BOOT_EVENTS ? count :
-			      BOOT_EVENTS, &text);
-	if (err)
-		return agent_say(tell, err, "can't read the event log '%s': %s",
-				 log_path, strerror(-err));
-	err = libdstack_log_parse(text, strlen(text), &log);
-	free(text);
-	if (err)
-		return err;
+	/* Most are others, and not to be taken apart for that. */
+	if (!strstr(line, COMPOSE_EVENT) && !strstr(line, READY_EVENT))
+		return 0;
+	ret = libdstack_log_parse(line, len, &log);
+	if (ret)
+		return ret;
 	event = agent_app_measured(log);
-	if (!event)
-		agent_say(tell, 0, "no boot measured app-compose.json: Info will be refused");
-	else if (event->payload_len != APP_HASH_SIZE ||
-		 memcmp(event->payload, app->compose->hash, APP_HASH_SIZE) != 0)
-		err = agent_say(tell, -EKEYREJECTED, "app-compose.json is not the one that this boot measured: put that back, or reboot");
+	if (event)
+		ret = says_same(event, arg) ? MEASURED_SAME : MEASURED_OTHER;
+	else if (log->count && !strcmp(log->events[0].name, READY_EVENT))
+		ret = MEASURED_NONE;
 	libdstack_log_free(log);
-	return err;
+	return ret;
+}
+
+int agent_app_check(const struct agent_app *app, const char *log_path,
+		    uint64_t count, libdstack_message_fn tell)
+{
+	int found = attest_log_each(log_path, count, look_at, (void *)app);
+
+	if (found < 0)
+		return agent_say(tell, found, "can't read the event log '%s': %s",
+				 log_path, strerror(-found));
+	if (found == MEASURED_OTHER)
+		return agent_say(tell, -EKEYREJECTED, "app-compose.json is not the one that this boot measured: put that back, or reboot");
+	if (found != MEASURED_SAME)
+		agent_say(tell, 0, "no boot measured app-compose.json: Info will be refused");
+	return 0;
 }

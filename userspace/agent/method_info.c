@@ -211,9 +211,10 @@ static int put_tcb_info(const struct agent *agent, const struct info *info,
 		return err;
 	text = write_tcb(agent, info, log);
 	free(log);
-	err = text ? rpc_put_text(field, text) : -ENOMEM;
-	free(text);
-	return err;
+	if (!text)
+		return -ENOMEM;
+	*field = text;
+	return 0;
 }
 
 /*

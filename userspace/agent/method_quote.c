@@ -44,10 +44,9 @@ static int put_quote(const struct attest_evidence *evidence,
 
 	if (err)
 		return err;
-	err = rpc_put_bytes(quote, evidence->quote.data, evidence->quote.len) ?:
-		rpc_put_text(event_log, text);
-	free(text);
-	return err;
+	/* Large as it may be, it is not copied once more. */
+	*event_log = text;
+	return rpc_put_bytes(quote, evidence->quote.data, evidence->quote.len);
 }
 
 AGENT_METHOD(agent_v0_get_quote)

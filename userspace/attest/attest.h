@@ -20,12 +20,30 @@
 
 /* log.c */
 
+/* The file that dstackd keeps, with what was read of it, for many threads. */
+struct attest_log;
+
+int attest_log_open(const char *path, struct attest_log **log);
+/* @log may be NULL. */
+void attest_log_close(struct attest_log *log);
 /*
- * The first @count events of the file @path as a JSON array, for free().  Waits
- * a moment for dstackd to store them.  -EAGAIN: it has not; -EFBIG: they are
- * more than 8 MiB.
+ * Its first @count events as a JSON array, for free(), after which the register
+ * has @value; that is not asked if it is NULL.  Waits a moment for dstackd to
+ * store them.  -EAGAIN: it has not; -EFBIG: they are more than 8 MiB; -EBADMSG:
+ * the register has another value after them.
  */
-int attest_log_text(const char *path, uint64_t count, char **text);
+int attest_log_text(struct attest_log *log, uint64_t count,
+		    const uint8_t *value, char **text);
+
+/* A line with its newline.  Other than 0 ends it; not -EAGAIN. */
+typedef int (*attest_log_fn)(const char *line, size_t len, void *arg);
+
+/*
+ * Calls @fn for each of the first @count events of the file @path, once more
+ * from the first if it has waited for dstackd meanwhile.  However many.
+ */
+int attest_log_each(const char *path, uint64_t count, attest_log_fn fn,
+		    void *arg);
 
 /* boot.c */
 
@@ -53,7 +71,7 @@ struct attest_evidence {
  * Adds what explains evidence->quote.  Whoever gets an error gets @why, too, a
  * static text of what could not be done and what to do about it.
  */
-int attest_explain(const char *log, struct attest_evidence *evidence,
+int attest_explain(struct attest_log *log, struct attest_evidence *evidence,
 		   const char **why);
 void attest_evidence_free(struct attest_evidence *evidence);
 

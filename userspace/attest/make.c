@@ -18,19 +18,24 @@ static const char too_large[] =
 	"the event log is larger than 8 MiB: read it from /dev/dstack";
 static const char not_stored[] =
 	"dstackd has not stored the event log yet: try again";
+static const char another[] =
+	"the event log that dstackd keeps is not that of this register: dstackctl replay says which event is not";
 static const char unreadable[] = "can't read the event log that dstackd keeps";
 
 static const char *log_help(int err)
 {
 	if (err == -EFBIG)
 		return too_large;
+	if (err == -EBADMSG)
+		return another;
 	return err == -EAGAIN ? not_stored : unreadable;
 }
 
-int attest_explain(const char *log, struct attest_evidence *evidence,
+int attest_explain(struct attest_log *log, struct attest_evidence *evidence,
 		   const char **why)
 {
 	int err = attest_log_text(log, evidence->quote.log_count,
+				  evidence->quote.register_value,
 				  &evidence->log);
 
 	if (err) {
@@ -97,7 +102,7 @@ static int encode(const struct attest_evidence *evidence, const char *config,
 	return err;
 }
 
-static int gather(const char *log,
+static int gather(struct attest_log *log,
 		  const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		  struct attest_evidence *evidence)
 {
@@ -122,10 +127,14 @@ int attest_make(const char *log,
 		size_t *len)
 {
 	struct attest_evidence evidence = { .log = NULL };
-	int err;
+	struct attest_log *file;
+	int err = attest_log_open(log ?: ATTEST_LOG, &file);
 
-	err = gather(log ?: ATTEST_LOG, report_data, &evidence) ?:
+	if (err)
+		return err;
+	err = gather(file, report_data, &evidence) ?:
 		encode(&evidence, vm_config, stripped, form, out, len);
 	attest_evidence_free(&evidence);
+	attest_log_close(file);
 	return err;
 }

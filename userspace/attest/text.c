@@ -34,11 +34,10 @@ static int put_event(FILE *out, const struct libdstack_event *event,
 	return 0;
 }
 
-static int put_all(FILE *out, const struct attest_evidence *evidence,
-		   bool stripped)
+static int put_boot(FILE *out, const struct attest_evidence *evidence,
+		    bool stripped)
 {
 	const struct libdstack_log *boot = &evidence->boot;
-	const char *runtime = evidence->log + 1;
 	size_t i;
 	int err = 0;
 
@@ -46,24 +45,31 @@ static int put_all(FILE *out, const struct attest_evidence *evidence,
 		fputc(i ? ',' : '[', out);
 		err = put_event(out, &boot->events[i], stripped);
 	}
-	fputc(!boot->count ? '[' : *runtime == ']' ? ' ' : ',', out);
-	fputs(runtime, out);
+	fputc(!boot->count ? '[' : evidence->log[1] == ']' ? ' ' : ',', out);
 	return err;
 }
 
 int attest_text(const struct attest_evidence *evidence, bool stripped,
 		char **text)
 {
-	size_t len;
+	size_t len, runtime = strlen(evidence->log);
 	FILE *out = open_memstream(text, &len);
+	char *both = NULL;
 	int err;
 
 	if (!out)
 		return -ENOMEM;
-	err = put_all(out, evidence, stripped);
+	err = put_boot(out, evidence, stripped);
 	if (fclose(out) && !err)
 		err = -ENOMEM;
-	if (err)
+	/* The log is large, and text already. */
+	if (!err)
+		both = realloc(*text, len + runtime);
+	if (!both) {
 		free(*text);
-	return err;
+		return err ?: -ENOMEM;
+	}
+	memcpy(both + len, evidence->log + 1, runtime);
+	*text = both;
+	return 0;
 }

@@ -197,7 +197,7 @@ static int take_app(struct server *server, struct agent_app **app)
 static int serve_agent(const struct agent_options *opt)
 {
 	struct server server = {
-		.agent = { .log = opt->log, .vm_config = "" }, .opt = opt,
+		.agent = { .vm_config = "" }, .opt = opt,
 		.signals = -1, .timer = -1, .refusals = REFUSALS_BURST,
 	};
 	const struct http_config config = {
@@ -218,7 +218,8 @@ static int serve_agent(const struct agent_options *opt)
 	err = http_open(&server.http, &config);
 	if (err)
 		return err;
-	err = watch(&server) ?: take_app(&server, &app) ?:
+	err = watch(&server) ?: attest_log_open(opt->log, &server.agent.log) ?:
+	      take_app(&server, &app) ?:
 	      agent_quotes_open(&server.agent.quotes, &quotes);
 	/* From here on clients hear what is wrong, and the log how often. */
 	libdstack_set_message_callback(NULL);
@@ -230,8 +231,10 @@ static int serve_agent(const struct agent_options *opt)
 	left = http_close(server.http) ?:
 	       agent_quotes_close(server.agent.quotes);
 	/* Who has not returned still uses it. */
-	if (!left)
+	if (!left) {
 		agent_app_free(app);
+		attest_log_close(server.agent.log);
+	}
 	/* A host that owes a quote is no failure of ours. */
 	return err ? err : left == -EBUSY ? 0 : left;
 }

@@ -288,6 +288,66 @@ static void machine_that_was_not_booted_so_is_refused(void **state)
 	evidence = kept;
 }
 
+static char said[LIBDSTACK_MESSAGE_MAX];
+
+static void hear(const char *text)
+{
+	snprintf(said, sizeof(said), "%s", text);
+}
+
+static void add_event(FILE *file, const char *name, const uint8_t *payload,
+		      size_t len)
+{
+	static const uint8_t digest[DSTACK_REGISTER_SIZE];
+	char *line;
+
+	assert_int_equal(libdstack_event_to_json(name, strlen(name), payload,
+						 len, digest, &line), 0);
+	fputs(line, file);
+	free(line);
+}
+
+#define BEFORE	3000	/* events that are not the boot's */
+
+/* A log in which this was measured after others; "": nothing was. */
+static int check_log(const char *name, const uint8_t hash[APP_HASH_SIZE])
+{
+	char path[] = "/tmp/agent-info-XXXXXX";
+	FILE *file = fdopen(mkstemp(path), "w");
+	int i, err;
+
+	assert_non_null(file);
+	for (i = 0; i < BEFORE; i++)
+		add_event(file, "dstack.exec", (const uint8_t *)name,
+			  strlen(name));
+	add_event(file, "app-id", NULL, 0);
+	if (*name)
+		add_event(file, name, hash, APP_HASH_SIZE);
+	add_event(file, "system-ready", NULL, 0);
+	/* Behind the boot there is no boot. */
+	add_event(file, "compose-hash", NULL, 0);
+	assert_int_equal(fclose(file), 0);
+	*said = '\0';
+	err = agent_app_check(&app, path, BEFORE + 3 + !!*name, hear);
+	unlink(path);
+	return err;
+}
+
+static void application_is_checked_however_late_its_boot_is(void **state)
+{
+	uint8_t hash[APP_HASH_SIZE];
+
+	(void)state;
+	memcpy(hash, compose.hash, sizeof(hash));
+	assert_int_equal(check_log("compose-hash", hash), 0);
+	assert_string_equal(said, "");
+	hash[0] ^= 1;
+	assert_int_equal(check_log("compose-hash", hash), -EKEYREJECTED);
+	assert_non_null(strstr(said, "not the one"));
+	assert_int_equal(check_log("", hash), 0);
+	assert_non_null(strstr(said, "no boot measured"));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -301,6 +361,7 @@ int main(void)
 		TEST(application_that_was_not_measured_is_refused),
 		TEST(image_that_was_not_measured_is_refused),
 		TEST(machine_that_was_not_booted_so_is_refused),
+		TEST(application_is_checked_however_late_its_boot_is),
 	};
 
 	return cmocka_run_group_tests_name("agent_info", tests, load, unload);
