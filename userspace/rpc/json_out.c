@@ -50,12 +50,13 @@ struct pieces {
 	size_t used, size;
 };
 
+/* And for the quote that ends it. */
 static bool make_room(struct pieces *all, size_t len)
 {
 	size_t size = 2 * all->size + len;
 	char *grown;
 
-	if (all->used + len <= all->size)
+	if (all->used + len < all->size)
 		return true;
 	grown = all->alc->realloc(all->alc->ctx, all->data, all->size, size);
 	if (!grown)
@@ -112,7 +113,6 @@ static yyjson_mut_val *long_text_of(yyjson_mut_doc *doc, const char *text,
 		return NULL;
 	all.data[all.used++] = '"';
 	if (add_pieces(&all, text, len)) {
-		/* There is room: a piece has none for its quotes. */
 		all.data[all.used++] = '"';
 		value = yyjson_mut_rawncpy(doc, all.data, all.used);
 	} else {
