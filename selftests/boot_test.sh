@@ -8,6 +8,8 @@
 set -u
 # shellcheck source=selftests/mapper.sh
 . "$(dirname "$0")/mapper.sh"
+# shellcheck source=selftests/daemon.sh
+. "$(dirname "$0")/daemon.sh"
 
 begin boot
 mapper_begin
@@ -51,11 +53,13 @@ compose() {
 	jq -n --argjson epoch "$((epoch + 1))" '{manifest_version: "3",
 		name: "test", runner: "bash", key_provider: "none",
 		secure_time: false, public_logs: true,
-		allowed_envs: ["A"], init_script: ["one", "two"],
+		allowed_envs: ["A"], init_script: $ARGS.positional,
 		dstack: {state: "enforce", policy: {version: 1, epoch: $epoch,
 			containers: {web: {allow: []}}}}} |
-		'"${1:-.}" >"$host/app-compose.json"
+		'"${1:-.}" --args "${scripts[@]}" >"$host/app-compose.json"
 }
+# They can be run twice, and say that they were run.
+scripts=('echo one; echo one >>ran; test ! -e fails' 'pwd; echo two >>ran')
 
 instance() {
 	jq -n --arg id "$app_id" --arg seed "$(printf '%040d' 7)" \
@@ -67,7 +71,7 @@ instance() {
 own() {
 	settle
 	tail -n "+$((marked + 1))" "$log" |
-		jq -r '"\(.event)=\(.event_payload)"' | grep -v '^dstack\.'
+		jq -r '"\(.event)=\(.event_payload)"' | grep -v '^dstack[.-]'
 }
 
 # refuses PATTERN [OPTION]...: nothing of it is measured.
@@ -163,8 +167,8 @@ claim another_seed_than_the_hosts_without_a_key_provider \
 claim events_are_upstreams_in_upstreams_order is "$first" "system-preparing=
 app-id=$app_id
 compose-hash=$hash
-init-script-hash=$(printf one | sha256sum | cut -d' ' -f1)
-init-script-hash=$(printf two | sha256sum | cut -d' ' -f1)
+init-script-hash=$(printf %s "${scripts[0]}" | sha256sum | cut -d' ' -f1)
+init-script-hash=$(printf %s "${scripts[1]}" | sha256sum | cut -d' ' -f1)
 gpu-policy-hash=$empty
 instance-id=$instance_id
 boot-mr-done="
@@ -187,16 +191,32 @@ cp "$work/good.json" "$host/app-compose.json"
 )
 claim only_one_boots_at_a_time is $? 0
 
+# A clock that jumps is nobody's but that of certificates.
+clock 1980-01-02
+claim clock_that_jumps_back_changes_nothing boot --until store
+clock 2090-01-02
+claim clock_that_jumps_ahead_changes_nothing boot --until store
+claim nothing_more_was_measured is "$(own)" "$first"
+clock
+
 # Wherever it is: between steps, and in them.
-for n in {1..16}; do
+touch "$work/fails"
+for n in {1..18}; do
 	dstack-boot --host "$host" --dir "$dir" --data-device "$disk" \
 		--mount "$work/data" >/dev/null 2>&1 &
 	read -r -t "$(printf '0.%03d' $((n * 25)))" -u "$never"
 	kill -9 $! 2>/dev/null
 	wait $! 2>/dev/null
 done
+boot
+claim script_that_fails_ends_the_boot is $? 1
+claim it_is_told_how says 'init_script 1 ended with status 1: no container'
+claim it_is_heard says '^dstack-boot: scripts: init_script 1: one$'
+claim no_other_is_run_then has_not "$(<"$work/ran")" two
+rm "$work/fails"
 claim boot_goes_on_where_it_was_killed boot
-claim application_is_booted says 'ready: the system is ready'
+claim application_is_booted says 'scripts: the application.s init scripts have run'
+claim scripts_begin_beside_the_directory says "init_script 2: $work\$"
 last="$first
 key-provider=$(printf '{"name":"none","id":""}' | od -An -tx1 | tr -d ' \n')
 storage-fs=$(printf ext4 | od -An -tx1 | tr -d ' \n')
@@ -207,7 +227,10 @@ claim policy_is_loaded has "$(dstackctl status)" "epoch +$((epoch + 1))"
 claim state_is_the_policys has "$(dstackctl status)" '^state +enforce'
 epoch=$((epoch + 1))
 
+cp "$work/ran" "$work/has_run"
 claim boot_can_be_started_again boot
+claim it_runs_no_script_again cmp "$work/ran" "$work/has_run"
+claim the_last_was_run_once has "$(<"$work/ran")" two 1
 claim it_measures_nothing is "$(own)" "$last"
 claim it_keeps_the_keys is "$(sha256 "$dir/.appkeys.json")" "$keys"
 for name in app-compose.json .sys-config.json .instance_info .appkeys.json \
@@ -245,13 +268,59 @@ claim disk_of_somebody_else_is_refused refuses \
 # A log of which the kernel has the digests alone, and whose file lies
 #
 
+# doubts SED: what is said of a log that was changed so.
+doubts() {
+	sed "$1" "$log" >"$work/log"
+	boot --log "$work/log" || sed -n 's/.*know what was measured: //p' \
+		"$work/said"
+}
+
 settle
-cp "$log" "$work/log"
-sed 's/"event":"app-id"/"event":"app-ie"/' "$log" >"$work/log"
-claim file_that_lies_is_not_believed refuses 'not of one mind' \
-	--log "$work/log"
+at=$(grep -n '"event":"app-id"' "$log" | tail -n 1 | cut -d: -f1)
+lines=$(wc -l <"$log")
+claim name_that_was_changed_is_noticed has "$(doubts \
+	"$at"'s/"event":"app-id"/"event":"app-ie"/')" "^line $at of .* is not"
+claim bit_of_a_payload_that_flipped_is_noticed has "$(doubts \
+	"$at"'s/"event_payload":"0/"event_payload":"1/')" "^line $at of .* is not"
+claim bit_of_a_digest_that_flipped_is_noticed has "$(doubts \
+	"$at"'s/"digest":"./"digest":"x/')" "can't be read"
+claim line_that_is_missing_is_noticed has "$(doubts "${at}d")" \
+	"^line $at of .* is not"
+claim line_that_is_there_twice_is_noticed has "$(doubts "${at}p")" \
+	"^line $((at + 1)) of .* is not"
+claim lines_that_changed_places_are_noticed has "$(doubts "${at}{h;d};$((at + 1))G")" \
+	"^line $at of .* is not"
+claim lines_that_are_missing_at_the_end_are_noticed has "$(doubts "${lines}d")" \
+	"^event $lines was, and .* ends before"
 head -c 300 "$log" >"$work/log"
-claim file_that_ends_is_not_believed refuses "can't know what was measured" \
-	--log "$work/log"
+claim file_that_ends_in_a_line_is_not_believed refuses \
+	"can't know what was measured" --log "$work/log"
+claim file_that_is_not_there_is_not_believed refuses \
+	"is of another boot, or not there" --log "$work/none"
+claim nothing_was_measured_meanwhile is "$(own)" "$last"
+
+# Damaged while dstackd is not there: what is lost is told by it, and by us.
+cp "$log" "$work/copy"
+read -r pid <"$pid_file"
+kill -9 "$pid"
+eventually gone "$pid"
+flip "$log" '"event":"app-id"'
+dstackd --daemonize >"$work/daemon" 2>&1
+refuses "^dstack-boot: application: can't know what was measured: line $at of" \
+	>"$work/told"
+claim event_that_is_lost_is_told_by_its_number is $? 0
+{
+	cat "$work/copy"
+	tail -n "+$((lines + 1))" "$log"
+} >"$work/whole"
+cp "$work/whole" "$log"
+kill -HUP "$(<"$pid_file")"
+"$tests/ctl_event" dstack-test ''
+settle
+claim and_by_dstackd_as_well has "$(<"$work/daemon")" \
+	"1 events are missing .* the first is event $((at - 1)):"
+claim copy_that_is_put_back_is_believed boot --until provider
+claim no_event_is_there_twice is "$(own)" "$last"
+claim log_replays_to_the_register_still quote_is_replayed
 
 finish

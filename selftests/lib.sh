@@ -87,6 +87,15 @@ image() {
 	mounts=("$2" "${mounts[@]}")
 }
 
+# clock [DATE]: what the clock shows from here on; or again what it would have shown.
+clock() {
+	local up now
+	read -r up _ </proc/uptime
+	now=$(date +%s)
+	clock_began=${clock_began:-$((now - ${up%.*}))}
+	date -s "${1:-@$((clock_began + ${up%.*}))}" >/dev/null
+}
+
 #
 # Files that are approved or not
 #

@@ -192,6 +192,10 @@ int disk_open(struct boot *boot);
 int policy_load(struct boot *boot);
 int policy_set_state(struct boot *boot);
 
+/* scripts.c */
+
+int scripts_run(struct boot *boot);
+
 /* run.c */
 
 /* A program with this on its standard input.  Its exit status, or -errno. */

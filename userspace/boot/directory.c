@@ -133,6 +133,13 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+static int cannot_write(const struct boot *boot, const char *name, int err)
+{
+	return boot_fail(err, "can't write '%s/%s': %s%s", boot->opt->dir, name,
+			 strerror(-err), err != -ENOSPC ? "" :
+			 ": what is mounted there has to be larger ('mount -o remount,size=256m'); then start dstack-boot again");
+}
+
 int directory_write(const struct boot *boot, const char *name,
 		    const void *data, size_t len)
 {
@@ -142,8 +149,7 @@ int directory_write(const struct boot *boot, const char *name,
 	fd = openat(boot->dir, NEW_FILE, O_WRONLY | O_CREAT | O_EXCL |
 		    O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return boot_fail(-errno, "can't write '%s/%s': %s",
-				 boot->opt->dir, name, strerror(errno));
+		return cannot_write(boot, name, -errno);
 	err = write_all(fd, data, len);
 	if (close(fd) && !err)
 		err = -errno;
@@ -152,8 +158,7 @@ int directory_write(const struct boot *boot, const char *name,
 	if (!err)
 		return 0;
 	unlinkat(boot->dir, NEW_FILE, 0);
-	return boot_fail(err, "can't write '%s/%s': %s", boot->opt->dir, name,
-			 strerror(-err));
+	return cannot_write(boot, name, err);
 }
 
 int directory_read(const struct boot *boot, const char *name, size_t max,

@@ -23,6 +23,7 @@ struct reader {
 	const struct libdstack_log *file;	/* NULL: not read */
 	size_t first;		/* its line of the kernel's first event */
 	bool needed;		/* some events are only there */
+	size_t at;		/* which of its lines is missing or wrong */
 };
 
 /* What the kernel no longer has the words of, the line of this digest says. */
@@ -34,6 +35,7 @@ static int take_line(struct reader *reader, const struct dstack_log_record *r)
 	reader->needed = true;
 	if (!reader->file)
 		return 0;
+	reader->at = at;
 	if (at >= reader->file->count)
 		return -EAGAIN;
 	event = &reader->file->events[at];
@@ -66,9 +68,10 @@ static int take_oldest(struct reader *reader,
 
 	memcpy(value, status->base, sizeof(value));
 	for (seq = 0; !err && seq < status->log_first; seq++) {
-		if (reader->first + seq >= file->count)
+		reader->at = reader->first + seq;
+		if (reader->at >= file->count)
 			return -EAGAIN;
-		event = &file->events[reader->first + seq];
+		event = &file->events[reader->at];
 		err = dstack_event_fold(value, event->digest) ?:
 			boot_events_add(reader->events, event->name,
 					strlen(event->name), event->payload,
@@ -83,16 +86,16 @@ static int take_oldest(struct reader *reader,
 static int align(struct reader *reader, const struct libdstack_status *status)
 {
 	uint8_t value[DSTACK_REGISTER_SIZE] = { 0 };
-	size_t bad;
 	int err;
 
+	reader->at = reader->file->count;
 	err = libdstack_log_find(reader->file, value, status->base,
-				 &reader->first, &bad);
+				 &reader->first, &reader->at);
 	if (err)
 		return err;
 	memset(value, 0, sizeof(value));
 	return libdstack_log_replay(reader->file, reader->file->count, value,
-				    &bad);
+				    &reader->at);
 }
 
 /* 0 or -errno; with reader->needed, the file is, and there is none. */
@@ -117,13 +120,36 @@ static int read_with_file(struct boot *boot, struct reader *reader)
 	struct libdstack_log *file;
 	int err = libdstack_log_read(boot->opt->log, &file);
 
+	/* The library has said which line is none. */
 	if (err)
-		return err;
+		return err == -EBADMSG ? -EINVAL : err;
 	reader->file = file;
 	err = read_once(boot, reader);
 	reader->file = NULL;
 	libdstack_log_free(file);
 	return err;
+}
+
+/* What a person has to look at. */
+static int explain(const struct boot *boot, const struct reader *reader,
+		   int err)
+{
+	const char *file = boot->opt->log;
+
+	switch (err) {
+	case -EAGAIN:
+		return boot_fail(err, "can't know what was measured: event %zu was, and '%s' ends before its line: is dstackd running, and is that its file?",
+				 reader->at + 1, file);
+	case -EBADMSG:
+		return boot_fail(err, "can't know what was measured: line %zu of '%s' is not the event that was: put back a copy that was not damaged, or reboot",
+				 reader->at + 1, file);
+	case -ENOENT:
+		return boot_fail(err, "can't know what was measured: '%s' is of another boot, or not there: is that dstackd's file?",
+				 file);
+	default:
+		return boot_fail(err, "can't know what was measured: '%s' and the kernel's log can't be read",
+				 file);
+	}
 }
 
 int boot_events_read(struct boot *boot, struct boot_events *events)
@@ -143,7 +169,5 @@ int boot_events_read(struct boot *boot, struct boot_events *events)
 	if (!err)
 		return 0;
 	boot_events_free(events);
-	return boot_fail(err, "can't know what was measured already: '%s' and the kernel's log %s; is dstackd running, and is that its file?",
-			 boot->opt->log, err == -EBADMSG || err == -ENOENT ?
-			 "are not of one mind" : "can't be read");
+	return explain(boot, &reader, err);
 }

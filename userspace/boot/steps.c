@@ -63,6 +63,8 @@ static const struct step steps[] = {
 	{ "policy", "the policy is loaded", policy_load, 60 },
 	{ "ready", "the system is ready", get_ready, 30 },
 	{ "state", "the policy's state is set", policy_set_state, 30 },
+	{ "scripts", "the application's init scripts have run", scripts_run,
+	  1800 },
 };
 
 #define STEPS	(sizeof(steps) / sizeof(*steps))

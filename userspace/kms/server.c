@@ -57,6 +57,13 @@ static int check_usage(struct kms_call *call, X509 *cert)
 	return err;
 }
 
+static const char *clock_hint(int err)
+{
+	return err == X509_V_ERR_CERT_NOT_YET_VALID ||
+		err == X509_V_ERR_CERT_HAS_EXPIRED ?
+		": is this machine's clock right?" : "";
+}
+
 static int check(struct kms_call *call, X509_STORE_CTX *ctx)
 {
 	X509 *cert = X509_STORE_CTX_get0_cert(ctx);
@@ -66,8 +73,9 @@ static int check(struct kms_call *call, X509_STORE_CTX *ctx)
 	if (X509_verify_cert(ctx) != 1) {
 		err = X509_STORE_CTX_get_error(ctx);
 		return kms_fail(call, -EKEYREJECTED,
-				"its certificate does not lead to its root: %s",
-				X509_verify_cert_error_string(err));
+				"its certificate does not lead to its root: %s%s",
+				X509_verify_cert_error_string(err),
+				clock_hint(err));
 	}
 	err = check_usage(call, cert);
 	if (err || !call->kms->trust)
