@@ -170,7 +170,8 @@ machine() {
 	mkdir -p "$trust"
 	cp build/tdx-module/pki/{root.pem,collateral.json} "$trust/"
 	scripts/td run --kernel "$kernel" --backend "$backend" --timeout 1900 \
-		--copy "$trust" -- "$guest_tests/run.sh" "$@"
+		${TDX_ARGS:+--tdx "$TDX_ARGS"} --copy "$trust" -- \
+		"$guest_tests/run.sh" "$@"
 }
 
 td_7_test() {
@@ -230,9 +231,26 @@ locked_test() {
 	return "$status"
 }
 
+# The application of upstream's simulator, in a machine that the host started for
+# it by MR_CONFIG_ID.
+upstream_test() {
+	local from=${DSTACK_VECTORS-}/dstack to=$top/build/check/trust/upstream
+	local hash TDX_ARGS=
+	rm -rf "$to"
+	if test -e "$from/simulator-app-compose.json"; then
+		mkdir -p "$to"
+		cp "$from/simulator-app-compose.json" "$to/app-compose.json"
+		cp "$from/simulator-sys-config.json" "$to/.sys-config.json"
+		read -r hash _ < <(sha256sum "$to/app-compose.json")
+		TDX_ARGS=mrconfigid=01$hash$(printf '%030d' 0)
+	fi
+	machine 7 tdx booted_upstream
+}
+
 # An application was booted in this machine, of which nothing can be undone.
 booted_test() {
 	local status=0
+	upstream_test || status=$?
 	machine 7 tdx booted_info || status=$?
 	machine 7 sim booted_info || status=$?
 	machine 7 tdx booted_kms || status=$?

@@ -57,6 +57,7 @@ struct stand_in_config {
 	/* Evidence in its own certificate; NULL: none. */
 	int (*attest)(const uint8_t report_data[64], uint8_t **data,
 		      size_t *len);
+	const char *image;	/* os_image_hash in hex, or NULL */
 };
 
 /* stand_in_keys.c: what it is made of, and gives */

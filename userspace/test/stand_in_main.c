@@ -22,6 +22,7 @@ static void usage(FILE *out)
 	      "  --port PORT        (default: any)\n"
 	      "  --seed TEXT        who it is: the same gives the same keys\n"
 	      "  --gateway ID       the application id of the gateway\n"
+	      "  --image HEX        the hash of the system that it has allowed\n"
 	      "  --fault NAME       what is wrong with it; \"list\" lists them\n",
 	      out);
 }
@@ -56,6 +57,7 @@ static int parse(int argc, char **argv, struct stand_in_config *config,
 		{ "port", required_argument, NULL, 'p' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "gateway", required_argument, NULL, 'g' },
+		{ "image", required_argument, NULL, 'i' },
 		{ "fault", required_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -79,6 +81,9 @@ static int parse(int argc, char **argv, struct stand_in_config *config,
 			break;
 		case 'g':
 			config->gateway_app_id = optarg;
+			break;
+		case 'i':
+			config->image = optarg;
 			break;
 		case 'f':
 			status = take_fault(optarg, fault);

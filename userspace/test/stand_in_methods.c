@@ -164,6 +164,10 @@ static void give_keys(struct stand_in_call *call,
 	uint8_t image[32];
 
 	memset(image, 0xab, sizeof(image));
+	if (call->config->image)
+		stand_in_need(libdstack_from_hex(call->config->image,
+						 2 * sizeof(image), image,
+						 sizeof(image)));
 	stand_in_app_keys(call->roots, client, &keys);
 	out.ca_cert = stand_in_pem(root->ca);
 	out.disk_crypt_key = bytes_of(keys.disk, sizeof(keys.disk));
