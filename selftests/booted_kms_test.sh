@@ -45,8 +45,14 @@ curl -sk --json null "$(<"$work/good.url")/prpc/GetTempCaCert?json" |
 	jq -r .ca_cert >"$work/root.pem"
 provider=$(openssl x509 -in "$work/root.pem" -noout -pubkey |
 	openssl pkey -pubin -outform DER | od -An -v -tx1 | tr -d ' \n')
-jq -n --arg provider "$provider" --argjson epoch "$((epoch + 1))" '{
-	manifest_version: "3", name: "test", runner: "bash",
+services="services:
+  test:
+    image: reg.example/app@sha256:$(printf '%064d' 1)
+    environment: ['SECRET=\${SECRET}', 'OTHER=\${OTHER:-none}']
+"
+jq -n --arg provider "$provider" --arg services "$services" --argjson epoch "$((epoch + 1))" '{
+	manifest_version: "3", name: "test", runner: "docker-compose",
+	docker_compose_file: $services, allowed_envs: ["SECRET", "ABSENT"],
 	key_provider: "kms", key_provider_id: $provider, secure_time: false,
 	dstack: {state: "measure", policy: {version: 1, epoch: $epoch,
 		containers: {test: {allow: [], measure: "first",
@@ -56,6 +62,16 @@ jq -n --arg provider "$provider" --argjson epoch "$((epoch + 1))" '{
 					delivery: ["agent"]}]}}}}}' \
 	>"$host/app-compose.json"
 app_id=$(sha256sum "$host/app-compose.json" | cut -c1-40)
+
+# encrypt NAME=VALUE...: to the key that a KMS has for this application.
+encrypt() {
+	public=$(curl -sk --json "{\"app_id\": \"$app_id\"}" \
+		"$(<"$work/good.url")/prpc/GetAppEnvEncryptPubKey?json" |
+		jq -r .public_key)
+	node "$tests/encrypt_env.mjs" "$public" "$host/.encrypted-env" "$@"
+}
+secret="it costs \"\$5\""
+encrypt "SECRET=$secret" OTHER=injected LD_PRELOAD=/injected.so
 
 # boot NAME...: with these KMSs.
 boot() {
@@ -88,6 +104,7 @@ claim nothing_was_stored_of_either test ! -e "$dir/.appkeys.json"
 echo https://127.0.0.1:1 >"$work/dead.url"
 boot dead other good
 claim one_good_kms_is_enough is $? 0
+cp "$work/said" "$work/booted"
 claim its_keys_are_taken has "$(<"$work/said")" \
 	"'$(<"$work/good.url")' gave the keys"
 claim image_is_measured_once \
@@ -98,6 +115,28 @@ claim system_is_ready is "$(settle; grep -c '"event":"system-ready"' "$log")" 1
 boot good
 claim boot_that_is_started_again_is_done is $? 0
 claim and_has_measured_nothing_more is "$(measured key-provider | wc -l)" 1
+
+#
+# Variables that only this application can read
+#
+
+claim kms_has_a_key_for_variables has "$public" '^[0-9a-f]{64}$'
+claim names_that_are_not_allowed_are_left_out has "$(<"$work/booted")" \
+	'environment: 1 variables, and 2 that .* do not name are left out'
+claim variable_is_decrypted is "$(jq -r '.[]' "$dir/.decrypted-env.json")" "$secret"
+# shellcheck source=/dev/null
+claim shells_read_the_same is \
+	"$(. "$dir/.decrypted-env"; printf %s "${SECRET-}${OTHER-}")" "$secret"
+run=$(dstack-boot app --app "$dir" --check 2>&1)
+# podman-compose reads "$$" as "$".
+claim container_sees_it_and_nothing_else is "$(jq -r \
+	'.services.test.environment | to_entries[] | .key + "=" + .value' \
+	<<<"$run")" "SECRET=${secret/\$/\$\$}
+OTHER=none"
+printf X | dd of="$host/.encrypted-env" bs=1 seek=50 conv=notrunc status=none
+boot good
+claim variables_that_were_changed_end_a_boot has "$(<"$work/said")" \
+	"can't be decrypted with the application's key"
 
 dstackctl container add --cgroup "$cgroup" --id "$id" --section test \
 	--app-id "$app_id" || die "no container"
