@@ -190,7 +190,7 @@ sim_7_test() {
 
 # What dstackd does to its files, who starts it, and what its agent shares out, are
 # the same on each kernel: td_7 says it.
-of_dstackd='^(kill|learn|daemon_(disk|file|manager)|agent_(attack|cert|quote))_test'
+of_dstackd='^(kill|learn|daemon_(disk|file|manager)|agent_(attack|cert|config|quote))_test'
 
 sim_6_12_test() {
 	local names=("$@")

@@ -22,16 +22,6 @@ begin_daemon() {
 	state enforce
 }
 
-# Until COMMAND succeeds, for as long as it may take on a busy machine.
-eventually() {
-	for _ in {1..1000}; do
-		! "$@" || return 0
-		nap
-	done
-	echo "never: $*"
-	return 1
-}
-
 gone() {
 	! kill -0 "$1" 2>/dev/null
 }

@@ -107,6 +107,40 @@ claim reload_attaches_the_hooks_again \
 claim attached_hooks_are_told said 'hooks are attached'
 state enforce
 claim enforcement_is_back is "$(run "$bad") $(run "$good")" 'EACCES hello'
+down TERM
+
+#
+# Its configuration
+#
+
+# configure POLICY STATE
+configure() {
+	jq -n --arg log "$log" --arg policy "$1" --arg state "$2" \
+		'{dstackd: {log: $log, policy: $policy, state: $state}}' \
+		>"$work/dstackd.json"
+}
+
+state_is() {
+	test "$(dstackctl status --json | jq -r .state)" = "$1"
+}
+
+jq ".epoch = $((epoch + 1))" "$work/policy.json" >"$work/own.json"
+configure "$work/own.json" enforce
+serve -- --config "$work/dstackd.json"
+claim daemon_loads_the_policy_of_its_configuration is \
+	"$(dstackctl status --json | jq .policy.epoch)" $((epoch + 1))
+epoch=$((epoch + 1))
+configure "$work/own.json" measure
+reload
+claim reload_sets_the_state_of_another_configuration state_is measure
+state enforce
+reload
+claim reload_leaves_a_state_that_was_set_meanwhile state_is enforce
+hush
+configure "$work/own.json" closed
+reload
+claim wrong_configuration_is_told said "state must be .*, not 'closed'"
+claim wrong_configuration_changes_nothing state_is enforce
 claim file_replays_at_last file_replays
 down TERM
 

@@ -47,6 +47,16 @@ nap() {
 	read -r -t "$nap" -u "$never"
 }
 
+# Until COMMAND succeeds, for as long as it may take on a busy machine.
+eventually() {
+	for _ in {1..1000}; do
+		! "$@" || return 0
+		nap
+	done
+	echo "never: $*"
+	return 1
+}
+
 # empty CGROUP: ends what runs in it and in the cgroups below.
 empty() {
 	test -d "$1" || return 0

@@ -24,6 +24,7 @@
 #define AGENT_V0_VERSION	"0.5.11"
 
 struct agent_terms;
+struct metrics_counters;
 
 /* What the boot left about the application. */
 struct agent_app {
@@ -38,6 +39,7 @@ struct agent {
 	const struct agent_app_keys *keys;	/* NULL: chains have no links */
 	struct attest_log *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
+	struct metrics_counters *counters;	/* NULL: nobody counts */
 	const char *vm_config;	/* of the machine's owner, or "" */
 	const struct agent_terms *terms;	/* NULL: each may call all */
 	const char *section;	/* whose socket this is; NULL: everybody's */

@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "cert.h"
+#include "metrics/metrics.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -186,5 +187,7 @@ int agent_cert_issue(const struct agent *agent,
 	free(cert->container);
 	free(cert->info);
 	ERR_clear_error();
+	if (!err)
+		metrics_count(agent->counters, METRICS_CERTIFICATES);
 	return err;
 }

@@ -16,6 +16,7 @@
 
 #include "../keys/pem.h"
 #include "../rpc/codec.h"
+#include "metrics/metrics.h"
 
 #define BOOT		"/usr/sbin/dstack-boot"
 #define TIMEOUT		"7"	/* s, that a KMS has */
@@ -143,6 +144,9 @@ static int run(const struct agent *agent, const void *input, size_t len,
 	};
 	int err = agent_child_run(&child);
 
+	metrics_count(agent->counters, METRICS_KMS_CALLS);
+	if (err)
+		metrics_count(agent->counters, METRICS_KMS_FAILURES);
 	if (!err) {
 		err = take_output(child.output, chain);
 		free(child.output);

@@ -12,6 +12,7 @@
 
 #include "../keys/p256.h"
 #include "../rpc/codec.h"
+#include "metrics/metrics.h"
 
 #include <guest_v0.pb-c.h>
 #include <tappd.pb-c.h>
@@ -65,7 +66,8 @@ AGENT_METHOD(agent_issue_cert)
 }
 
 /* The same key each time, which the policy lets the container have as bytes. */
-static EVP_PKEY *derive(const struct agent_caller *caller, const char *path,
+static EVP_PKEY *derive(const struct agent *agent,
+			const struct agent_caller *caller, const char *path,
 			struct rpc_error *error)
 {
 	const struct agent_key_request ask = {
@@ -77,6 +79,8 @@ static EVP_PKEY *derive(const struct agent_caller *caller, const char *path,
 
 	if (!agent_get_key(caller, &ask, scalar, error))
 		key = p256_key(scalar);
+	if (key)
+		metrics_count(agent->counters, METRICS_KEYS);
 	explicit_bzero(scalar, sizeof(scalar));
 	return key;
 }
@@ -86,7 +90,7 @@ AGENT_METHOD(agent_tappd_derive_key)
 	const Tappd__DeriveKeyRequest *in = (const void *)request;
 	struct agent_cert cert = {
 		.key = in->random_seed ? EVP_EC_gen("P-256") :
-			derive(caller, in->path, error),
+			derive(agent, caller, in->path, error),
 		.subject = in->subject, .names = in->alt_names,
 		.nr_names = in->n_alt_names, .evidence = in->usage_ra_tls,
 		.server = in->usage_server_auth,

@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "agent.h"
+#include "metrics/metrics.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,6 +41,8 @@ static int get(struct agent *agent, const struct agent_caller *caller,
 		err = rpc_put_bytes(to->public, claim->public.bytes,
 				    claim->public.len);
 	explicit_bzero(key, sizeof(key));
+	if (!err)
+		metrics_count(agent->counters, METRICS_KEYS);
 	return err;
 }
 

@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "agent.h"
+#include "metrics/metrics.h"
 
 #include <errno.h>
 #include <string.h>
@@ -54,6 +55,7 @@ AGENT_METHOD(agent_v0_sign)
 	explicit_bzero(key, sizeof(key));
 	if (err)
 		return rpc_fail(error, err, "%s", why);
+	metrics_count(agent->counters, METRICS_SIGNATURES);
 	return answer(agent, &claim, signature,
 		      (Guest__V0__SignResponse *)response);
 }

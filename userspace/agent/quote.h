@@ -19,6 +19,7 @@ struct rpc_error;
 
 #define AGENT_QUOTE_RATE	10	/* of one container in a second, */
 #define AGENT_QUOTE_BURST	50	/* and at once after a while of none */
+#define AGENT_QUOTE_BOUNDS	10
 
 /* Since the start, but for the last. */
 struct agent_quote_stats {
@@ -29,7 +30,14 @@ struct agent_quote_stats {
 	uint64_t timed_out;	/* callers who waited in vain */
 	uint64_t retries;	/* of the host, which was not ready */
 	uint64_t longest_ms;	/* for one quote, from asking to having it */
+	uint64_t total_ms;	/* for all that came */
+	uint64_t within[AGENT_QUOTE_BOUNDS];	/* of them in such a time */
 	uint64_t waiting;	/* callers, now */
+};
+
+/* What the times are, in ms; the last is any. */
+static const uint64_t agent_quote_bounds_ms[AGENT_QUOTE_BOUNDS] = {
+	10, 25, 50, 100, 250, 500, 1000, 5000, 30000, UINT64_MAX
 };
 
 struct agent_quote_config {
@@ -59,6 +67,9 @@ int agent_quotes_open(struct agent_quotes **quotes,
  * for that stays, and it is time to exit.
  */
 int agent_quotes_close(struct agent_quotes *quotes);
+/* How many each container may have made, from now on. */
+void agent_quotes_limit(struct agent_quotes *quotes, unsigned int rate,
+			unsigned int burst);
 void agent_quotes_stats(struct agent_quotes *quotes,
 			struct agent_quote_stats *stats);
 

@@ -201,6 +201,18 @@ static bool may_pass(int err, unsigned int *refusals)
 	}
 }
 
+/* With the lock held: a quote took so long. */
+static void count(struct agent_quote_stats *stats, uint64_t ms)
+{
+	size_t i;
+
+	stats->total_ms += ms;
+	if (ms > stats->longest_ms)
+		stats->longest_ms = ms;
+	for (i = 0; i < AGENT_QUOTE_BOUNDS; i++)
+		stats->within[i] += ms <= agent_quote_bounds_ms[i];
+}
+
 static int get(struct agent_quotes *quotes, struct quote_job *job)
 {
 	int64_t start = quotes_now_ms();
@@ -209,9 +221,8 @@ static int get(struct agent_quotes *quotes, struct quote_job *job)
 	err = quotes->config.get(job->fd, job->flags, job->report_data,
 				 &job->quote);
 	pthread_mutex_lock(&quotes->lock);
-	start = quotes_now_ms() - start;
-	if (!err && (uint64_t)start > quotes->stats.longest_ms)
-		quotes->stats.longest_ms = start;
+	if (!err)
+		count(&quotes->stats, quotes_now_ms() - start);
 	pthread_mutex_unlock(&quotes->lock);
 	return err;
 }
@@ -374,6 +385,14 @@ int agent_quotes_close(struct agent_quotes *quotes)
 	pthread_mutex_destroy(&quotes->lock);
 	free(quotes);
 	return 0;
+}
+
+void agent_quotes_limit(struct agent_quotes *quotes, unsigned int rate,
+			unsigned int burst)
+{
+	pthread_mutex_lock(&quotes->lock);
+	agent_rate_set(quotes->rate, rate, burst);
+	pthread_mutex_unlock(&quotes->lock);
 }
 
 void agent_quotes_stats(struct agent_quotes *quotes,

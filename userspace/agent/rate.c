@@ -36,10 +36,16 @@ int agent_rate_open(struct agent_rate **out, unsigned int per_second,
 	if (!rate)
 		return -ENOMEM;
 	TAILQ_INIT(&rate->buckets);
-	rate->per_second = per_second;
-	rate->most = (int64_t)burst * TOKEN;
+	agent_rate_set(rate, per_second, burst);
 	*out = rate;
 	return 0;
+}
+
+void agent_rate_set(struct agent_rate *rate, unsigned int per_second,
+		    unsigned int burst)
+{
+	rate->per_second = per_second;
+	rate->most = (int64_t)burst * TOKEN;
 }
 
 static void forget_first(struct agent_rate *rate)

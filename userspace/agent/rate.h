@@ -20,6 +20,9 @@ struct agent_rate;
 /* @per_second tokens, up to @burst of them.  Either 0: as many as one likes. */
 int agent_rate_open(struct agent_rate **rate, unsigned int per_second,
 		    unsigned int burst);
+/* From now on. */
+void agent_rate_set(struct agent_rate *rate, unsigned int per_second,
+		    unsigned int burst);
 void agent_rate_close(struct agent_rate *rate);
 /* Takes one: 0; or the ms until there is one; or -ENOMEM. */
 int64_t agent_rate_take(struct agent_rate *rate, const char *id,

@@ -21,6 +21,7 @@
 
 #include "../agent/agent.h"
 #include "../agent/http/http.h"
+#include "../agent/metrics/metrics.h"
 #include "../agent/routes.h"
 
 #define PATH_SHOWN	64
@@ -28,10 +29,14 @@
 
 struct server {
 	struct agent agent;
-	const struct agent_options *opt;
+	struct agent_options *opt;
+	int argc;		/* what they came of, */
+	char **argv;		/* and a file that may change */
+	struct metrics_counters counters;
 	struct http *http;
 	int signals, timer;
-	int refusals;		/* lines that may still be written */
+	int refusals;		/* lines that may still be written, */
+	unsigned int left_out;	/* and that were not */
 };
 
 /* What a client sent, as far as it is good for a line. */
@@ -51,19 +56,23 @@ static void tell_refusal(struct server *server,
 {
 	char path[PATH_SHOWN + 1];
 
-	if (status < 400 ||
-	    __atomic_fetch_sub(&server->refusals, 1, __ATOMIC_RELAXED) <= 0)
+	if (status < 400)
 		return;
+	if (__atomic_fetch_sub(&server->refusals, 1, __ATOMIC_RELAXED) <= 0) {
+		__atomic_add_fetch(&server->left_out, 1, __ATOMIC_RELAXED);
+		return;
+	}
 	disarm(request->path, path);
-	msg("agent: container '%s' of section '%s' (process %d): %s: status %d",
-	    request->caller.id, request->caller.section,
-	    (int)request->caller.pid, path, status);
+	msg_at(LOG_WARNING,
+	       "agent: container '%s' of section '%s' (process %d): %s: status %d",
+	       request->caller.id, request->caller.section,
+	       (int)request->caller.pid, path, status);
 }
 
-static void handle(void *arg, const struct http_request *request,
-		   struct http_reply *reply)
+static void call_method(struct server *server,
+			const struct http_request *request,
+			struct http_reply *reply)
 {
-	struct server *server = arg;
 	const struct rpc_request call = {
 		.method = request->method, .path = request->path,
 		.query = request->query, .content_type = request->content_type,
@@ -81,7 +90,41 @@ static void handle(void *arg, const struct http_request *request,
 	reply->type = answer.type;
 	reply->body = answer.body;
 	reply->len = answer.len;
-	tell_refusal(server, request, answer.status);
+}
+
+/* What is here is about all containers, and so for none. */
+static void tell_metrics(struct server *server,
+			 const struct http_request *request,
+			 struct http_reply *reply)
+{
+	struct agent_quote_stats quotes;
+	char *text = NULL;
+
+	if (request->caller.cgroup_id) {
+		reply->status = 403;
+	} else if (strcmp(request->path, "/metrics") != 0) {
+		reply->status = 404;
+	} else {
+		agent_quotes_stats(server->agent.quotes, &quotes);
+		if (!metrics_text(&server->counters, &quotes, &text,
+				  &reply->len))
+			reply->status = 200;
+		reply->type = METRICS_TYPE;
+		reply->body = text;
+	}
+}
+
+static void handle(void *arg, const struct http_request *request,
+		   struct http_reply *reply)
+{
+	struct server *server = arg;
+
+	if (request->socket == AGENT_SOCKET_METRICS)
+		tell_metrics(server, request, reply);
+	else
+		call_method(server, request, reply);
+	metrics_count(&server->counters, METRICS_REPLIES + reply->status / 100);
+	tell_refusal(server, request, reply->status);
 }
 
 /* Asked for each request: who is it now? */
@@ -100,13 +143,54 @@ static void tell(const char *text)
  * Watching
  */
 
+/* What can't be had, or not without a restart, leaves all as it is. */
+static void reload(struct server *server)
+{
+	struct agent_options wanted;
+	const char *fixed = NULL;
+	bool good;
+
+	notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
+		       (long long)now_us());
+	good = agent_options_read(server->argc, server->argv, &wanted) < 0;
+	if (good)
+		fixed = agent_options_fixed(server->opt, &wanted);
+	if (!good) {
+		msg("agent: the configuration is not good: it stays as it was");
+	} else if (fixed) {
+		msg("agent: to change %s takes a restart: the configuration stays as it was",
+		    fixed);
+	} else {
+		server->opt->quote_rate = wanted.quote_rate;
+		server->opt->quote_burst = wanted.quote_burst;
+		agent_quotes_limit(server->agent.quotes, wanted.quote_rate,
+				   wanted.quote_burst);
+		msg_at(LOG_INFO, "agent: the configuration is read");
+	}
+	agent_options_free(&wanted);
+	notify_manager("READY=1");
+}
+
 static void on_signal(void *arg)
 {
 	struct server *server = arg;
 	struct signalfd_siginfo info;
 
-	if (read(server->signals, &info, sizeof(info)) == sizeof(info))
+	if (read(server->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP)
+		reload(server);
+	else
 		http_stop(server->http);
+}
+
+static void tell_left_out(struct server *server)
+{
+	unsigned int nr = __atomic_exchange_n(&server->left_out, 0,
+					      __ATOMIC_RELAXED);
+
+	if (nr)
+		msg_at(LOG_WARNING, "agent: %u more were refused", nr);
 }
 
 static void on_second(void *arg)
@@ -122,6 +206,7 @@ static void on_second(void *arg)
 	if (__atomic_load_n(&server->refusals, __ATOMIC_RELAXED) <
 	    REFUSALS_BURST)
 		__atomic_add_fetch(&server->refusals, 1, __ATOMIC_RELAXED);
+	tell_left_out(server);
 }
 
 static int watch(struct server *server)
@@ -134,6 +219,7 @@ static int watch(struct server *server)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	server->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	server->timer = timerfd_create(CLOCK_MONOTONIC,
@@ -194,10 +280,11 @@ static int take_app(struct server *server, struct agent_app **app)
 	return 0;
 }
 
-static int serve_agent(const struct agent_options *opt)
+static int serve_agent(struct agent_options *opt, int argc, char **argv)
 {
 	struct server server = {
 		.agent = { .vm_config = "" }, .opt = opt,
+		.argc = argc, .argv = argv,
 		.signals = -1, .timer = -1, .refusals = REFUSALS_BURST,
 	};
 	const struct http_config config = {
@@ -211,6 +298,7 @@ static int serve_agent(const struct agent_options *opt)
 	struct agent_app *app = NULL;
 	int err, left;
 
+	server.agent.counters = &server.counters;
 	notify_init();
 	/* Keys are here for moments: in no core dump, and not for our peers. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
@@ -242,9 +330,11 @@ static int serve_agent(const struct agent_options *opt)
 int agent_main(int argc, char **argv)
 {
 	struct agent_options opt;
-	int status = agent_options_parse(argc, argv, &opt);
+	int status = agent_options_read(argc, argv, &opt);
 
 	if (status >= 0)
 		return status;
-	return serve_agent(&opt) ? EXIT_FAILURE : EXIT_SUCCESS;
+	status = serve_agent(&opt, argc, argv) ? EXIT_FAILURE : EXIT_SUCCESS;
+	agent_options_free(&opt);
+	return status;
 }

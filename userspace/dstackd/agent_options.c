@@ -6,7 +6,6 @@
  */
 #include "agent_options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,6 @@
 
 #define SOCKET		"/run/dstack.sock"
 #define TAPPD		"/run/tappd.sock"
-#define EXIT_USAGE	2
 #define QUOTES_MAX	100000	/* a second */
 #define STRING_OF(x)	#x
 #define STRING(x)	STRING_OF(x)
@@ -29,6 +27,8 @@ static void usage(FILE *out)
 	      "  --container-socket SECTION=PATH\n"
 	      "                       API v0 and v1, for containers of this section alone; may be\n"
 	      "                       given for many\n"
+	      "  --metrics-socket PATH\n"
+	      "                       what is counted, for Prometheus; for the host alone\n"
 	      "  --log FILE           the event log (default: " DSTACKD_LOG ")\n"
 	      "  --app DIR            the application, as its boot left it: app-compose.json,\n"
 	      "                       .sys-config.json and .appkeys.json, whose root key goes to the\n"
@@ -41,8 +41,7 @@ static void usage(FILE *out)
 	      out);
 }
 
-/* Returns -1 to go on, or the exit status. */
-static int add_socket(const char *arg, struct agent_options *opt)
+static bool add_socket(const char *arg, struct agent_options *opt)
 {
 	const char *path = strchr(arg, '=');
 	size_t len = path ? path - arg : 0;
@@ -50,95 +49,123 @@ static int add_socket(const char *arg, struct agent_options *opt)
 	if (opt->nr == AGENT_SOCKETS_MAX) {
 		msg("--container-socket: at most %d", AGENT_SOCKETS_MAX -
 		    AGENT_SOCKETS);
-		return EXIT_USAGE;
+		return false;
 	}
 	if (!len || len >= DSTACK_SECTION_SIZE || !path[1]) {
 		msg("--container-socket: SECTION=PATH, where a section has 1 to %d characters, not '%s'",
 		    DSTACK_SECTION_SIZE - 1, arg);
-		return EXIT_USAGE;
+		return false;
 	}
 	memcpy(opt->sections[opt->nr], arg, len);
 	opt->paths[opt->nr++] = path + 1;
-	return -1;
+	return true;
 }
 
-static int set_epoch(const char *arg, struct agent_options *opt)
+static bool set_epoch(const char *arg, struct agent_options *opt)
 {
 	if (libdstack_parse_u64(arg, UINT64_MAX, &opt->key_epoch))
-		return -1;
+		return true;
 	msg("a key epoch is a number, not '%s'", arg);
-	return EXIT_USAGE;
+	return false;
 }
 
-static int set_quotes(const char *arg, uint64_t *quotes)
+static bool set_quotes(const char *arg, uint64_t *quotes)
 {
 	if (libdstack_parse_u64(arg, QUOTES_MAX, quotes))
-		return -1;
+		return true;
 	msg("a number of quotes is at most %d, not '%s'", QUOTES_MAX, arg);
-	return EXIT_USAGE;
+	return false;
 }
 
-/* Returns -1 to go on, or the exit status. */
-static int set(int c, const char *arg, struct agent_options *opt)
+static const struct option_spec specs[] = {
+	{ "socket", 's', OPTION_TEXT },
+	{ "tappd-socket", 't', OPTION_TEXT },
+	{ "metrics-socket", 'm', OPTION_TEXT },
+	{ "container-socket", 'c', OPTION_LIST },
+	{ "log", 'l', OPTION_TEXT },
+	{ "app", 'a', OPTION_TEXT },
+	{ "key-epoch", 'e', OPTION_NUMBER },
+	{ "quote-rate", 'q', OPTION_NUMBER },
+	{ "quote-burst", 'b', OPTION_NUMBER },
+	{ NULL, 0, 0 }
+};
+
+static bool set(void *options, int key, const char *arg)
 {
-	switch (c) {
+	struct agent_options *opt = options;
+
+	switch (key) {
 	case 's':
 		opt->paths[AGENT_SOCKET_GUEST] = arg;
-		return -1;
+		return true;
 	case 't':
 		opt->paths[AGENT_SOCKET_TAPPD] = arg;
-		return -1;
+		return true;
+	case 'm':
+		opt->paths[AGENT_SOCKET_METRICS] = arg;
+		return true;
 	case 'c':
 		return add_socket(arg, opt);
 	case 'l':
 		opt->log = arg;
-		return -1;
+		return true;
 	case 'a':
 		opt->app = arg;
-		return -1;
+		return true;
 	case 'e':
 		return set_epoch(arg, opt);
 	case 'q':
 		return set_quotes(arg, &opt->quote_rate);
-	case 'b':
-		return set_quotes(arg, &opt->quote_burst);
-	case 'h':
-		usage(stdout);
-		return EXIT_SUCCESS;
 	default:
-		usage(stderr);
-		return EXIT_USAGE;
+		return set_quotes(arg, &opt->quote_burst);
 	}
 }
 
-int agent_options_parse(int argc, char **argv, struct agent_options *opt)
-{
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "tappd-socket", required_argument, NULL, 't' },
-		{ "container-socket", required_argument, NULL, 'c' },
-		{ "log", required_argument, NULL, 'l' },
-		{ "app", required_argument, NULL, 'a' },
-		{ "key-epoch", required_argument, NULL, 'e' },
-		{ "quote-rate", required_argument, NULL, 'q' },
-		{ "quote-burst", required_argument, NULL, 'b' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
-	int c, status;
+static const struct option_role role = { "agent", specs, usage, set };
 
+int agent_options_read(int argc, char **argv, struct agent_options *opt)
+{
 	*opt = (struct agent_options){
 		.paths = { SOCKET, TAPPD }, .nr = AGENT_SOCKETS,
 		.log = DSTACKD_LOG, .quote_rate = AGENT_QUOTE_RATE,
 		.quote_burst = AGENT_QUOTE_BURST,
 	};
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		status = set(c, optarg, opt);
-		if (status >= 0)
-			return status;
-	}
-	if (optind == argc)
-		return -1;
-	usage(stderr);
-	return EXIT_USAGE;
+	return options_read(&role, argc, argv, opt, &opt->file);
+}
+
+void agent_options_free(struct agent_options *opt)
+{
+	options_free(opt->file);
+	opt->file = NULL;
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_sockets(const struct agent_options *a,
+			 const struct agent_options *b)
+{
+	size_t i;
+
+	if (a->nr != b->nr)
+		return false;
+	for (i = 0; i < a->nr; i++)
+		if (!same(a->paths[i], b->paths[i]) ||
+		    strcmp(a->sections[i], b->sections[i]) != 0)
+			return false;
+	return true;
+}
+
+const char *agent_options_fixed(const struct agent_options *now,
+				const struct agent_options *wanted)
+{
+	if (!same_sockets(now, wanted))
+		return "a socket";
+	if (!same(now->log, wanted->log))
+		return "log";
+	if (!same(now->app, wanted->app))
+		return "app";
+	return now->key_epoch != wanted->key_epoch ? "key-epoch" : NULL;
 }

@@ -87,7 +87,8 @@ static int store_failed(struct drain *drain, int err)
 static void store_works(struct drain *drain)
 {
 	if (drain->failing)
-		msg("events are stored in '%s' again", drain->path);
+		msg_at(LOG_INFO, "events are stored in '%s' again",
+		       drain->path);
 	if (drain->failing || !drain->told)
 		notify_manager("STATUS=Storing events in %s", drain->path);
 	drain->failing = 0;

@@ -7,12 +7,11 @@
  * No exec ever waits for this program.  When it dies, hooks and verdicts stay
  * with the module; events wait there until the next one comes.
  */
-#include "dstackd.h"
+#include "options.h"
 #include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -21,7 +20,6 @@
 
 #define RUN_DIR		"/run/dstack"
 #define PID_FILE	RUN_DIR "/dstackd.pid"
-#define EXIT_USAGE	2
 #define DEVICES_MAX	32
 
 struct options {
@@ -30,6 +28,7 @@ struct options {
 	size_t nr_devices;
 	int state;		/* -1: measure, if the module is off */
 	bool daemonize;
+	struct option_file *file;	/* what texts of it may be in */
 };
 
 static void usage(FILE *out)
@@ -99,24 +98,27 @@ static int set_state(struct libdstack_control *control, int wanted)
 	return libdstack_set_state(control, wanted);
 }
 
-/* Hooks before policy and state, so that no state is set that sees nothing. */
-static int start(const struct options *opt, struct libdstack_control *control,
-		 struct drain *drain)
+static int load(const struct options *opt, struct libdstack_control *control)
 {
 	size_t i;
-	int err;
+	int err = 0;
 
-	err = hooks_ensure(control);
-	if (err > 0)
-		err = 0;
 	for (i = 0; !err && i < opt->nr_devices; i++)
 		err = device_ensure(control, opt->devices[i]);
 	if (!err && opt->policy)
 		err = policy_ensure(control, opt->policy);
-	if (!err)
-		err = set_state(control, opt->state);
-	if (!err)
-		err = drain_open(drain, control, opt->log);
+	return err;
+}
+
+/* Hooks before policy and state, so that no state is set that sees nothing. */
+static int start(const struct options *opt, struct libdstack_control *control,
+		 const char *log, struct drain *drain)
+{
+	int err = hooks_ensure(control);
+
+	if (err >= 0)
+		err = load(opt, control) ?: set_state(control, opt->state) ?:
+			drain_open(drain, control, log);
 	if (err)
 		return err;
 	err = drain_run(drain);
@@ -141,9 +143,58 @@ static void detach(int ready)
 	close(ready);
 }
 
-static int run(const struct options *opt, int ready)
+/*
+ * SIGHUP
+ */
+
+struct daemon {
+	struct options opt;
+	int argc;		/* what they came of, */
+	char **argv;		/* and a file that may change */
+	char *log;		/* the path, which stays */
+	struct libdstack_control *control;
+};
+
+static int read_options(struct daemon *daemon, struct options *opt);
+
+/* Returns true if another state is wanted than before. */
+static bool read_again(struct daemon *daemon)
 {
-	struct libdstack_control *control = NULL;
+	struct options *now = &daemon->opt, wanted;
+	bool other;
+
+	if (read_options(daemon, &wanted) >= 0) {
+		msg("the configuration is not good: it stays as it was");
+		return false;
+	}
+	if (strcmp(now->log, wanted.log) != 0) {
+		msg("to change log takes a restart: the configuration stays as it was");
+		options_free(wanted.file);
+		return false;
+	}
+	other = wanted.state >= 0 && wanted.state != now->state;
+	options_free(now->file);
+	*now = wanted;
+	return other;
+}
+
+/* A state that a person has set meanwhile is left. */
+static void reload(void *arg)
+{
+	struct daemon *daemon = arg;
+	bool other = read_again(daemon);
+	int err = hooks_ensure(daemon->control);
+
+	/* State off made the module let go of them. */
+	if (err > 0)
+		msg_at(LOG_INFO, "the hooks are attached");
+	if (err >= 0 && !load(&daemon->opt, daemon->control) && other)
+		set_state(daemon->control, daemon->opt.state);
+}
+
+static int run(struct daemon *daemon, int ready)
+{
+	const struct options *opt = &daemon->opt;
 	struct drain drain = { .device = -1, .store.fd = -1 };
 	int lock, err;
 
@@ -151,17 +202,19 @@ static int run(const struct options *opt, int ready)
 	lock = lock_instance();
 	if (lock < 0)
 		return lock;
-	err = serve_init() ?: libdstack_control_open(&control);
-	if (!err)
-		err = start(opt, control, &drain);
+	daemon->log = strdup(opt->log);
+	err = daemon->log ? serve_init() : -ENOMEM;
+	err = err ?: libdstack_control_open(&daemon->control) ?:
+		start(opt, daemon->control, daemon->log, &drain);
 	if (!err) {
 		notify_manager("READY=1");
 		if (ready >= 0)
 			detach(ready);
-		err = serve(&drain, opt->policy);
+		err = serve(&drain, reload, daemon);
 	}
 	drain_close(&drain);
-	libdstack_control_close(control);
+	libdstack_control_close(daemon->control);
+	free(daemon->log);
 	close(lock);
 	return err;
 }
@@ -214,64 +267,60 @@ static bool add_device(struct options *opt, const char *path)
 	return true;
 }
 
-/* Returns -1 to go on, or the exit status. */
-static int parse_options(int argc, char **argv, struct options *opt)
+static bool set_log(struct options *opt, const char *path)
 {
-	static const struct option options[] = {
-		{ "log", required_argument, NULL, 'l' },
-		{ "state", required_argument, NULL, 's' },
-		{ "policy", required_argument, NULL, 'p' },
-		{ "device", required_argument, NULL, 'D' },
-		{ "daemonize", no_argument, NULL, 'd' },
-		{ "foreground", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 }
-	};
-	int c;
+	opt->log = path;
+	if (*path == '/')
+		return true;
+	msg("the log needs an absolute path, not '%s'", path);
+	return false;
+}
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'l':
-			opt->log = optarg;
-			break;
-		case 's':
-			opt->state = parse_state(optarg);
-			if (opt->state < 0)
-				return EXIT_USAGE;
-			break;
-		case 'p':
-			opt->policy = optarg;
-			break;
-		case 'D':
-			if (!add_device(opt, optarg))
-				return EXIT_USAGE;
-			break;
-		case 'd':
-			opt->daemonize = true;
-			break;
-		case 'f':
-			opt->daemonize = false;
-			break;
-		case 'h':
-			usage(stdout);
-			return EXIT_SUCCESS;
-		default:
-			usage(stderr);
-			return EXIT_USAGE;
-		}
+static const struct option_spec specs[] = {
+	{ "log", 'l', OPTION_TEXT },
+	{ "state", 's', OPTION_TEXT },
+	{ "policy", 'p', OPTION_TEXT },
+	{ "device", 'D', OPTION_LIST },
+	{ "daemonize", 'd', OPTION_START },
+	{ "foreground", 'f', OPTION_START },
+	{ NULL, 0, 0 }
+};
+
+static bool set(void *options, int key, const char *arg)
+{
+	struct options *opt = options;
+
+	switch (key) {
+	case 'l':
+		return set_log(opt, arg);
+	case 's':
+		opt->state = parse_state(arg);
+		return opt->state >= 0;
+	case 'p':
+		opt->policy = arg;
+		return true;
+	case 'D':
+		return add_device(opt, arg);
+	default:
+		opt->daemonize = key == 'd';
+		return true;
 	}
-	if (optind != argc || *opt->log != '/') {
-		if (optind == argc)
-			msg("--log needs an absolute path");
-		usage(stderr);
-		return EXIT_USAGE;
-	}
-	return -1;
+}
+
+static int read_options(struct daemon *daemon, struct options *opt)
+{
+	static const struct option_role role = {
+		"dstackd", specs, usage, set
+	};
+
+	*opt = (struct options){ .log = DSTACKD_LOG, .state = -1 };
+	return options_read(&role, daemon->argc, daemon->argv, opt,
+			    &opt->file);
 }
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .log = DSTACKD_LOG, .state = -1 };
+	struct daemon daemon = { .argc = argc, .argv = argv };
 	int status, ready = -1;
 
 	umask(077);
@@ -279,10 +328,12 @@ int main(int argc, char **argv)
 	libdstack_set_message_callback(library_message);
 	if (argc > 1 && !strcmp(argv[1], "agent"))
 		return agent_main(argc - 1, argv + 1);
-	status = parse_options(argc, argv, &opt);
-	if (status < 0 && opt.daemonize)
+	status = read_options(&daemon, &daemon.opt);
+	if (status < 0 && daemon.opt.daemonize)
 		status = fork_daemon(&ready);
 	if (status >= 0)
 		return status;
-	return run(&opt, ready) ? EXIT_FAILURE : EXIT_SUCCESS;
+	status = run(&daemon, ready) ? EXIT_FAILURE : EXIT_SUCCESS;
+	options_free(daemon.opt.file);
+	return status;
 }

@@ -10,6 +10,7 @@
 #define DSTACKD_H
 
 #include <libdstack.h>
+#include <syslog.h>
 
 #include "store.h"
 
@@ -22,8 +23,13 @@ int agent_main(int argc, char **argv);
 
 /* message.c */
 
-/* One line to stderr, or to syslog once the daemon is in the background. */
+/*
+ * One line to stderr, or to syslog once the daemon is in the background: what
+ * is wrong; and what has another level of syslog(3).
+ */
 void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void msg_at(int level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 void msg_use_syslog(void);
 /* The library's message callback. */
 void library_message(const char *message);
@@ -90,8 +96,8 @@ void drain_close(struct drain *drain);
 int serve_init(void);
 /*
  * Stores events as they come, until SIGTERM; then what there is.  SIGHUP means
- * to attach the hooks, load @policy if it is not NULL, and store, again.
+ * to call @reload, and to store again.
  */
-int serve(struct drain *drain, const char *policy);
+int serve(struct drain *drain, void (*reload)(void *arg), void *arg);
 
 #endif /* DSTACKD_H */

@@ -7,22 +7,47 @@
 #include "dstackd.h"
 
 #include <stdarg.h>
-#include <syslog.h>
+#include <stdlib.h>
+
+#define MESSAGE_MAX	8192	/* a path or two, and words around them */
 
 static bool use_syslog;
+
+/* The journal takes a line's beginning for its level: sd-daemon(3). */
+static void to_stderr(int level, const char *fmt, va_list args)
+{
+	char text[MESSAGE_MAX];
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "<%d>dstackd: %s\n", level, text);
+	else
+		fprintf(stderr, "dstackd: %s\n", text);
+}
+
+static void say(int level, const char *fmt, va_list args)
+{
+	if (use_syslog)
+		vsyslog(level, fmt, args);
+	else
+		to_stderr(level, fmt, args);
+}
 
 void msg(const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	if (use_syslog) {
-		vsyslog(LOG_NOTICE, fmt, args);
-	} else {
-		fputs("dstackd: ", stderr);
-		vfprintf(stderr, fmt, args);
-		fputc('\n', stderr);
-	}
+	say(LOG_ERR, fmt, args);
+	va_end(args);
+}
+
+void msg_at(int level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(level, fmt, args);
 	va_end(args);
 }
 

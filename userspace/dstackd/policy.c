@@ -15,13 +15,15 @@ static int load(struct libdstack_control *control, const char *path,
 
 	/* The operator loaded it since; a restart must not stumble over it. */
 	if (active > epoch) {
-		msg("a policy of epoch %llu is active, newer than '%s': kept",
-		    (unsigned long long)active, path);
+		msg_at(LOG_NOTICE,
+		       "a policy of epoch %llu is active, newer than '%s': kept",
+		       (unsigned long long)active, path);
 		return 0;
 	}
 	err = libdstack_ensure_policy(control, policy, app_id);
 	if (!err && active < epoch)
-		msg("policy '%s' of epoch %llu is active", path, epoch);
+		msg_at(LOG_INFO, "policy '%s' of epoch %llu is active", path,
+		       epoch);
 	return err;
 }
 

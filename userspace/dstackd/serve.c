@@ -39,34 +39,24 @@ int serve_init(void)
 	return signals < 0 ? -errno : 0;
 }
 
-/* What an operator may have changed; storing comes next in any case. */
-static void reload(struct libdstack_control *control, const char *policy)
-{
-	notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
-		       (long long)now_us());
-	reloading = true;
-	/* State off made the module let go of them. */
-	if (hooks_ensure(control) > 0)
-		msg("the hooks are attached");
-	if (policy)
-		policy_ensure(control, policy);
-}
-
-static void take_signal(const struct drain *drain, const char *policy)
+/* Storing comes next in any case. */
+static void take_signal(void)
 {
 	struct signalfd_siginfo info;
 
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo == SIGHUP)
-		reload(drain->control, policy);
-	else
+	if (info.ssi_signo == SIGHUP) {
+		notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
+			       (long long)now_us());
+		reloading = true;
+	} else {
 		ending = true;
+	}
 }
 
 /* Until the device has one of @events, a signal came, or @ms passed. */
-static int pause_for(const struct drain *drain, short events, int ms,
-		     const char *policy)
+static int pause_for(const struct drain *drain, short events, int ms)
 {
 	int64_t end = now_ms() + ms;
 
@@ -83,35 +73,38 @@ static int pause_for(const struct drain *drain, short events, int ms,
 			return -errno;
 		notify_alive();
 		if (n > 0 && fds[0].revents)
-			take_signal(drain, policy);
+			take_signal();
 		if (n > 0 || left <= 0)
 			break;
 	}
 	return 0;
 }
 
-static int store(struct drain *drain)
+static int store(struct drain *drain, void (*reload)(void *arg), void *arg)
 {
-	int err = drain_run(drain);
+	int err;
 
+	if (reloading)
+		reload(arg);
+	err = drain_run(drain);
 	if (reloading)
 		notify_manager("READY=1");
 	reloading = false;
 	return err;
 }
 
-int serve(struct drain *drain, const char *policy)
+int serve(struct drain *drain, void (*reload)(void *arg), void *arg)
 {
 	int backoff = BACKOFF_MIN_MS, err = 0;
 
 	while (!ending && err >= 0) {
 		if (drain->failing)
-			err = pause_for(drain, 0, backoff, policy);
+			err = pause_for(drain, 0, backoff);
 		else
-			err = pause_for(drain, POLLIN, FOREVER, policy) ?:
-			      pause_for(drain, POLLPRI, GATHER_MS, policy);
+			err = pause_for(drain, POLLIN, FOREVER) ?:
+			      pause_for(drain, POLLPRI, GATHER_MS);
 		if (!err && !ending)
-			err = store(drain);
+			err = store(drain, reload, arg);
 		backoff = !err ? BACKOFF_MIN_MS :
 			2 * backoff < BACKOFF_MAX_MS ? 2 * backoff :
 			BACKOFF_MAX_MS;

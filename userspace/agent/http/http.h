@@ -67,7 +67,7 @@ struct http_limits {
 };
 
 struct http_config {
-	const char *const *paths;	/* of the sockets */
+	const char *const *paths;	/* of the sockets; NULL: none there */
 	size_t nr;
 	http_handle_fn handle;
 	void *arg;

@@ -275,11 +275,15 @@ static int init_listeners(struct http *http)
 	if (!http->listeners)
 		return -ENOMEM;
 	for (i = 0; !err && i < http->config.nr; i++) {
-		http->listeners[i].http = http;
-		http->listeners[i].index = i;
+		struct listener *listener =
+			&http->listeners[http->nr_listeners];
+
+		if (!http->config.paths[i])
+			continue;
+		listener->http = http;
+		listener->index = i;
 		http->nr_listeners++;
-		err = listen_at(http, &http->listeners[i],
-				http->config.paths[i]);
+		err = listen_at(http, listener, http->config.paths[i]);
 	}
 	socket_inherited_done();
 	return err;
