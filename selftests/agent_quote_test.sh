@@ -120,6 +120,25 @@ claim they_are_told_when has "$limited" '^[0-9]+ 429 [0-9]+ [12]$'
 claim others_are_not_limited_by_that is "$(statuses "$(many "$other" 5 \
 	/GetQuote '{"report_data": "#"}')")" 5x200
 
+#
+# A long log
+#
+
+flood=2000
+kill "$agent"
+wait "$agent"
+start_without_app
+"$tests/prog_volume" "$flood" >/dev/null
+settle
+asked=$(many "$cgroup" "$callers" /v1/BatchQuote '{"report_data": "ba7c#"}')
+echo "# with $(wc -l <"$log") events half within $(percentile 50 "$asked") ms," \
+	"all within $(percentile 100 "$asked") ms"
+claim callers_have_replies_whatever_was_recorded \
+	is "$(statuses "$asked")" "${callers}x200"
+memory=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$agent/status")
+echo "# VmHWM $memory KiB"
+claim replies_that_wait_to_be_taken_are_bounded test "$memory" -lt 49152
+
 kill "$agent"
 wait "$agent"
 claim agent_ends_when_it_is_told is $? 0

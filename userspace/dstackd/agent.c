@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 
 #define PATH_SHOWN	64
 #define REFUSALS_BURST	20	/* lines about refusals; one more a second */
+#define LARGE		131072	/* bytes: memory for them is not kept */
 
 struct server {
 	struct agent agent;
@@ -300,6 +302,8 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 
 	server.agent.counters = &server.counters;
 	notify_init();
+	/* Replies with a log are large, and to be given back when they are sent. */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
 	/* Keys are here for moments: in no core dump, and not for our peers. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return -errno;

@@ -21,6 +21,7 @@
 static const struct http_limits limits = { .workers = 2, .workers_max = 20 };
 static struct answer answer;
 static atomic_int refused;	/* requests that must not wait */
+static atomic_int went_on;	/* requests that did */
 static atomic_int running, most;	/* past http_return(), at a time */
 
 static void wait_and_run(const struct http_request *request,
@@ -40,7 +41,14 @@ static void wait_and_run(const struct http_request *request,
 		most = now;
 	sleep_ms(10);
 	running--;
-	set_reply(reply, "waited", 6);
+	went_on++;
+	if (*request->query) {
+		reply->len = strtoul(request->query, NULL, 10);
+		reply->status = 200;
+		reply->body = calloc(1, reply->len);
+	} else {
+		set_reply(reply, "waited", 6);
+	}
 }
 
 static void handle_waits(void *arg, const struct http_request *request,
@@ -70,6 +78,7 @@ static void start_waits(struct http_limits these)
 
 	held = true;
 	refused = 0;
+	went_on = 0;
 	most = 0;
 	if (http_open(&http, &config) ||
 	    pthread_create(&loop, NULL, run_loop, NULL))
@@ -97,6 +106,62 @@ static void assert_threads(int nr)
 	while (threads() != nr && now_ms() < end)
 		sleep_ms(5);
 	assert_int_equal(threads(), nr);
+}
+
+#define GET_WAIT_BIG	"GET /wait?5000000 HTTP/1.1\r\n\r\n"
+#define BIG		5000000
+#define BIG_WAITERS	8
+
+/* All that comes, in the order that it comes in. */
+static void read_all(const int *fds)
+{
+	static const char status[] = "HTTP/1.1 200";
+	struct pollfd polled[BIG_WAITERS];
+	size_t all[BIG_WAITERS] = { 0 };
+	char data[65536];
+	int i, left = BIG_WAITERS;
+	ssize_t len;
+
+	for (i = 0; i < BIG_WAITERS; i++)
+		polled[i] = (struct pollfd){ fds[i], POLLIN, 0 };
+	while (left) {
+		assert_true(poll(polled, BIG_WAITERS, 10000) > 0);
+		for (i = 0; i < BIG_WAITERS; i++) {
+			if (!polled[i].revents)
+				continue;
+			len = read(polled[i].fd, data, sizeof(data));
+			assert_true(len > 0);
+			if (!all[i])
+				assert_memory_equal(data, status,
+						    strlen(status));
+			all[i] += (size_t)len;
+			if (all[i] < BIG)
+				continue;
+			close(polled[i].fd);
+			polled[i].fd = -1;
+			left--;
+		}
+	}
+}
+
+/* As many of one log, after one quote, are large. */
+static void replies_that_are_not_taken_keep_those_that_waited(void **state)
+{
+	int fds[BIG_WAITERS], i;
+
+	(void)state;
+	start_waits(limits);
+	for (i = 0; i < BIG_WAITERS; i++) {
+		fds[i] = dial();
+		assert_true(say(fds[i], GET_WAIT_BIG));
+	}
+	wait_for(&holding, BIG_WAITERS);
+	held = false;
+	sleep_ms(300);
+	assert_true(went_on >= 2 && went_on <= 4);
+	read_all(fds);
+	assert_int_equal(went_on, BIG_WAITERS);
+	assert_int_equal(stop(), 0);
 }
 
 /* Of several callers, as each has a share. */
@@ -242,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		claim(requests_that_wait_keep_no_others_waiting),
+		claim(replies_that_are_not_taken_keep_those_that_waited),
 		claim(request_that_waits_too_long_is_504),
 		claim(one_caller_waits_in_half_of_all_threads_at_most),
 		claim(stop_answers_those_that_wait),

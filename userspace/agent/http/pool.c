@@ -268,13 +268,14 @@ static unsigned int at_work(const struct pool *pool)
 	return pool->running - pool->away;
 }
 
-/* A caller has not all places at work. */
+/* A caller has not all places at work, and none for replies it does not take. */
 static bool has_place(const struct pool *pool, const struct account *account)
 {
 	unsigned int share = pool->limits.workers > 1 ?
 			     pool->limits.workers - 1 : 1;
 
-	return account->running - account->away < share;
+	return account->owed < OWED_MAX &&
+		account->running - account->away < share;
 }
 
 /*
@@ -283,7 +284,7 @@ static bool has_place(const struct pool *pool, const struct account *account)
  */
 static bool may_begin(const struct pool *pool, const struct account *account)
 {
-	return account->nr_waiting && account->owed < OWED_MAX &&
+	return account->nr_waiting &&
 		(!account->running ||
 		 account->running < (pool->limits.workers_max + 1) / 2);
 }
