@@ -124,7 +124,7 @@ claim others_are_not_limited_by_that is "$(statuses "$(many "$other" 5 \
 # A long log
 #
 
-flood=2000
+flood=1000
 kill "$agent"
 wait "$agent"
 start_without_app

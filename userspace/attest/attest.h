@@ -24,6 +24,8 @@
 struct attest_log;
 
 int attest_log_open(const char *path, struct attest_log **log);
+/* To be called now and then: what was not used in between is not kept. */
+void attest_log_rest(struct attest_log *log);
 /* @log may be NULL. */
 void attest_log_close(struct attest_log *log);
 /*

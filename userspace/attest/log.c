@@ -46,6 +46,7 @@ struct attest_log {
 	size_t len, room;
 	struct entry *entries;
 	size_t nr, entries_room;
+	bool used;			/* of late */
 };
 
 int attest_log_open(const char *path, struct attest_log **out)
@@ -82,6 +83,15 @@ void attest_log_close(struct attest_log *log)
 	pthread_mutex_destroy(&log->lock);
 	free(log->path);
 	free(log);
+}
+
+void attest_log_rest(struct attest_log *log)
+{
+	pthread_mutex_lock(&log->lock);
+	if (!log->used)
+		forget(log);
+	log->used = false;
+	pthread_mutex_unlock(&log->lock);
 }
 
 /*
@@ -261,6 +271,7 @@ int attest_log_text(struct attest_log *log, uint64_t count,
 		if (tries)
 			nanosleep(&pause, NULL);
 		pthread_mutex_lock(&log->lock);
+		log->used = true;
 		err = look(log, count, value) ?: copy(log, count, text);
 		pthread_mutex_unlock(&log->lock);
 	} while (err == -EAGAIN && ++tries < PATIENCE);

@@ -27,6 +27,7 @@
 
 #define PATH_SHOWN	64
 #define REFUSALS_BURST	20	/* lines about refusals; one more a second */
+#define REST		30	/* s without use: then memory is let go */
 #define LARGE		131072	/* bytes: memory for them is not kept */
 
 struct server {
@@ -39,6 +40,7 @@ struct server {
 	int signals, timer;
 	int refusals;		/* lines that may still be written, */
 	unsigned int left_out;	/* and that were not */
+	unsigned int seconds;	/* that it has been serving */
 };
 
 /* What a client sent, as far as it is good for a line. */
@@ -203,6 +205,10 @@ static void on_second(void *arg)
 	if (read(server->timer, &times, sizeof(times)) != sizeof(times))
 		return;
 	notify_alive();
+	if (++server->seconds % REST == 0) {
+		attest_log_rest(server->agent.log);
+		rpc_json_rest();
+	}
 	if (__atomic_load_n(&server->refusals, __ATOMIC_RELAXED) < 0)
 		__atomic_store_n(&server->refusals, 0, __ATOMIC_RELAXED);
 	if (__atomic_load_n(&server->refusals, __ATOMIC_RELAXED) <

@@ -7,11 +7,14 @@
 #include "codec.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Of longer texts so much at a time. */
 #define PIECE	16384
+/* Keys and certificates are shorter. */
+#define KEEP	131072
 
 static yyjson_mut_val *object_of(yyjson_mut_doc *doc,
 				 const ProtobufCMessage *msg);
@@ -99,6 +102,67 @@ static bool add_pieces(struct pieces *all, const char *text, size_t len)
 }
 
 /*
+ * The last long text, and what became of it: many replies have one event log,
+ * and none that is so long is a secret.
+ */
+static struct {
+	pthread_mutex_t lock;		/* of all below */
+	char *text, *json;		/* NULL: none */
+	size_t len, json_len;
+	bool used;			/* of late */
+} last = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* With the lock held. */
+static void forget_last(void)
+{
+	free(last.text);
+	free(last.json);
+	last.text = NULL;
+	last.json = NULL;
+}
+
+static void keep_last(const char *text, size_t len, const struct pieces *json)
+{
+	pthread_mutex_lock(&last.lock);
+	forget_last();
+	last.text = malloc(len);
+	last.json = malloc(json->used);
+	if (last.text && last.json) {
+		memcpy(last.text, text, len);
+		memcpy(last.json, json->data, json->used);
+		last.len = len;
+		last.json_len = json->used;
+		last.used = true;
+	} else {
+		forget_last();
+	}
+	pthread_mutex_unlock(&last.lock);
+}
+
+static yyjson_mut_val *last_of(yyjson_mut_doc *doc, const char *text,
+			       size_t len)
+{
+	yyjson_mut_val *value = NULL;
+
+	pthread_mutex_lock(&last.lock);
+	if (last.text && last.len == len && !memcmp(last.text, text, len)) {
+		value = yyjson_mut_rawncpy(doc, last.json, last.json_len);
+		last.used = true;
+	}
+	pthread_mutex_unlock(&last.lock);
+	return value;
+}
+
+void rpc_json_rest(void)
+{
+	pthread_mutex_lock(&last.lock);
+	if (!last.used)
+		forget_last();
+	last.used = false;
+	pthread_mutex_unlock(&last.lock);
+}
+
+/*
  * For a text the writer takes six times its memory, and more to copy and wipe
  * that.  An event log can have mebibytes, of which few are escaped.
  */
@@ -106,8 +170,10 @@ static yyjson_mut_val *long_text_of(yyjson_mut_doc *doc, const char *text,
 				    size_t len)
 {
 	struct pieces all = { .alc = &doc->alc, .size = len + len / 4 };
-	yyjson_mut_val *value;
+	yyjson_mut_val *value = last_of(doc, text, len);
 
+	if (value)
+		return value;
 	all.data = all.alc->malloc(all.alc->ctx, all.size);
 	if (!all.data)
 		return NULL;
@@ -115,6 +181,8 @@ static yyjson_mut_val *long_text_of(yyjson_mut_doc *doc, const char *text,
 	if (add_pieces(&all, text, len)) {
 		all.data[all.used++] = '"';
 		value = yyjson_mut_rawncpy(doc, all.data, all.used);
+		if (len > KEEP)
+			keep_last(text, len, &all);
 	} else {
 		/* The writer says why. */
 		value = yyjson_mut_strn(doc, text, len);

@@ -83,6 +83,11 @@ struct rpc_reply {
 	size_t len;
 };
 
+/*
+ * To be called now and then: of a long text that was answered, what would make
+ * the same answer sooner is not kept from one call to the next without use.
+ */
+void rpc_json_rest(void);
 /* Answers a request, whatever is in it. */
 void rpc_serve(const struct rpc_mount *mounts, struct agent *agent,
 	       const struct agent_caller *caller,
