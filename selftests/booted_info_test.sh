@@ -50,6 +50,32 @@ claim fields_are_upstreams is "$(value 'keys_unsorted | @csv' "$info")" \
 		"key_provider_info", "compose_hash", "vm_config",
 		"cloud_vendor", "cloud_product"] | @csv')"
 
+# It is not waited for long.
+demo_is_there() {
+	value .app_cert "$(guest /Info)" >"$work/demo.pem"
+	grep -q BEGIN "$work/demo.pem"
+}
+demo_comes() {
+	for _ in {1..100}; do
+		! demo_is_there || return 0
+		nap
+	done
+	return 1
+}
+claim sample_of_a_certificate_comes demo_comes
+claim it_is_upstreams is "$(openssl x509 -in "$work/demo.pem" -noout -subject \
+	-ext extendedKeyUsage | tr -d '\n ')" \
+	'subject=CN=demo-certX509v3ExtendedKeyUsage:TLSWebClientAuthentication'
+claim its_issuer_is_the_application openssl verify -CAfile "$work/ca.pem" \
+	"$work/demo.pem"
+it_has_evidence() {
+	test "$DSTACK_BACKEND" = tdx || skip "no quotes of TDs" || return
+	dstackctl verify cert "$work/demo.pem" "${trust[@]}"
+}
+claim it_has_evidence it_has_evidence
+claim it_stays_the_same is "$(value .app_cert "$(guest /Info)")" \
+	"$(<"$work/demo.pem")"
+
 value .tcb_info "$info" >"$work/tcb.json"
 value .quote "$(guest /GetQuote '{"report_data": ""}')" | from_hex \
 	>"$work/quote"

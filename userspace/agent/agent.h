@@ -40,6 +40,7 @@ struct agent {
 	struct attest_log *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
 	struct metrics_counters *counters;	/* NULL: nobody counts */
+	struct agent_demo *demo;	/* NULL: Info shows no certificate */
 	const char *vm_config;	/* of the machine's owner, or "" */
 	const struct agent_terms *terms;	/* NULL: each may call all */
 	const char *section;	/* whose socket this is; NULL: everybody's */
@@ -124,6 +125,17 @@ int agent_get_key(const struct agent_caller *caller,
 /* The links for a key with this public one: two, or none without app keys. */
 int agent_add_links(const struct agent *agent, const struct agent_claim *claim,
 		    size_t *nr, ProtobufCBinaryData **links);
+
+/* demo.c */
+
+struct agent_demo;
+
+int agent_demo_open(libdstack_message_fn tell, struct agent_demo **demo);
+/* -EBUSY: one is being made; then what is used for that stays. */
+int agent_demo_close(struct agent_demo *demo);
+/* The chain as one text; nothing if none can be had in a second. */
+int agent_demo_put(const struct agent *agent, const struct agent_caller *caller,
+		   char **field);
 
 /* evidence.c */
 

@@ -169,20 +169,34 @@ static int sign(const struct agent *agent, const struct agent_caller *caller,
 		agent_cert_sign_own(agent, cert, chain, error);
 }
 
+static int check(const struct agent *agent, struct agent_cert *cert,
+		 struct rpc_error *error)
+{
+	int err = check_names(cert, error) ?: check_times(cert, error);
+
+	if (!err && !agent->keys)
+		err = rpc_fail(error, -ENOKEY,
+			       "this agent was not told which application it serves, and whose authority signs for it (dstackd agent --app DIR)");
+	return err;
+}
+
 int agent_cert_issue(const struct agent *agent,
 		     const struct agent_caller *caller,
 		     struct agent_cert *cert, struct agent_chain_text *chain,
 		     struct rpc_error *error)
 {
-	int err = check_names(cert, error) ?: check_times(cert, error);
+	return check(agent, cert, error) ?: check_policy(caller, error) ?:
+		agent_cert_make(agent, caller, cert, chain, error);
+}
 
-	if (err)
-		return err;
-	if (!agent->keys)
-		return rpc_fail(error, -ENOKEY,
-				"this agent was not told which application it serves, and whose authority signs for it (dstackd agent --app DIR)");
-	err = check_policy(caller, error) ?:
+int agent_cert_make(const struct agent *agent,
+		    const struct agent_caller *caller,
+		    struct agent_cert *cert, struct agent_chain_text *chain,
+		    struct rpc_error *error)
+{
+	int err = check(agent, cert, error) ?:
 		sign(agent, caller, cert, chain, error);
+
 	OPENSSL_free(cert->spki);
 	free(cert->container);
 	free(cert->info);

@@ -39,10 +39,17 @@ struct agent_chain_text {
 
 /* cert.c */
 
+/* For a container, if its policy allows it. */
 int agent_cert_issue(const struct agent *agent,
 		     const struct agent_caller *caller,
 		     struct agent_cert *cert, struct agent_chain_text *chain,
 		     struct rpc_error *error);
+
+/* For ourselves: @caller is asked for the evidence alone. */
+int agent_cert_make(const struct agent *agent,
+		    const struct agent_caller *caller,
+		    struct agent_cert *cert, struct agent_chain_text *chain,
+		    struct rpc_error *error);
 
 /* cert_own.c: signed here, with the key of the application's own CA */
 int agent_cert_sign_own(const struct agent *agent,

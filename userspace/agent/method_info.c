@@ -299,7 +299,9 @@ AGENT_METHOD(agent_v0_info)
 	(void)request;
 	if (err)
 		return err;
-	err = answer_v0(agent, &info, (Guest__V0__InfoResponse *)response);
+	err = answer_v0(agent, &info, (Guest__V0__InfoResponse *)response) ?:
+		agent_demo_put(agent, caller,
+			       &((Guest__V0__InfoResponse *)response)->app_cert);
 	attest_evidence_free(&info.evidence);
 	return err;
 }

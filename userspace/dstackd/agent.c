@@ -317,6 +317,7 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 	if (err)
 		return err;
 	err = watch(&server) ?: attest_log_open(opt->log, &server.agent.log) ?:
+	      agent_demo_open(tell, &server.agent.demo) ?:
 	      take_app(&server, &app) ?:
 	      agent_quotes_open(&server.agent.quotes, &quotes);
 	/* From here on clients hear what is wrong, and the log how often. */
@@ -327,6 +328,7 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 		notify_manager("STOPPING=1");
 	}
 	left = http_close(server.http) ?:
+	       agent_demo_close(server.agent.demo) ?:
 	       agent_quotes_close(server.agent.quotes);
 	/* Who has not returned still uses it. */
 	if (!left) {

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The sample of a certificate that Info shows
+ *
+ * Copyright The dstack for Linux authors
+ *
+ * Made once, when it is asked for: that can take a quote and a KMS, for which
+ * Info has no time.  Its key is thrown away, so nobody can use it, and the
+ * policy is not asked.
+ */
+#include "cert.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "http/http.h"
+
+#define SUBJECT		"demo-cert"	/* upstream's */
+#define PATIENCE_S	1		/* of Info */
+#define AGAIN_S		60		/* after what went wrong */
+
+struct agent_demo {
+	struct agent agent;		/* of who asked first */
+	libdstack_message_fn tell;
+	pthread_mutex_t lock;		/* of all below */
+	pthread_cond_t ended;
+	bool making;
+	time_t again;			/* not before; of CLOCK_MONOTONIC */
+	char *pem;			/* NULL: there is none yet */
+};
+
+static struct timespec now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time;
+}
+
+int agent_demo_open(libdstack_message_fn tell, struct agent_demo **out)
+{
+	struct agent_demo *demo = calloc(1, sizeof(*demo));
+	pthread_condattr_t attr;
+
+	if (!demo)
+		return -ENOMEM;
+	demo->tell = tell;
+	pthread_mutex_init(&demo->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&demo->ended, &attr);
+	pthread_condattr_destroy(&attr);
+	*out = demo;
+	return 0;
+}
+
+int agent_demo_close(struct agent_demo *demo)
+{
+	bool making;
+
+	if (!demo)
+		return 0;
+	pthread_mutex_lock(&demo->lock);
+	making = demo->making;
+	pthread_mutex_unlock(&demo->lock);
+	if (making)
+		return -EBUSY;
+	pthread_cond_destroy(&demo->ended);
+	pthread_mutex_destroy(&demo->lock);
+	free(demo->pem);
+	free(demo);
+	return 0;
+}
+
+/* One text of them all, as upstream has it. */
+static char *join(const struct agent_chain_text *chain)
+{
+	size_t i, len;
+	char *text;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	for (i = 0; i < chain->nr; i++)
+		fprintf(out, "%s%s", i ? "\n" : "", chain->pem[i]);
+	return fclose(out) ? NULL : text;
+}
+
+static void drop(struct agent_chain_text *chain)
+{
+	size_t i;
+
+	for (i = 0; i < chain->nr; i++)
+		free(chain->pem[i]);
+	free(chain->pem);
+}
+
+static char *issue(struct agent_demo *demo, struct rpc_error *error)
+{
+	struct agent_caller host = {
+		.id = DSTACK_HOST_ID, .section = DSTACK_HOST_ID,
+		.device = libdstack_device_open(),
+	};
+	struct agent_cert cert = {
+		.key = EVP_EC_gen("P-256"), .subject = SUBJECT,
+		.evidence = true, .client = true,
+	};
+	struct agent_chain_text chain = { .nr = 0 };
+	char *text = NULL;
+
+	if (cert.key && !agent_cert_make(&demo->agent, &host, &cert, &chain,
+					 error))
+		text = join(&chain);
+	drop(&chain);
+	EVP_PKEY_free(cert.key);
+	caller_forget(&host);
+	return text;
+}
+
+static void *run(void *arg)
+{
+	struct agent_demo *demo = arg;
+	struct rpc_error error = { .text = "no memory" };
+	char *pem = issue(demo, &error);
+
+	if (!pem)
+		agent_say(demo->tell, 0, "Info has no app_cert until it can be issued: %s",
+			  error.text);
+	pthread_mutex_lock(&demo->lock);
+	demo->pem = pem;
+	demo->making = false;
+	demo->again = now().tv_sec + AGAIN_S;
+	pthread_cond_broadcast(&demo->ended);
+	pthread_mutex_unlock(&demo->lock);
+	return NULL;
+}
+
+/* With the lock held. */
+static void start(struct agent_demo *demo, const struct agent *agent)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (demo->pem || demo->making || now().tv_sec < demo->again)
+		return;
+	demo->agent = *agent;
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	demo->making = !pthread_create(&thread, &attr, run, demo);
+	pthread_attr_destroy(&attr);
+}
+
+int agent_demo_put(const struct agent *agent, const struct agent_caller *caller,
+		   char **field)
+{
+	struct agent_demo *demo = agent->demo;
+	struct timespec until = now();
+	int err = 0;
+	bool left;
+
+	if (!demo || !agent->keys)
+		return 0;
+	until.tv_sec += PATIENCE_S;
+	left = !http_leave(caller);
+	pthread_mutex_lock(&demo->lock);
+	start(demo, agent);
+	while (left && demo->making && !err)
+		err = pthread_cond_timedwait(&demo->ended, &demo->lock, &until);
+	err = demo->pem ? rpc_put_text(field, demo->pem) : 0;
+	pthread_mutex_unlock(&demo->lock);
+	if (left)
+		http_return(caller);
+	return err;
+}
