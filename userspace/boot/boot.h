@@ -39,6 +39,7 @@ struct boot_options {
 	const char *device;	/* for data, or NULL */
 	const char *mount_point;
 	const char *until;	/* the step to end after, or NULL */
+	const char *tpm;	/* how it is reached, in words of tpm2-tss */
 	unsigned int time_scale;	/* of all limits */
 };
 
@@ -58,6 +59,7 @@ struct boot {
 	struct app_instance instance;
 	uint8_t app_id[APP_ID_SIZE], instance_id[APP_ID_SIZE];
 	size_t instance_id_len;		/* 0: it has none */
+	bool instance_given;		/* its seed is the host's */
 	size_t measured;		/* events of ours that are passed */
 	struct agent_app_keys *keys;
 	bool keys_found;		/* as an earlier start left them */
@@ -134,6 +136,8 @@ int provider_get_keys(struct boot *boot);
 /* What was asked for is what answered; then it is measured. */
 int provider_measure(struct boot *boot);
 int provider_store(struct boot *boot);
+/* What was measured since, to whom keys are sealed by what was measured. */
+int provider_follow(struct boot *boot);
 
 /* seed.c */
 

@@ -20,6 +20,7 @@
 #define DIR		"/dstack/.host-shared"
 #define LOG		"/var/lib/dstack/log.jsonl"
 #define MOUNT_POINT	"/dstack/data"
+#define TPM		"device:/dev/tpmrm0"
 #define SCALE_MAX	1000
 #define EXIT_USAGE	2
 
@@ -38,6 +39,7 @@ static void usage(FILE *out)
 	      "  --data-device DEV  a disk for data, which is formatted if it is empty\n"
 	      "                     (default: none)\n"
 	      "  --mount DIR        where to mount it (default: " MOUNT_POINT ")\n"
+	      "  --tpm TCTI         how to reach the TPM (default: " TPM ")\n"
 	      "  --until STEP       end after this step\n"
 	      "  --time-scale N     take N times as long before a step is given up\n"
 	      "  --help             this text\n\n"
@@ -73,6 +75,9 @@ static int set_option(struct boot_options *opt, int c)
 	case 'm':
 		opt->mount_point = optarg;
 		return -1;
+	case 'T':
+		opt->tpm = optarg;
+		return -1;
 	case 'u':
 		opt->until = optarg;
 		if (boot_is_step(optarg))
@@ -103,6 +108,7 @@ static int parse(int argc, char **argv, struct boot_options *opt)
 		{ "log", required_argument, NULL, 'l' },
 		{ "data-device", required_argument, NULL, 'D' },
 		{ "mount", required_argument, NULL, 'm' },
+		{ "tpm", required_argument, NULL, 'T' },
 		{ "until", required_argument, NULL, 'u' },
 		{ "time-scale", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
@@ -143,7 +149,7 @@ int main(int argc, char **argv)
 {
 	struct boot_options opt = {
 		.host = HOST, .dir = DIR, .log = LOG,
-		.mount_point = MOUNT_POINT, .time_scale = 1,
+		.mount_point = MOUNT_POINT, .tpm = TPM, .time_scale = 1,
 	};
 	struct boot boot = {
 		.opt = &opt, .host = -1, .dir = -1, .device = -1,

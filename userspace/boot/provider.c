@@ -45,10 +45,10 @@ static int ask(struct boot *boot)
 		return make_random(boot);
 	case APP_PROVIDER_KMS:
 		return provider_ask_kms(boot);
-	case APP_PROVIDER_LOCAL:
-		return boot_fail(-EOPNOTSUPP, BOOT_COMPOSE ": key_provider: 'local' is a key sealed by an enclave of the host, which this system does not ask: use 'kms'");
+	case APP_PROVIDER_TPM:
+		return provider_ask_tpm(boot);
 	default:
-		return boot_fail(-EOPNOTSUPP, BOOT_COMPOSE ": key_provider: 'tpm' is a seed sealed in a TPM, which this system does not read: use 'kms'");
+		return boot_fail(-EOPNOTSUPP, BOOT_COMPOSE ": key_provider: 'local' is a key sealed by an enclave of the host, which this system does not ask: use 'kms' or 'tpm'");
 	}
 }
 
@@ -180,5 +180,12 @@ int provider_store(struct boot *boot)
 			return err;
 	}
 	return libdstack_ensure_root(boot->control, boot->app_id, 0,
-				     boot->keys->k256_key);
+				     boot->keys->k256_key) ?:
+		provider_follow(boot);
+}
+
+int provider_follow(struct boot *boot)
+{
+	return boot->compose->key_provider == APP_PROVIDER_TPM ?
+		provider_follow_tpm(boot) : 0;
 }

@@ -13,4 +13,9 @@
 
 int provider_ask_kms(struct boot *boot);
 
+/* provider_tpm.c */
+
+int provider_ask_tpm(struct boot *boot);
+int provider_follow_tpm(struct boot *boot);
+
 #endif /* BOOT_PROVIDER_H */

@@ -109,6 +109,7 @@ static int choose_seed(struct boot *boot)
 	int err = directory_read(boot, BOOT_INSTANCE, APP_INSTANCE_MAX, &text,
 				 &len);
 
+	boot->instance_given = instance->has_seed;
 	if (err && err != -ENOENT)
 		return err;
 	err = read_instance(text, len, &before);

@@ -41,7 +41,8 @@ static int open_kernel(struct boot *boot)
 
 static int get_ready(struct boot *boot)
 {
-	return measure(boot, "system-ready", NULL, 0);
+	return measure(boot, "system-ready", NULL, 0) ?:
+		provider_follow(boot);
 }
 
 static const struct step steps[] = {

@@ -5,7 +5,8 @@
  * Copyright The dstack for Linux authors
  *
  * The first byte says which: an environment, decrypted; one that is not; the
- * document of MR_CONFIG_ID; a user's configuration with a launch token.
+ * document of MR_CONFIG_ID; what a TPM keeps; a user's configuration with a launch
+ * token.
  */
 #include "fuzz.h"
 
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../boot/boot.h"
+#include "../boot/tpm.h"
 
 /* message.c's, with nobody to read them. */
 void boot_say(const char *fmt, ...)
@@ -109,6 +110,20 @@ static void try_document(const char *data, size_t len)
 	free(text);
 }
 
+/* What comes apart and is joined again is how it began. */
+static void try_sealed(const char *data, size_t len)
+{
+	struct libdstack_span parts[2];
+	uint8_t again[TPM_BLOB_MAX];
+	size_t again_len;
+
+	if (len > TPM_BLOB_MAX ||
+	    !tpm_blob_split((const uint8_t *)data, len, parts))
+		return;
+	must(tpm_blob_join(parts, again, &again_len));
+	must(again_len <= len && !memcmp(again, data, again_len));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const uint8_t hash[APP_HASH_SIZE];
@@ -127,6 +142,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	case 'd':
 		try_document(text, len - 1);
 		break;
+	case 's':
+		try_sealed(text, len - 1);
+		break;
 	default:
 		must(app_launch_token_check(text, len - 1, hash, boot_tell));
 	}
@@ -139,5 +157,6 @@ void fuzz_seeds(void)
 	fuzz_seed_text("e{\"env\":[{\"key\":\"A\",\"value\":\"a b\\n$\"},{\"key\":\"B_2\",\"value\":\"\"},{\"key\":\"A\",\"value\":\"'\"}]}");
 	fuzz_seed_text("b0123456789012345678901234567890123456789012345678901234567890123456789");
 	fuzz_seed_text("d{\"app_id\":\"\",\"compose_hash\":\"2200000000000000000000000000000000000000000000000000000000000000\",\"key_provider\":\"kms\",\"key_provider_id\":\"22\",\"init_script_hashes\":[],\"version\":3}");
+	fuzz_seed_text("s\f123\b45");
 	fuzz_seed_text("t{\"dstack\":{\"launch_token\":\"00000000000000000000000000000000\"}}");
 }

@@ -137,12 +137,14 @@ static int take_signature(const struct reader *reader,
 		      2 * AGENT_LINK_SIZE);
 }
 
+/* A TPM is known to the machine that it is in, and to nobody else. */
 static int take_id(const struct reader *reader, const struct field *field)
 {
 	struct agent_app_keys *keys = reader->keys;
 
 	if (get_hex(field, keys->provider_id, sizeof(keys->provider_id),
-		    &keys->provider_id_len) && keys->provider_id_len)
+		    &keys->provider_id_len) &&
+	    (keys->provider_id_len || keys->provider == AGENT_PROVIDER_TPM))
 		return 0;
 	return refuse(reader, field->name, "want a string of 2 to %d hex digits",
 		      2 * AGENT_PROVIDER_ID_MAX);

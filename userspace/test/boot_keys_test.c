@@ -93,6 +93,7 @@ static void the_agent_reads_what_is_written(void **state)
 	(void)state;
 	agent_app_keys_free(round_trip(keys));
 	keys->provider = AGENT_PROVIDER_TPM;
+	agent_app_keys_free(round_trip(keys));
 	keys->provider_id_len = AGENT_PROVIDER_ID_MAX;
 	memset(keys->provider_id, 0xab, AGENT_PROVIDER_ID_MAX);
 	agent_app_keys_free(round_trip(keys));
