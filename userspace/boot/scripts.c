@@ -97,7 +97,7 @@ static int note(struct boot *boot, char *done, size_t at, const char *line)
 int scripts_run(struct boot *boot)
 {
 	char *const *texts = boot->compose->init_scripts;
-	char done[DONE_MAX], line[LINE + 1];
+	char done[DONE_MAX], line[LINE];
 	uint8_t digest[APP_HASH_SIZE];
 	size_t i, len;
 	int err = read_done(boot, done, &len);
@@ -105,7 +105,7 @@ int scripts_run(struct boot *boot)
 	for (i = 0; !err && i < APP_INIT_SCRIPTS_MAX && texts[i]; i++) {
 		SHA256((const uint8_t *)texts[i], strlen(texts[i]), digest);
 		libdstack_to_hex(digest, sizeof(digest), line);
-		strcat(line, "\n");
+		line[LINE - 1] = '\n';
 		if (was_run(done, len, i, line))
 			boot_say("init_script %zu was run before", i + 1);
 		else
