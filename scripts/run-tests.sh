@@ -255,6 +255,7 @@ booted_test() {
 	machine 7 sim booted_info || status=$?
 	machine 7 tdx booted_kms || status=$?
 	machine 7 sim booted_tpm || status=$?
+	machine 7 sim booted_locked || status=$?
 	machine 7 tdx app boot || status=$?
 	return "$status"
 }

@@ -110,7 +110,7 @@ claim events_end_before_there_are_keys is "$(own)" "$first"
 
 # Ended anywhere while the first seed is made and kept, or not yet.
 start_tpm
-killed 12
+killed 8
 claim application_boots boots
 claim it_is_told_what_a_tpm_is_worth says 'whoever runs it has them'
 claim events_are_there_once is "$(own)" "$first key-provider system-ready"
@@ -124,7 +124,7 @@ mv "$dir/.appkeys.json" "$work/keys"
 claim nobody_gets_the_seed_once_keys_are_stored refuses 'does not unseal'
 
 starts_anew
-killed 8
+killed 5
 claim machine_that_starts_anew_boots boots
 claim it_has_the_same_keys is "$(keys)" "$keys"
 
