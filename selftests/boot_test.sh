@@ -258,6 +258,14 @@ claim disk_is_opened_again boot
 claim what_was_written_is_there is "$(<"$work/data/file")" stays
 umount "$work/data"
 dmsetup remove dstack-data
+
+# As a boot leaves it that was killed while it formatted the disk.
+: >"$dir/.disk-new"
+dd if=/dev/urandom of="$disk" bs=4096 count=9 conv=notrunc status=none
+claim format_that_was_ended_is_begun_again boot
+claim disk_is_mounted_then is "$(stat -f -c %T "$work/data")" ext2/ext3
+umount "$work/data"
+dmsetup remove dstack-data
 dd if=/dev/urandom of="$disk" bs=4096 seek=1 count=1 conv=notrunc status=none
 claim header_that_was_changed_is_refused refuses 'disk: '
 dd if=/dev/urandom of="$disk" bs=4096 count=1 conv=notrunc status=none

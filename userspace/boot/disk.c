@@ -127,7 +127,7 @@ static int format(struct boot *boot)
 	};
 	int err;
 
-	boot_say("the disk is new: it is formatted");
+	boot_say("the disk is new, or was being formatted: it is formatted");
 	err = directory_write(boot, UNFINISHED, "", 0);
 	return err ? err : cryptsetup(boot, argv);
 }
@@ -156,15 +156,19 @@ static int look(const char *device)
 	return found;
 }
 
-/* Without a provider there never was a key for what is there. */
+/*
+ * What an earlier start began to format may be neither one nor the other, and
+ * without a provider there never was a key for what is there.
+ */
 static int map(struct boot *boot)
 {
-	int found = look(boot->opt->device), err = 0;
+	bool unfinished = exists(boot, UNFINISHED);
+	int found = unfinished ? 0 : look(boot->opt->device), err = 0;
 
 	if (found < 0)
 		return found;
 	if (!found || (boot->keys->provider == AGENT_PROVIDER_NONE &&
-		       !boot->keys_found) || exists(boot, UNFINISHED))
+		       !boot->keys_found))
 		err = format(boot);
 	return err ?: open_mapping(boot);
 }
