@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../boot/scripts.h"
@@ -147,6 +148,54 @@ static void what_it_leaves_behind_is_not_waited_for(void **state)
 	kill(atoi(strrchr(said, ' ')), SIGKILL);
 }
 
+/* Gone, or dead and not yet waited for by whoever is its parent then. */
+static bool has_ended(int pid)
+{
+	char path[64], state = 'Z';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	if (!file)
+		return true;
+	if (fscanf(file, "%*d (bash) %c", &state) != 1)
+		state = 'Z';
+	fclose(file);
+	return state == 'Z';
+}
+
+static void it_ends_with_whoever_runs_it(void **state)
+{
+	int pid = 0, runner = fork(), tries;
+	char *path;
+	FILE *file;
+
+	(void)state;
+	if (!runner)
+		_exit(run_script("echo $$ >pid; while :; do sleep 1; done", 60));
+	assert_true(asprintf(&path, "%s/pid", dir) > 0);
+	for (tries = 0; !pid && tries < 1000; tries++) {
+		usleep(20000);
+		file = fopen(path, "r");
+		if (file && fscanf(file, "%d", &pid) != 1)
+			pid = 0;
+		if (file)
+			fclose(file);
+	}
+	assert_int_not_equal(pid, 0);
+	assert_false(has_ended(pid));
+	kill(runner, SIGKILL);
+	waitpid(runner, NULL, 0);
+	for (tries = 0; !has_ended(pid) && tries < 1000; tries++)
+		usleep(20000);
+	assert_true(has_ended(pid));
+	unlink(path);
+	free(path);
+	assert_true(asprintf(&path, "%s/script", dir) > 0);
+	unlink(path);
+	free(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +207,7 @@ int main(void)
 		cmocka_unit_test(floods_are_counted_and_left_out),
 		cmocka_unit_test(endless_is_ended_with_what_it_started),
 		cmocka_unit_test(what_it_leaves_behind_is_not_waited_for),
+		cmocka_unit_test(it_ends_with_whoever_runs_it),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
