@@ -68,11 +68,8 @@ claim it_is_upstreams is "$(openssl x509 -in "$work/demo.pem" -noout -subject \
 	'subject=CN=demo-certX509v3ExtendedKeyUsage:TLSWebClientAuthentication'
 claim its_issuer_is_the_application openssl verify -CAfile "$work/ca.pem" \
 	"$work/demo.pem"
-it_has_evidence() {
-	test "$DSTACK_BACKEND" = tdx || skip "no quotes of TDs" || return
-	dstackctl verify cert "$work/demo.pem" "${trust[@]}"
-}
-claim it_has_evidence it_has_evidence
+claim it_has_evidence has "$(openssl x509 -in "$work/demo.pem" -noout -text)" \
+	'1\.3\.6\.1\.4\.1\.62397\.1\.8'
 claim it_stays_the_same is "$(value .app_cert "$(guest /Info)")" \
 	"$(<"$work/demo.pem")"
 
@@ -113,6 +110,42 @@ claim todays_api_has_the_application_as_it_is \
 	"$compose  -"
 claim oldest_api_tells_the_same is "$(value .app_id \
 	"$(call "$cgroup" "$tappd" /prpc/Tappd.Info)")" "${compose:0:40}"
+
+#
+# For other machines
+#
+
+# worker PATH [JSON]: as call, from anywhere.
+worker() {
+	curl -s --max-time 60 -D "$work/head" -w '\n%{http_code}\n' \
+		-H 'Content-Type: application/json' ${2+--data "$2"} \
+		"http://127.0.0.1:8090/prpc/$1"
+}
+stop_agent
+start_agent --external 127.0.0.1:8090
+claim other_machines_are_told_who_it_is is "$(value .app_id \
+	"$(worker Worker.Info)")" "${compose:0:40}"
+claim by_todays_api_too is "$(value .compose_hash "$(worker v1/Info)")" \
+	"$compose"
+claim reply_to_them_has_a_version has "$(<"$work/head")" '^X-App-Version: 0'
+claim machine_is_healthy is "$(value '[.healthy, .unhealthy, .error] | @json' \
+	"$(worker v1/Health)")" '[true,[],""]'
+claim keys_are_not_served_there is "$(tail -n 1 <<<"$(worker GetKey)")" 404
+claim nor_are_the_sockets_paths \
+	is "$(curl -s -o "$work/page" -w '%{http_code}' \
+		http://127.0.0.1:8090/v1/Version)" 404
+attested=$(worker v0/GetAttestationForAppKey '{"algorithm": "secp256k1"}')
+value .quote "$attested" | from_hex >"$work/key_quote"
+value .event_log "$attested" >"$work/key_log.json"
+claim applications_key_is_attested dstackctl verify quote "$work/key_quote" \
+	--log "$work/key_log.json" --report-data "$(printf %s \
+	dip1::secp256k1c-pk:A6t_JdVkVdMAocH3f1f20WGT6JzdntxcXimUtEax8zc9 |
+	od -An -v -tx1 | tr -d ' \n')" "${trust[@]}"
+claim who_asks_next_shares_the_quote is "$(value .quote \
+	"$(worker v0/GetAttestationForAppKey '{"algorithm": "k256"}')")" \
+	"$(value .quote "$attested")"
+claim nothing_is_recorded_for_it is "$(value .event_log "$attested")" \
+	"$(value .event_log "$(guest /GetQuote)")"
 
 # What a container says of itself later is not who it is.
 guest /EmitEvent '{"event": "compose-hash", "payload": "00"}' >"$work/said_so"

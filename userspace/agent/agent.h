@@ -40,6 +40,7 @@ struct agent {
 	struct attest_log *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
 	struct metrics_counters *counters;	/* NULL: nobody counts */
+	struct agent_shared *shared;	/* NULL: nobody is remote */
 	struct agent_demo *demo;	/* NULL: Info shows no certificate */
 	const char *vm_config;	/* of the machine's owner, or "" */
 	const struct agent_terms *terms;	/* NULL: each may call all */
@@ -137,6 +138,19 @@ int agent_demo_close(struct agent_demo *demo);
 int agent_demo_put(const struct agent *agent, const struct agent_caller *caller,
 		   char **field);
 
+/* shared.c */
+
+struct agent_shared;
+
+int agent_shared_open(struct agent_shared **shared);
+/* No caller may be left; @shared may be NULL. */
+void agent_shared_close(struct agent_shared *shared);
+/* As agent_quote(), for remote callers: the host's, and not quite new. */
+int agent_shared_quote(const struct agent *agent,
+		       const struct agent_caller *caller,
+		       const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		       struct libdstack_quote *quote, struct rpc_error *error);
+
 /* evidence.c */
 
 /* A quote for the caller, and what explains it; or -errno with @error. */
@@ -169,6 +183,11 @@ int agent_explain(const struct agent *agent, struct attest_evidence *evidence,
 int agent_report_data(const ProtobufCBinaryData *data,
 		      uint8_t out[DSTACK_REPORT_DATA_SIZE],
 		      struct rpc_error *error);
+/* As GetQuote answers. */
+int agent_quote_reply(struct agent *agent, const struct agent_caller *caller,
+		      const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		      ProtobufCMessage *response,
+		      struct rpc_error *error);
 AGENT_METHOD(agent_v0_get_quote);
 AGENT_METHOD(agent_tappd_tdx_quote);
 AGENT_METHOD(agent_tappd_raw_quote);
@@ -192,6 +211,12 @@ int agent_identity(const struct agent *agent,
 		   struct rpc_error *error);
 AGENT_METHOD(agent_v0_info);
 AGENT_METHOD(agent_v1_info);
+
+/* method_worker.c */
+AGENT_METHOD(agent_worker_v0_info);
+AGENT_METHOD(agent_worker_v1_info);
+AGENT_METHOD(agent_worker_attest_key);
+AGENT_METHOD(agent_worker_health);
 
 /* method_misc.c */
 AGENT_METHOD(agent_v0_emit_event);

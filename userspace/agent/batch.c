@@ -206,17 +206,6 @@ static int join(struct agent_quotes *quotes,
 	return add(batch, part, index);
 }
 
-static int copy_quote(const struct libdstack_quote *from,
-		      struct libdstack_quote *to)
-{
-	*to = *from;
-	to->data = malloc(from->len ?: 1);
-	if (!to->data)
-		return -ENOMEM;
-	memcpy(to->data, from->data, from->len);
-	return 0;
-}
-
 /* That the caller is who it was, and may act, is asked as for its own quote. */
 static int prepare(struct agent_quotes *quotes,
 		   const struct agent_caller *caller,
@@ -261,7 +250,7 @@ int agent_batch_quote(const struct agent *agent,
 			err = quotes_fail_limited(caller->id, ms, error);
 	} else {
 		err = quotes_finish(quotes, caller, &batch->job, error) ?:
-		      copy_quote(&batch->job.quote, quote);
+		      quotes_copy(&batch->job.quote, quote);
 	}
 	if (!err)
 		*part = batch->parts[index];

@@ -66,8 +66,13 @@ int caller_find(const struct caller_lookup *lookup,
 	int err;
 
 	memset(caller->id, 0, sizeof(caller->id));
+	memset(caller->section, 0, sizeof(caller->section));
 	caller->cgroup_id = 0;
 	caller->device = -1;
+	if (peer->remote) {
+		memcpy(caller->id, CALLER_REMOTE, sizeof(CALLER_REMOTE));
+		return 0;
+	}
 	caller->pid = peer->pid;
 	caller->uid = peer->uid;
 	err = lookup->container_of(lookup->arg, peer->pid, caller);

@@ -11,13 +11,18 @@
 #define AGENT_CALLER_H
 
 #include <linux/dstack.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct call;
 
+/* All who come from other machines: no container has such an id. */
+#define CALLER_REMOTE	"(remote)"
+
 struct agent_caller {
-	char id[DSTACK_ID_SIZE];	/* container, or DSTACK_HOST_ID */
+	/* Container, DSTACK_HOST_ID, or CALLER_REMOTE without all else. */
+	char id[DSTACK_ID_SIZE];
 	char section[DSTACK_SECTION_SIZE];	/* of the policy */
 	uint64_t cgroup_id;		/* 0: the host */
 	pid_t pid;
@@ -44,6 +49,7 @@ struct caller_peer {
 	int pidfd;			/* -1: none */
 	pid_t pid;
 	uid_t uid;
+	bool remote;			/* it is none of this machine */
 };
 
 /*

@@ -293,15 +293,15 @@ static int answer_v1(const struct agent *agent, const struct info *info,
 
 AGENT_METHOD(agent_v0_info)
 {
+	Guest__V0__InfoResponse *out = (void *)response;
 	struct info info;
 	int err = make(agent, caller, &info, error);
 
 	(void)request;
 	if (err)
 		return err;
-	err = answer_v0(agent, &info, (Guest__V0__InfoResponse *)response) ?:
-		agent_demo_put(agent, caller,
-			       &((Guest__V0__InfoResponse *)response)->app_cert);
+	err = answer_v0(agent, &info, out) ?:
+		agent_demo_put(agent, caller, &out->app_cert);
 	attest_evidence_free(&info.evidence);
 	return err;
 }

@@ -49,24 +49,32 @@ static int put_quote(const struct attest_evidence *evidence,
 	return rpc_put_bytes(quote, evidence->quote.data, evidence->quote.len);
 }
 
-AGENT_METHOD(agent_v0_get_quote)
+int agent_quote_reply(struct agent *agent, const struct agent_caller *caller,
+		      const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		      ProtobufCMessage *response, struct rpc_error *error)
 {
-	const Guest__V0__ReportDataRequest *in = (const void *)request;
 	Guest__V0__GetQuoteResponse *out = (void *)response;
-	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
 	struct attest_evidence evidence;
 	int err;
 
-	err = agent_report_data(&in->report_data, report_data, error) ?:
-		agent_evidence(agent, caller, report_data, &evidence, error);
+	err = agent_evidence(agent, caller, report_data, &evidence, error);
 	if (err)
 		return err;
 	err = put_quote(&evidence, &out->quote, &out->event_log) ?:
 		rpc_put_bytes(&out->report_data, report_data,
-			      sizeof(report_data)) ?:
+			      DSTACK_REPORT_DATA_SIZE) ?:
 		rpc_put_text(&out->vm_config, agent->vm_config);
 	attest_evidence_free(&evidence);
 	return err;
+}
+
+AGENT_METHOD(agent_v0_get_quote)
+{
+	const Guest__V0__ReportDataRequest *in = (const void *)request;
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+
+	return agent_report_data(&in->report_data, report_data, error) ?:
+		agent_quote_reply(agent, caller, report_data, response, error);
 }
 
 static int answer_tappd(const struct attest_evidence *evidence,

@@ -96,6 +96,16 @@ void quotes_put(struct agent_quotes *quotes, struct quote_job *job)
 		quotes_job_free(job);
 }
 
+int quotes_copy(const struct libdstack_quote *from, struct libdstack_quote *to)
+{
+	*to = *from;
+	to->data = malloc(from->len ?: 1);
+	if (!to->data)
+		return -ENOMEM;
+	memcpy(to->data, from->data, from->len);
+	return 0;
+}
+
 /* the queue */
 
 static struct quote_client *client_of(struct agent_quotes *quotes,

@@ -68,6 +68,7 @@ struct agent_quotes {
 };
 
 int64_t quotes_now_ms(void);
+int quotes_copy(const struct libdstack_quote *from, struct libdstack_quote *to);
 /* With one hold.  @fd is closed with it, and if there is no memory. */
 int quotes_job_new(size_t size, int fd, struct quote_job **job);
 /* One that nobody else holds. */

@@ -11,6 +11,7 @@
 #include <guest_v0.pb-c.h>
 #include <guest_v1.pb-c.h>
 #include <tappd.pb-c.h>
+#include <worker.pb-c.h>
 
 #define METHOD(name, needs, request, response, call) \
 	{ name, needs, &request##__descriptor, &response##__descriptor, NULL, \
@@ -74,6 +75,34 @@ static const struct rpc_method tappd[] = {
 	       agent_v0_info),
 	METHOD("Version", AGENT_TELL_VERSION, guest__v0__empty,
 	       guest__v0__version_response, agent_v0_version),
+	{ }
+};
+
+static const struct rpc_method worker_v0[] = {
+	METHOD("Info", 0, guest__v0__empty, guest__v0__info_response,
+	       agent_worker_v0_info),
+	METHOD("Version", 0, guest__v0__empty, guest__v0__version_response,
+	       agent_v0_version),
+	METHOD("GetAttestationForAppKey", 0, worker__app_key_request,
+	       guest__v0__get_quote_response, agent_worker_attest_key),
+	{ }
+};
+
+static const struct rpc_method worker_v1[] = {
+	METHOD("Info", 0, guest__v1__info_request, guest__v1__info_response,
+	       agent_worker_v1_info),
+	METHOD("Version", 0, guest__v1__version_request,
+	       guest__v1__version_response, agent_v1_version),
+	METHOD("Health", 0, worker__health_request, worker__health_response,
+	       agent_worker_health),
+	{ }
+};
+
+/* Who asks is no container, which the application could say anything about. */
+const struct rpc_mount agent_worker_routes[] = {
+	{ "/prpc/v0/", "Worker.", worker_v0, NULL },
+	{ "/prpc/v1/", "Worker.", worker_v1, NULL },
+	{ "/prpc/", "Worker.", worker_v0, NULL },
 	{ }
 };
 

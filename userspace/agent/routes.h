@@ -13,5 +13,7 @@
 extern const struct rpc_mount agent_routes[];
 /* On tappd.sock: what was before both, at /prpc/. */
 extern const struct rpc_mount agent_tappd_routes[];
+/* For other machines: facts of this one, at /prpc/. */
+extern const struct rpc_mount agent_worker_routes[];
 
 #endif /* AGENT_ROUTES_H */

@@ -71,7 +71,10 @@ static void forget(struct attest_log *log)
 	free(log->entries);
 	log->text = NULL;
 	log->entries = NULL;
-	log->len = log->room = log->nr = log->entries_room = 0;
+	log->len = 0;
+	log->room = 0;
+	log->nr = 0;
+	log->entries_room = 0;
 	log->read = 0;
 }
 

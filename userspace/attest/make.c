@@ -19,7 +19,7 @@ static const char too_large[] =
 static const char not_stored[] =
 	"dstackd has not stored the event log yet: try again";
 static const char another[] =
-	"the event log that dstackd keeps is not that of this register: dstackctl replay says which event is not";
+	"the event log is not this register's: dstackctl replay says why";
 static const char unreadable[] = "can't read the event log that dstackd keeps";
 
 static const char *log_help(int err)

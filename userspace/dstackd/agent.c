@@ -73,6 +73,14 @@ static void tell_refusal(struct server *server,
 	       (int)request->caller.pid, path, status);
 }
 
+static const struct rpc_mount *routes_of(const struct http_request *request)
+{
+	if (request->remote)
+		return agent_worker_routes;
+	return request->socket == AGENT_SOCKET_TAPPD ? agent_tappd_routes :
+		agent_routes;
+}
+
 static void call_method(struct server *server,
 			const struct http_request *request,
 			struct http_reply *reply)
@@ -83,12 +91,16 @@ static void call_method(struct server *server,
 		.body = request->body, .len = request->len,
 	};
 	struct agent agent = server->agent;
+	struct agent_caller caller = request->caller;
 	struct rpc_reply answer = { 0 };
 
-	if (request->socket >= AGENT_SOCKETS)
+	if (request->remote)
+		caller.device = libdstack_device_open();
+	else if (request->socket >= AGENT_SOCKETS)
 		agent.section = server->opt->sections[request->socket];
-	rpc_serve(request->socket == AGENT_SOCKET_TAPPD ? agent_tappd_routes :
-		  agent_routes, &agent, &request->caller, &call, &answer);
+	rpc_serve(routes_of(request), &agent, &caller, &call, &answer);
+	if (request->remote)
+		caller_forget(&caller);
 	reply->status = answer.status;
 	reply->retry_after = answer.retry_after;
 	reply->type = answer.type;
@@ -297,7 +309,8 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 	};
 	const struct http_config config = {
 		.paths = opt->paths, .nr = opt->nr, .handle = handle,
-		.arg = &server, .lookup.container_of = container_of,
+		.version = AGENT_VERSION, .arg = &server,
+		.lookup.container_of = container_of,
 		.message = tell,
 	};
 	const struct agent_quote_config quotes = {
@@ -308,7 +321,7 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 
 	server.agent.counters = &server.counters;
 	notify_init();
-	/* Replies with a log are large, and to be given back when they are sent. */
+	/* Replies with a log are large, and given back when they are sent. */
 	mallopt(M_MMAP_THRESHOLD, LARGE);
 	/* Keys are here for moments: in no core dump, and not for our peers. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
@@ -317,6 +330,7 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 	if (err)
 		return err;
 	err = watch(&server) ?: attest_log_open(opt->log, &server.agent.log) ?:
+	      agent_shared_open(&server.agent.shared) ?:
 	      agent_demo_open(tell, &server.agent.demo) ?:
 	      take_app(&server, &app) ?:
 	      agent_quotes_open(&server.agent.quotes, &quotes);
@@ -334,6 +348,7 @@ static int serve_agent(struct agent_options *opt, int argc, char **argv)
 	if (!left) {
 		agent_app_free(app);
 		attest_log_close(server.agent.log);
+		agent_shared_close(server.agent.shared);
 	}
 	/* A host that owes a quote is no failure of ours. */
 	return err ? err : left == -EBUSY ? 0 : left;

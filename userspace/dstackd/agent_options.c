@@ -29,6 +29,9 @@ static void usage(FILE *out)
 	      "                       given for many\n"
 	      "  --metrics-socket PATH\n"
 	      "                       what is counted, for Prometheus; for the host alone\n"
+	      "  --external ADDRESS:PORT\n"
+	      "                       Info, Version, Health and GetAttestationForAppKey for other\n"
+	      "                       machines, by HTTP without TLS; upstream's is 0.0.0.0:8090\n"
 	      "  --log FILE           the event log (default: " DSTACKD_LOG ")\n"
 	      "  --app DIR            the application, as its boot left it: app-compose.json,\n"
 	      "                       .sys-config.json and .appkeys.json, whose root key goes to the\n"
@@ -61,6 +64,16 @@ static bool add_socket(const char *arg, struct agent_options *opt)
 	return true;
 }
 
+static bool set_external(const char *arg, struct agent_options *opt)
+{
+	if (*arg == '/') {
+		msg("--external: ADDRESS:PORT, not '%s'", arg);
+		return false;
+	}
+	opt->paths[AGENT_SOCKET_EXTERNAL] = arg;
+	return true;
+}
+
 static bool set_epoch(const char *arg, struct agent_options *opt)
 {
 	if (libdstack_parse_u64(arg, UINT64_MAX, &opt->key_epoch))
@@ -81,6 +94,7 @@ static const struct option_spec specs[] = {
 	{ "socket", 's', OPTION_TEXT },
 	{ "tappd-socket", 't', OPTION_TEXT },
 	{ "metrics-socket", 'm', OPTION_TEXT },
+	{ "external", 'x', OPTION_TEXT },
 	{ "container-socket", 'c', OPTION_LIST },
 	{ "log", 'l', OPTION_TEXT },
 	{ "app", 'a', OPTION_TEXT },
@@ -104,6 +118,8 @@ static bool set(void *options, int key, const char *arg)
 	case 'm':
 		opt->paths[AGENT_SOCKET_METRICS] = arg;
 		return true;
+	case 'x':
+		return set_external(arg, opt);
 	case 'c':
 		return add_socket(arg, opt);
 	case 'l':

@@ -9,11 +9,11 @@
 
 #include "options.h"
 
-#define AGENT_SOCKETS_MAX	67	/* three, and those of sections */
+#define AGENT_SOCKETS_MAX	68	/* four, and those of sections */
 
 enum {
 	AGENT_SOCKET_GUEST, AGENT_SOCKET_TAPPD, AGENT_SOCKET_METRICS,
-	AGENT_SOCKETS
+	AGENT_SOCKET_EXTERNAL, AGENT_SOCKETS
 };
 
 struct agent_options {

@@ -245,6 +245,39 @@ static void todays_api_tells_the_same(void **state)
 	guest__v1__info_response__free_unpacked(out, NULL);
 }
 
+static void strangers_see_what_the_application_makes_public(void **state)
+{
+	Guest__V0__InfoResponse *v0 = malloc(sizeof(*v0));
+	Guest__V1__InfoResponse *v1 = malloc(sizeof(*v1));
+
+	(void)state;
+	vectors_need();
+	guest__v0__info_response__init(v0);
+	guest__v1__info_response__init(v1);
+	compose.public_tcbinfo = true;
+	assert_int_equal(agent_worker_v0_info(&agent, &caller, NULL, &v0->base,
+					      &failure), 0);
+	assert_non_null(strstr(v0->tcb_info, "rtmr3"));
+	assert_string_equal(v0->vm_config, VM);
+	done_v0(v0);
+	v0 = malloc(sizeof(*v0));
+	guest__v0__info_response__init(v0);
+	compose.public_tcbinfo = false;
+	assert_int_equal(agent_worker_v0_info(&agent, &caller, NULL, &v0->base,
+					      &failure), 0);
+	assert_string_equal(v0->tcb_info, "");
+	assert_string_equal(v0->vm_config, "");
+	assert_int_equal(v0->app_id.len, 20);
+	done_v0(v0);
+	assert_int_equal(agent_worker_v1_info(&agent, &caller, NULL, &v1->base,
+					      &failure), 0);
+	assert_string_equal(v1->app_compose, "");
+	assert_string_equal(v1->vm_config, "");
+	assert_string_equal(v1->key_provider_info, "");
+	assert_hex(&v1->compose_hash, "compose_hash");
+	guest__v1__info_response__free_unpacked(v1, NULL);
+}
+
 static void without_an_application_it_says_what_is_missing(void **state)
 {
 	(void)state;
@@ -357,6 +390,7 @@ int main(void)
 		TEST(verifier_accepts_it),
 		TEST(first_api_tells_who_it_is),
 		TEST(todays_api_tells_the_same),
+		TEST(strangers_see_what_the_application_makes_public),
 		TEST(without_an_application_it_says_what_is_missing),
 		TEST(application_that_was_not_measured_is_refused),
 		TEST(image_that_was_not_measured_is_refused),

@@ -110,6 +110,28 @@ static const struct rpc_method *at(const struct rpc_mount *mount,
 #define EVIDENCE \
 	":message*{ vendor=1:string format=2:string evidence=3:bytes }"
 
+static void other_machines_are_told_facts_alone(void **state)
+{
+	static const char *const v0[] = {
+		"Info( ) ->" APP_INFO, VERSION,
+		"GetAttestationForAppKey( algorithm=1:string ) -> quote=1:bytes"
+		" event_log=2:string report_data=3:bytes vm_config=4:string",
+		NULL
+	};
+	const struct rpc_method *v1;
+	size_t nr = 0;
+
+	(void)state;
+	assert_api(at(agent_worker_routes, "/prpc/"), v0);
+	assert_api(at(agent_worker_routes, "/prpc/v0/"), v0);
+	for (v1 = at(agent_worker_routes, "/prpc/v1/"); v1->name; v1++)
+		nr++;
+	assert_int_equal(nr, 3);
+	assert_method(v1 - 1, "Health( ) -> healthy=1:bool unhealthy=2"
+		      ":message*{ name=1:string status=2:string }"
+		      " error=3:string");
+}
+
 static void first_api_is_frozen(void **state)
 {
 	static const char *const api[] = {
@@ -186,6 +208,7 @@ static void oldest_api_is_frozen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(other_machines_are_told_facts_alone),
 		cmocka_unit_test(first_api_is_frozen),
 		cmocka_unit_test(todays_api_is_what_it_is),
 		cmocka_unit_test(oldest_api_is_frozen),

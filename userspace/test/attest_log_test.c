@@ -143,7 +143,7 @@ static size_t add(char *lines, uint8_t byte,
 }
 
 static struct attest_log *kept;
-static uint8_t value[3][DSTACK_REGISTER_SIZE];	/* after one event, two, three */
+static uint8_t value[3][DSTACK_REGISTER_SIZE];	/* after each of three */
 static char lines[1024], others[1024];
 
 static int setup_kept(void **state)

@@ -21,6 +21,12 @@
 #define SMALL_BYTES	16384
 #define LARGE_MAX	4
 
+static bool may_accept(const struct listener *listener)
+{
+	return !listener->socket.remote || listener->connections <
+		listener->http->limits.remote_connections;
+}
+
 void connection_pause(struct http *http, bool pause)
 {
 	size_t i;
@@ -29,9 +35,22 @@ void connection_pause(struct http *http, bool pause)
 	for (i = 0; i < http->nr_listeners; i++) {
 		if (pause)
 			evconnlistener_disable(http->listeners[i].accept);
-		else
+		else if (may_accept(&http->listeners[i]))
 			evconnlistener_enable(http->listeners[i].accept);
 	}
+}
+
+/* Whoever waited to be accepted may be now. */
+static void ended(struct listener *listener)
+{
+	struct http *http = listener->http;
+
+	http->connections--;
+	listener->connections--;
+	if (http->paused && !http->draining)
+		connection_pause(http, false);
+	else if (!http->paused && listener->socket.remote)
+		evconnlistener_enable(listener->accept);
 }
 
 static void accept_again(evutil_socket_t fd, short what, void *arg)
@@ -74,6 +93,9 @@ struct bufferevent *connection_accept(struct event_base *base, void *arg)
 	event_active(http->fresh_event, EV_TIMEOUT, 0);
 	if (++http->connections >= http->limits.connections)
 		connection_pause(http, true);
+	if (++listener->connections >= http->limits.remote_connections &&
+	    listener->socket.remote)
+		evconnlistener_disable(listener->accept);
 	return bev;
 }
 
@@ -141,7 +163,8 @@ static void on_input(struct evbuffer *input,
 static void on_close(struct evhttp_connection *evcon, void *arg)
 {
 	struct connection *connection = arg;
-	struct http *http = connection->listener->http;
+	struct listener *listener = connection->listener;
+	struct http *http = listener->http;
 
 	(void)evcon;
 	exchange_forget(connection);
@@ -152,9 +175,7 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
 			   connection);
 	http->table[connection->fd] = NULL;
 	free(connection);
-	http->connections--;
-	if (http->paused && !http->draining)
-		connection_pause(http, false);
+	ended(listener);
 	if (http->draining && !http->connections)
 		event_base_loopbreak(http->base);
 }
@@ -208,14 +229,16 @@ static bool welcome(struct connection *connection)
 void connection_welcome(struct http *http)
 {
 	struct connection *connection;
+	struct listener *listener;
 	struct bufferevent *bev;
 
 	while ((connection = SIMPLEQ_FIRST(&http->fresh))) {
 		SIMPLEQ_REMOVE_HEAD(&http->fresh, link);
 		bev = connection->bev;
+		listener = connection->listener;
 		if (!welcome(connection)) {
 			free(connection);
-			http->connections--;
+			ended(listener);
 		}
 		bufferevent_decref(bev);
 	}

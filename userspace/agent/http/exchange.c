@@ -58,6 +58,16 @@ static bool fill(struct evbuffer *body, struct http_reply *reply)
 	return true;
 }
 
+/* What upstream tells strangers. */
+static bool set_version(struct evkeyvalq *headers,
+			const struct listener *listener)
+{
+	const char *version = listener->http->config.version;
+
+	return !listener->socket.remote || !version ||
+		!evhttp_add_header(headers, "X-App-Version", version);
+}
+
 static bool set_headers(struct evkeyvalq *headers,
 			const struct http_reply *reply, bool last)
 {
@@ -86,6 +96,8 @@ static void answer(struct connection *connection, struct http_reply *reply)
 	if (reply->status < 200 || reply->status > 599)
 		reply_error(reply, 500);
 	if (set_headers(evhttp_request_get_output_headers(req), reply, last) &&
+	    set_version(evhttp_request_get_output_headers(req),
+			connection->listener) &&
 	    (evhttp_request_get_command(req) == EVHTTP_REQ_HEAD ||
 	     fill(body, reply))) {
 		owe(connection, reply->len);
@@ -127,7 +139,9 @@ static bool framed_well(struct evhttp_request *req)
 
 static int identify(const struct connection *connection, struct call *call)
 {
-	return caller_peer_of(connection->fd, &call->peer);
+	call->peer.remote = connection->listener->socket.remote;
+	return call->peer.remote ? 0 :
+		caller_peer_of(connection->fd, &call->peer);
 }
 
 void exchange_begin(struct evhttp_request *req, void *arg)
@@ -160,6 +174,7 @@ void exchange_begin(struct evhttp_request *req, void *arg)
 		refuse(connection, 403);
 	} else {
 		call->request.socket = listener->index;
+		call->request.remote = listener->socket.remote;
 		call->request.caller.deadline_ms =
 			connection->since_ms + http->limits.call_ms;
 		connection->call = call;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP on unix sockets: requests in, replies out, and who asks
+ * HTTP on sockets: requests in, replies out, and who asks
  *
  * Copyright The dstack for Linux authors
  *
@@ -10,6 +10,7 @@
 #ifndef AGENT_HTTP_H
 #define AGENT_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct http_request {
 	const void *body;		/* with a NUL behind it */
 	size_t len;
 	unsigned int socket;		/* which of http_config.paths */
+	bool remote;			/* that is no unix socket */
 	struct agent_caller caller;
 };
 
@@ -54,6 +56,7 @@ void http_return(const struct agent_caller *caller);
 struct http_limits {
 	unsigned int connections;	/* in all; more wait to be accepted */
 	unsigned int caller_connections;	/* more are closed */
+	unsigned int remote_connections;	/* of these; more wait */
 	unsigned int caller_queue;	/* calls of one that wait: 503 */
 	unsigned int workers;		/* threads that handle calls */
 	unsigned int workers_max;	/* with those that wait, or are stuck */
@@ -67,8 +70,13 @@ struct http_limits {
 };
 
 struct http_config {
-	const char *const *paths;	/* of the sockets; NULL: none there */
+	/*
+	 * Of the sockets; what does not begin with '/' is ADDRESS:PORT.  NULL:
+	 * none there.
+	 */
+	const char *const *paths;
 	size_t nr;
+	const char *version;		/* X-App-Version, for remote callers */
 	http_handle_fn handle;
 	void *arg;
 	struct caller_lookup lookup;

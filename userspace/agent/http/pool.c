@@ -33,6 +33,7 @@ struct account {
 	unsigned int connections;
 	size_t owed;			/* bytes of replies, not taken yet */
 	bool large;			/* the loop's */
+	bool remote;			/* all strangers have this one */
 };
 
 TAILQ_HEAD(accounts, account);
@@ -78,6 +79,7 @@ static struct account *account_get(struct pool *pool, const char *id)
 		if (!account)
 			return NULL;
 		memcpy(account->id, id, strnlen(id, sizeof(account->id) - 1));
+		account->remote = !strcmp(id, CALLER_REMOTE);
 		TAILQ_INIT(&account->waiting);
 		TAILQ_INIT(&account->returning);
 		TAILQ_INSERT_TAIL(&pool->accounts, account, link);
@@ -268,10 +270,10 @@ static unsigned int at_work(const struct pool *pool)
 	return pool->running - pool->away;
 }
 
-/* A caller has not all places at work, and none for replies it does not take. */
+/* A caller has not all places at work, and none while it takes no replies. */
 static bool has_place(const struct pool *pool, const struct account *account)
 {
-	unsigned int share = pool->limits.workers > 1 ?
+	unsigned int share = pool->limits.workers > 1 && !account->remote ?
 			     pool->limits.workers - 1 : 1;
 
 	return account->owed < OWED_MAX &&

@@ -27,6 +27,7 @@
 
 #define TICK_MS		100
 #define MESSAGE_MAX	512
+#define REMOTE_MAX	16384	/* bytes of a head, and of a body */
 /*
  * Descriptors that are not of connections.  Each of these has its socket, and
  * for its request a pidfd, and then what acts for the caller.
@@ -37,6 +38,7 @@
 static const struct http_limits defaults = {
 	.connections = 4096,
 	.caller_connections = 1024,
+	.remote_connections = 128,
 	.caller_queue = 1024,
 	.workers = 4,
 	.workers_max = 256,
@@ -95,6 +97,7 @@ static void set_limits(struct http_limits *limits)
 	set(&limits->connections, defaults.connections);
 	set(&limits->caller_connections,
 	    defaults.caller_connections);
+	set(&limits->remote_connections, defaults.remote_connections);
 	set(&limits->caller_queue, defaults.caller_queue);
 	set(&limits->workers, defaults.workers);
 	set(&limits->workers_max, defaults.workers_max);
@@ -228,6 +231,13 @@ static int init_events(struct http *http)
 	return 0;
 }
 
+/* Nothing that strangers may ask for is long. */
+static ev_ssize_t largest(const struct listener *listener, size_t limit)
+{
+	return listener->socket.remote && limit > REMOTE_MAX ? REMOTE_MAX :
+		(ev_ssize_t)limit;
+}
+
 static int listen_at(struct http *http, struct listener *listener,
 		     const char *path)
 {
@@ -244,9 +254,9 @@ static int listen_at(struct http *http, struct listener *listener,
 	if (!listener->evhttp)
 		return -ENOMEM;
 	evhttp_set_max_headers_size(listener->evhttp,
-				    (ev_ssize_t)http->limits.head);
+				    largest(listener, http->limits.head));
 	evhttp_set_max_body_size(listener->evhttp,
-				 (ev_ssize_t)http->limits.body);
+				 largest(listener, http->limits.body));
 	evhttp_set_flags(listener->evhttp, EVHTTP_SERVER_LINGERING_CLOSE);
 	/* All of them: the error for others than ours is then ours, too. */
 	evhttp_set_allowed_methods(listener->evhttp, UINT16_MAX);

@@ -31,6 +31,7 @@ struct listener {
 	struct http_socket socket;
 	struct evhttp *evhttp;
 	struct evconnlistener *accept;	/* @evhttp's to free */
+	unsigned int connections;	/* that it has accepted, if remote */
 };
 
 enum connection_state {

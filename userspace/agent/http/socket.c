@@ -10,8 +10,10 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <event2/util.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +23,7 @@
 
 #define FIRST_INHERITED	3
 #define BACKLOG		4096	/* the kernel has its own bound, too */
+#define BACKLOG_REMOTE	64
 #define MODE		0777	/* who may do what is decided per request */
 
 /* How many sockets the service manager gave us: sd_listen_fds(3). */
@@ -169,12 +172,42 @@ static int make(struct http_socket *sock, const char **what)
 	return sock->fd < 0 ? -errno : bind_at(sock, &name);
 }
 
+/* Of other machines: there is nothing in the file system to look after. */
+static int make_remote(struct http_socket *sock, const char **what)
+{
+	struct sockaddr_storage name = { 0 };
+	const int yes = 1;
+	int len = sizeof(name), port;
+
+	if (evutil_parse_sockaddr_port(sock->path, (struct sockaddr *)&name,
+				       &len))
+		port = 0;
+	else if (name.ss_family == AF_INET6)
+		port = ((struct sockaddr_in6 *)&name)->sin6_port;
+	else
+		port = ((struct sockaddr_in *)&name)->sin_port;
+	if (!port) {
+		*what = "it is neither an absolute path nor ADDRESS:PORT";
+		return -EINVAL;
+	}
+	sock->fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC |
+			  SOCK_NONBLOCK, 0);
+	if (sock->fd < 0 ||
+	    setsockopt(sock->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+	    bind(sock->fd, (struct sockaddr *)&name, len) ||
+	    listen(sock->fd, BACKLOG_REMOTE))
+		return -errno;
+	return 0;
+}
+
 int socket_open(struct http_socket *sock, const char *path, const char **what)
 {
 	int err;
 
-	*sock = (struct http_socket){ .path = path, .fd = -1 };
-	err = inherit(sock);
+	*sock = (struct http_socket){
+		.path = path, .fd = -1, .remote = *path != '/',
+	};
+	err = sock->remote ? make_remote(sock, what) : inherit(sock);
 	if (err == -ENOENT)
 		err = make(sock, what);
 	if (err)

@@ -12,6 +12,7 @@
 
 struct http_socket {
 	const char *path;		/* the caller's */
+	bool remote;			/* it is an address */
 	int fd;				/* -1: none */
 	bool made;			/* by us, who remove it then */
 	dev_t dev;			/* what is at @path if so */
