@@ -251,7 +251,7 @@ upstream_test() {
 booted_test() {
 	local status=0
 	upstream_test || status=$?
-	machine 7 tdx booted_info || status=$?
+	machine 7 tdx booted_clients booted_info || status=$?
 	machine 7 sim booted_info || status=$?
 	machine 7 tdx booted_kms || status=$?
 	machine 7 sim booted_tpm || status=$?
