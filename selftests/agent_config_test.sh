@@ -56,6 +56,9 @@ claim unknown_name_is_refused has "$(dstackd agent --config "$config" \
 configure '.agent["key-epoch"] = "x"'
 claim agent_does_not_start_with_a_wrong_value has \
 	"$(dstackd agent --config "$config" 2>&1)" 'key-epoch: want a number'
+configure '.agent["metrics-socket"] = "127.0.0.1:9000"'
+claim what_is_the_hosts_is_told_at_no_address has \
+	"$(dstackd agent --config "$config" 2>&1)" 'needs an absolute path'
 configure
 export JOURNAL_STREAM=1:1
 dstackd agent --config "$config" >"$said" 2>&1 &

@@ -44,6 +44,17 @@ static void usage(FILE *out)
 	      out);
 }
 
+/* What is no path would be an address of other machines. */
+static bool set_socket(const char *path, const char **out)
+{
+	if (*path != '/') {
+		msg("a socket needs an absolute path, not '%s'", path);
+		return false;
+	}
+	*out = path;
+	return true;
+}
+
 static bool add_socket(const char *arg, struct agent_options *opt)
 {
 	const char *path = strchr(arg, '=');
@@ -60,8 +71,7 @@ static bool add_socket(const char *arg, struct agent_options *opt)
 		return false;
 	}
 	memcpy(opt->sections[opt->nr], arg, len);
-	opt->paths[opt->nr++] = path + 1;
-	return true;
+	return set_socket(path + 1, &opt->paths[opt->nr++]);
 }
 
 static bool set_external(const char *arg, struct agent_options *opt)
@@ -110,14 +120,11 @@ static bool set(void *options, int key, const char *arg)
 
 	switch (key) {
 	case 's':
-		opt->paths[AGENT_SOCKET_GUEST] = arg;
-		return true;
+		return set_socket(arg, &opt->paths[AGENT_SOCKET_GUEST]);
 	case 't':
-		opt->paths[AGENT_SOCKET_TAPPD] = arg;
-		return true;
+		return set_socket(arg, &opt->paths[AGENT_SOCKET_TAPPD]);
 	case 'm':
-		opt->paths[AGENT_SOCKET_METRICS] = arg;
-		return true;
+		return set_socket(arg, &opt->paths[AGENT_SOCKET_METRICS]);
 	case 'x':
 		return set_external(arg, opt);
 	case 'c':
