@@ -63,7 +63,7 @@ application() {
 		>"$work/app/app-compose.json"
 	printf '{"instance_id_seed":"%040d","app_id":"%s"}' 1 "$app" \
 		>"$work/app/.instance_info"
-	printf '{"WORD":"from the environment"}' \
+	printf '{"WORD":"from the environment","OTHER":"not asked for"}' \
 		>"$work/app/.decrypted-env.json"
 }
 
@@ -148,6 +148,7 @@ claim db_is_registered_before_its_first_program in_order \
 	"dstack.exec id=$db .*reason=approved .*path=/bin/busybox"
 claim variables_are_those_of_the_application has "$said" \
 	'^SAID=from the environment' 1
+claim and_no_others has_not "$said" 'OTHER|not asked for'
 claim what_the_policy_does_not_name_does_not_run has "$denied" \
 	'[Pp]ermission denied'
 claim a_second_start_finds_what_runs has "$again" '2 of 2 services run already'

@@ -117,13 +117,19 @@ claim no_clock_stores_keys test ! -e "$dir/.appkeys.json"
 #
 
 register=/sys/class/misc/tdx_guest/measurements/mrconfigid
-# for_another HEX WHAT: the boot of a machine with this register.
-for_another() {
+# boot_with HEX: the boot of a machine with this register.
+boot_with() {
+	local status=0
 	from_hex <<<"$1$(printf '%096d' 0 | cut -c "$((${#1} + 1))-")" \
 		>"$work/register"
 	mount --bind "$work/register" "$register"
-	boot --until provider && return 1
+	boot --until provider || status=$?
 	umount "$register"
+	return "$status"
+}
+# for_another HEX WHAT
+for_another() {
+	boot_with "$1" && return 1
 	says "MR_CONFIG_ID.*$2"
 }
 of_a_td() {
@@ -145,6 +151,14 @@ claim machine_for_what_is_not_explained_is_refused \
 claim machine_of_an_unknown_version_is_refused \
 	of_a_td for_another "04$(printf '%064d' 1)" 'of version 4'
 claim none_of_them_measured_its_provider is "$(own)" "$first"
+document="{\"compose_hash\":\"$compose\",\"key_provider\":\"kms\",\"version\":3}"
+explained=$(printf 'dstack-mr-config-v3:\0%s' "$document" | sha256sum)
+jq --arg document "$document" '.mr_config = $document' \
+	"$upstream/.sys-config.json" >"$host/.sys-config.json"
+claim another_document_is_refused \
+	of_a_td for_another "03$(printf '%064d' 1)" 'another mr_config'
+claim document_of_this_application_is_taken of_a_td boot_with "03${explained%% *}"
+cp "$upstream/.sys-config.json" "$host/"
 
 
 #

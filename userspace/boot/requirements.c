@@ -197,12 +197,13 @@ static int check_instance(const struct boot *boot)
 	if (boot->compose->key_provider != APP_PROVIDER_TPM ||
 	    !boot->instance_id_len || boot->instance_given)
 		return 0;
-	return refuse("key_provider", "'tpm' seals for one instance: the host has to share " BOOT_INSTANCE " with an instance_id_seed that stays, or the application to say no_instance_id");
+	return refuse("key_provider", "'tpm' seals for one instance: the host has to share .instance_info with an instance_id_seed that stays, or the application to say no_instance_id");
 }
 
 int requirements_check(struct boot *boot)
 {
-	return check_rest(boot) ?: check_instance(boot) ?: check_platform(boot) ?: check_acpi(boot) ?:
-		check_token(boot) ?: check_gpu(boot) ?: check_lockdown(boot) ?:
-		check_time(boot);
+	return check_rest(boot) ?: check_instance(boot) ?:
+		check_platform(boot) ?: check_acpi(boot) ?:
+		check_token(boot) ?: check_gpu(boot) ?:
+		check_lockdown(boot) ?: check_time(boot);
 }

@@ -5,8 +5,8 @@
  * Copyright The dstack for Linux authors
  *
  * The first byte says which: an environment, decrypted; one that is not; the
- * document of MR_CONFIG_ID; what a TPM keeps; a user's configuration with a launch
- * token.
+ * document of MR_CONFIG_ID; what a TPM keeps; a user's configuration with a
+ * launch token.
  */
 #include "fuzz.h"
 

@@ -88,11 +88,12 @@ static void nothing_is_no_blob(void **state)
 static void register_follows_upstreams_digests(void **state)
 {
 	/* Computed elsewhere, for these two. */
-	static const char want[] =
+	static const char *const want =
 		"e8a78121849d0e2d92b01a29ccfb2180a087c9c448d06215058739e98f087f4d";
+	uint8_t dead[] = { 0xde, 0xad };
 	struct boot_event items[] = {
 		{ .name = "system-preparing" },
-		{ .name = "app-id", .payload = (uint8_t *)"\xde\xad", .len = 2 },
+		{ .name = "app-id", .payload = dead, .len = sizeof(dead) },
 	};
 	const struct boot_events events = { items, 2 };
 	char hex[2 * TPM_PCR_SIZE + 1];
