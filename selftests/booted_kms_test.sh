@@ -133,7 +133,7 @@ claim container_sees_it_and_nothing_else is "$(jq -r \
 	'.services.test.environment | to_entries[] | .key + "=" + .value' \
 	<<<"$run")" "SECRET=${secret/\$/\$\$}
 OTHER=none"
-printf X | dd of="$host/.encrypted-env" bs=1 seek=50 conv=notrunc status=none
+printf XXXXXXXX | dd of="$host/.encrypted-env" bs=1 seek=50 conv=notrunc status=none
 boot good
 claim variables_that_were_changed_end_a_boot has "$(<"$work/said")" \
 	"can't be decrypted with the application's key"
