@@ -134,9 +134,8 @@ struct agent_demo;
 int agent_demo_open(libdstack_message_fn tell, struct agent_demo **demo);
 /* -EBUSY: one is being made; then what is used for that stays. */
 int agent_demo_close(struct agent_demo *demo);
-/* The chain as one text; nothing if none can be had in a second. */
-int agent_demo_put(const struct agent *agent, const struct agent_caller *caller,
-		   char **field);
+/* The chain as one text; nothing while there is none. */
+int agent_demo_put(const struct agent *agent, char **field);
 
 /* shared.c */
 

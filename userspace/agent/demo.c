@@ -5,7 +5,7 @@
  * Copyright The dstack for Linux authors
  *
  * Made once, when it is asked for: that can take a quote and a KMS, for which
- * Info has no time.  Its key is thrown away, so nobody can use it, and the
+ * Info has no time: clients give it half a second.  Its key is thrown away, so nobody can use it, and the
  * policy is not asked.
  */
 #include "cert.h"
@@ -17,43 +17,35 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "http/http.h"
 
 #define SUBJECT		"demo-cert"	/* upstream's */
-#define PATIENCE_S	1		/* of Info */
 #define AGAIN_S		60		/* after what went wrong */
 
 struct agent_demo {
 	struct agent agent;		/* of who asked first */
 	libdstack_message_fn tell;
 	pthread_mutex_t lock;		/* of all below */
-	pthread_cond_t ended;
 	bool making;
 	time_t again;			/* not before; of CLOCK_MONOTONIC */
 	char *pem;			/* NULL: there is none yet */
 };
 
-static struct timespec now(void)
+static time_t now(void)
 {
 	struct timespec time;
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time;
+	return time.tv_sec;
 }
 
 int agent_demo_open(libdstack_message_fn tell, struct agent_demo **out)
 {
 	struct agent_demo *demo = calloc(1, sizeof(*demo));
-	pthread_condattr_t attr;
 
 	if (!demo)
 		return -ENOMEM;
 	demo->tell = tell;
 	pthread_mutex_init(&demo->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&demo->ended, &attr);
-	pthread_condattr_destroy(&attr);
 	*out = demo;
 	return 0;
 }
@@ -69,7 +61,6 @@ int agent_demo_close(struct agent_demo *demo)
 	pthread_mutex_unlock(&demo->lock);
 	if (making)
 		return -EBUSY;
-	pthread_cond_destroy(&demo->ended);
 	pthread_mutex_destroy(&demo->lock);
 	free(demo->pem);
 	free(demo);
@@ -133,8 +124,7 @@ static void *run(void *arg)
 	pthread_mutex_lock(&demo->lock);
 	demo->pem = pem;
 	demo->making = false;
-	demo->again = now().tv_sec + AGAIN_S;
-	pthread_cond_broadcast(&demo->ended);
+	demo->again = now() + AGAIN_S;
 	pthread_mutex_unlock(&demo->lock);
 	return NULL;
 }
@@ -145,7 +135,7 @@ static void start(struct agent_demo *demo, const struct agent *agent)
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	if (demo->pem || demo->making || now().tv_sec < demo->again)
+	if (demo->pem || demo->making || now() < demo->again)
 		return;
 	demo->agent = *agent;
 	pthread_attr_init(&attr);
@@ -154,25 +144,16 @@ static void start(struct agent_demo *demo, const struct agent *agent)
 	pthread_attr_destroy(&attr);
 }
 
-int agent_demo_put(const struct agent *agent, const struct agent_caller *caller,
-		   char **field)
+int agent_demo_put(const struct agent *agent, char **field)
 {
 	struct agent_demo *demo = agent->demo;
-	struct timespec until = now();
-	int err = 0;
-	bool left;
+	int err;
 
 	if (!demo || !agent->keys)
 		return 0;
-	until.tv_sec += PATIENCE_S;
-	left = !http_leave(caller);
 	pthread_mutex_lock(&demo->lock);
 	start(demo, agent);
-	while (left && demo->making && !err)
-		err = pthread_cond_timedwait(&demo->ended, &demo->lock, &until);
 	err = demo->pem ? rpc_put_text(field, demo->pem) : 0;
 	pthread_mutex_unlock(&demo->lock);
-	if (left)
-		http_return(caller);
 	return err;
 }

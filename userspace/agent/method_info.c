@@ -301,7 +301,7 @@ AGENT_METHOD(agent_v0_info)
 	if (err)
 		return err;
 	err = answer_v0(agent, &info, out) ?:
-		agent_demo_put(agent, caller, &out->app_cert);
+		agent_demo_put(agent, &out->app_cert);
 	attest_evidence_free(&info.evidence);
 	return err;
 }
