@@ -77,6 +77,22 @@ write_app() {
 	umask "$umask"
 }
 
+hex() {
+	printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
+}
+
+# boot_app DIRECTORY: measures what is in it, as a boot does.
+boot_app() {
+	local compose
+	compose=$(sha256 "$1/app-compose.json")
+	"$tests/ctl_event" system-preparing '' app-id "${compose:0:40}" \
+		compose-hash "$compose" instance-id "$(printf '%040d' 5)" \
+		boot-mr-done '' os-image-hash "$(printf '%064d' 7)" \
+		key-provider "$(hex '{"name":"none","id":""}')" \
+		storage-fs "$(hex ext4)" system-ready '' || die "no boot"
+	settle
+}
+
 begin_agent() {
 	begin "$1"
 	settle

@@ -12,10 +12,6 @@ begin_agent booted_info
 write_app "$app"
 compose=$(sha256 "$app/app-compose.json")
 
-hex() {
-	printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
-}
-
 start_agent
 claim before_the_boot_info_says_what_is_missing refused "$(guest /Info)" \
 	'no compose-hash: no boot measured'
@@ -23,13 +19,7 @@ claim and_so_does_the_agent \
 	has "$(<"$work/said")" 'no boot measured app-compose.json'
 stop_agent
 
-# As a boot does it.
-"$tests/ctl_event" system-preparing '' app-id "${compose:0:40}" \
-	compose-hash "$compose" instance-id "$(printf '%040d' 5)" \
-	boot-mr-done '' os-image-hash "$(printf '%064d' 7)" \
-	key-provider "$(hex '{"name":"none","id":""}')" \
-	storage-fs "$(hex ext4)" system-ready '' || die "no boot"
-settle
+boot_app "$app"
 start_agent
 
 info=$(guest /Info)

@@ -17,6 +17,7 @@ jq --argjson epoch "$epoch" '.epoch = $epoch | .containers.test += {
 	"$work/both.json" >"$work/sdk.json"
 dstackctl policy load "$work/sdk.json" >/dev/null || die "no policy"
 write_app "$app"
+boot_app "$app"
 start_agent
 
 inside "$cgroup" node "$tests/sdk.mjs" "$socket" "$tappd" /copy/ "$work" \
