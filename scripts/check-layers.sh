@@ -228,7 +228,7 @@ programs_include_only_the_library() {
 # Each can be read, and tested, without the others and without the agent.
 rooms_of_userspace_are_apart() {
 	local room
-	for room in agent/http keys rpc; do
+	for room in agent/http keys rpc spawn; do
 		mapfile -t files < <(sources "userspace/$room")
 		code "${files[@]}" |
 			without '"\.\./(caller|\.\./rpc/wipe)\.h"'

@@ -63,27 +63,4 @@ int agent_cert_sign_kms(const struct agent *agent,
 			struct agent_chain_text *chain,
 			struct rpc_error *error);
 
-/* child.c */
-
-#define AGENT_CHILD_SAID_MAX	512
-
-/* A program that is given something, and gives something back. */
-struct agent_child {
-	const char *const *argv;	/* the first: its path */
-	const void *input;
-	size_t input_len;
-	size_t output_max;
-	int timeout_ms;
-	/* What became of it: for free(), a NUL behind it, if 0 is returned. */
-	char *output;
-	size_t output_len;
-	char said[AGENT_CHILD_SAID_MAX];	/* the end of its errors */
-};
-
-/*
- * -ETIMEDOUT: it was killed; -EFBIG: it said more, and was killed; -ECHILD: it
- * failed; or why it could not be started.
- */
-int agent_child_run(struct agent_child *child);
-
 #endif /* AGENT_CERT_H */

@@ -16,6 +16,7 @@
 
 #include "../keys/pem.h"
 #include "../rpc/codec.h"
+#include "../spawn/spawn.h"
 #include "metrics/metrics.h"
 
 #define BOOT		"/usr/sbin/dstack-boot"
@@ -111,13 +112,12 @@ static int take_output(const char *text, struct agent_chain_text *chain)
 	return err ? err : chain->nr ? 0 : -EBADMSG;
 }
 
-static int refused(const struct agent_child *child, int err,
+static int refused(const char *program, const char *said, int err,
 		   struct rpc_error *error)
 {
 	switch (err) {
 	case -ECHILD:
-		return rpc_fail(error, err, "the KMS signed nothing: %s",
-				child->said);
+		return rpc_fail(error, err, "the KMS signed nothing: %s", said);
 	case -ETIMEDOUT:
 		return rpc_fail(error, err,
 				"the KMS did not sign in time: try again");
@@ -127,7 +127,7 @@ static int refused(const struct agent_child *child, int err,
 				"what was signed is no chain of certificates");
 	default:
 		return rpc_fail(error, err, "'%s' can't be run: %s",
-				child->argv[0], strerror(-err));
+				program, strerror(-err));
 	}
 }
 
@@ -138,20 +138,25 @@ static int run(const struct agent *agent, const void *input, size_t len,
 		agent->boot ? agent->boot : BOOT, "sign-cert", "--app",
 		agent->app_dir, "--timeout", TIMEOUT, NULL
 	};
-	struct agent_child child = {
+	struct spawn_text text = { .max = OUTPUT_MAX };
+	struct spawn_line said = { .len = 0 };
+	const struct spawn spawn = {
 		.argv = argv, .input = input, .input_len = len,
-		.output_max = OUTPUT_MAX, .timeout_ms = TIMEOUT_MS,
+		.out = { spawn_keep, &text }, .err = { spawn_keep_line, &said },
+		.timeout_ms = TIMEOUT_MS,
 	};
-	int err = agent_child_run(&child);
+	int err = spawn_run(&spawn);
 
+	if (err > 0)
+		err = -ECHILD;
 	metrics_count(agent->counters, METRICS_KMS_CALLS);
 	if (err)
 		metrics_count(agent->counters, METRICS_KMS_FAILURES);
-	if (!err) {
-		err = take_output(child.output, chain);
-		free(child.output);
-	}
-	return err && err != -ENOMEM ? refused(&child, err, error) : err;
+	else
+		err = take_output(text.data ? text.data : "", chain);
+	free(text.data);
+	return err && err != -ENOMEM ? refused(argv[0], said.text, err, error) :
+		err;
 }
 
 int agent_cert_sign_kms(const struct agent *agent,

@@ -48,7 +48,7 @@ static int judge(size_t nr, int status)
 {
 	if (!status)
 		return 0;
-	if (status == -ETIME)
+	if (status == -ETIMEDOUT)
 		return boot_fail(status, "init_script %zu did not end within %d s, and was ended: no container is started",
 				 nr, SCRIPT_S);
 	if (status == -ENOENT)

@@ -19,7 +19,7 @@ struct script {
 
 /* script.c */
 
-/* How bash ended; -errno: it did not begin, or -ETIME. */
+/* How bash ended; -errno: it did not begin, or -ETIMEDOUT. */
 int script_run(const struct script *script);
 
 /* script_say.c */

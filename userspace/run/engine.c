@@ -47,7 +47,7 @@ static int refuse(const struct run_engine *engine, const char *program,
 	if (status == -ENOENT || status == EXIT_NOT_FOUND)
 		tell(engine, "%s is not installed, and is what runs containers",
 		     program);
-	else if (status == -ETIME)
+	else if (status == -ETIMEDOUT)
 		tell(engine, "%s: %s took too long and was ended", program,
 		     what);
 	else if (status < 0)
@@ -61,15 +61,18 @@ static int refuse(const struct run_engine *engine, const char *program,
 static int ask(const struct run_engine *engine, const char *const *argv,
 	       const char *what, char **output, size_t *len)
 {
-	struct run_command command = {
-		.argv = argv, .max = LIST_MAX,
-		.seconds = ASK_SECONDS * engine->time_scale,
-	};
-	int status = run_command(&command);
+	struct spawn_text text = { .max = LIST_MAX };
+	const struct spawn_ear ear = { spawn_keep, &text };
+	int status = run_command(argv, ASK_SECONDS * engine->time_scale, &ear);
 
-	*output = command.output;
-	*len = command.len;
-	return status ? refuse(engine, PODMAN, what, status) : 0;
+	if (!status && !text.data)
+		status = spawn_keep(&text, "", 0);
+	*output = text.data;
+	*len = text.len;
+	if (!status)
+		return 0;
+	free(text.data);
+	return refuse(engine, PODMAN, what, status);
 }
 
 int run_engine_store(const struct run_engine *engine, struct run_store *store)
@@ -106,15 +109,13 @@ int run_engine_pull(const struct run_engine *engine,
 {
 	const char *const argv[] = { PODMAN, "pull", "--quiet", image->name,
 				     NULL };
-	struct run_command command = {
-		.argv = argv, .seconds = PULL_SECONDS * engine->time_scale,
-	};
 	int status = 0, try;
 
 	for (try = 1; try <= TRIES; try++) {
 		tell(engine, "pulling %s%s", image->name,
 		     try == 1 ? "" : ", once more");
-		status = run_command(&command);
+		status = run_command(argv, PULL_SECONDS * engine->time_scale,
+				     NULL);
 		if (!status || status == -ENOENT)
 			break;
 		if (try < TRIES)
@@ -131,10 +132,7 @@ int run_engine_up(const struct run_engine *engine, const char *project)
 		"--in-pod", "false", "up", "--detach", "--no-build",
 		"--remove-orphans", NULL
 	};
-	struct run_command command = {
-		.argv = argv, .seconds = UP_SECONDS * engine->time_scale,
-	};
-	int status = run_command(&command);
+	int status = run_command(argv, UP_SECONDS * engine->time_scale, NULL);
 
 	return status ? refuse(engine, COMPOSE, "up", status) : 0;
 }
@@ -150,13 +148,10 @@ int run_engine_down(const struct run_engine *engine, const char *project)
 	char filter[FILTER_MAX];
 	const char *const argv[] = { PODMAN, "rm", "--force", "--filter",
 				     filter, NULL };
-	struct run_command command = {
-		.argv = argv, .seconds = UP_SECONDS * engine->time_scale,
-	};
 	int status;
 
 	make_filter(filter, project);
-	status = run_command(&command);
+	status = run_command(argv, UP_SECONDS * engine->time_scale, NULL);
 	return status ? refuse(engine, PODMAN, "rm", status) : 0;
 }
 

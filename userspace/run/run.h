@@ -30,6 +30,7 @@
 #include <yyjson.h>
 
 #include "../app/app.h"
+#include "../spawn/spawn.h"
 
 #define RUN_COMPOSE_MAX		(1U << 20)	/* bytes of the text */
 #define RUN_DOCUMENT_MAX	(4U << 20)	/* of what it expands to */
@@ -127,17 +128,9 @@ int run_store_check(const struct run_store *store,
 
 /* command.c */
 
-struct run_command {
-	const char *const *argv;
-	const char *dir;		/* where it runs; NULL: here */
-	unsigned int seconds;		/* at most */
-	size_t max;			/* bytes of its output; 0: not read */
-	char *output;			/* for free() */
-	size_t len;
-};
-
-/* Its exit status; -ETIME if it was ended because it took too long. */
-int run_command(struct run_command *command);
+/* Its exit status, or as spawn_run().  @out: NULL if nobody wants to know. */
+int run_command(const char *const *argv, unsigned int seconds,
+		const struct spawn_ear *out);
 
 /* engine.c */
 

@@ -381,74 +381,6 @@ static void without_what_the_boot_left_nothing_is_signed(void **state)
 }
 
 /*
- * Programs
- */
-
-static int shell_run(struct agent_child *child, const char *script)
-{
-	const char *const argv[] = { "/bin/sh", "-c", script, NULL };
-
-	child->argv = argv;
-	child->output_max = 1000;
-	child->timeout_ms = child->timeout_ms ? child->timeout_ms : 5000;
-	return agent_child_run(child);
-}
-
-static void program_has_its_input_and_nothing_else_of_ours(void **state)
-{
-	struct agent_child child = { .input = "given", .input_len = 5 };
-	int fd = open("/dev/null", O_RDONLY), high = fcntl(fd, F_DUPFD, 77);
-
-	(void)state;
-	assert_int_equal(high, 77);
-	setenv("DSTACK_TEST", "ours", 1);
-	assert_int_equal(shell_run(&child, "cat; "
-				   "test ! -e /proc/self/fd/77 || echo open; "
-				   "echo \" ${DSTACK_TEST-none}\""), 0);
-	assert_string_equal(child.output, "given none\n");
-	free(child.output);
-	close(fd);
-	close(high);
-}
-
-static void program_that_says_too_much_is_killed(void **state)
-{
-	struct agent_child child = { .input = NULL };
-
-	(void)state;
-	assert_int_equal(shell_run(&child, "yes"), -EFBIG);
-	assert_null(child.output);
-	assert_int_equal(shell_run(&child, "printf %01000d 7"), 0);
-	assert_int_equal(child.output_len, 1000);
-	free(child.output);
-	assert_int_equal(shell_run(&child, "printf %01001d 7"), -EFBIG);
-}
-
-static void program_that_takes_too_long_is_killed(void **state)
-{
-	struct agent_child child = { .timeout_ms = 200 };
-	time_t begin = time(NULL);
-
-	(void)state;
-	assert_int_equal(shell_run(&child, "exec sleep 100"), -ETIMEDOUT);
-	assert_in_range(time(NULL) - begin, 0, 3);
-}
-
-static void program_that_fails_says_why(void **state)
-{
-	struct agent_child child = { .input = "", .input_len = 1000000 };
-	char *input = calloc(1, 1000000);
-
-	(void)state;
-	child.input = input;
-	assert_int_equal(shell_run(&child, "echo 1 >&2; echo 2 >&2; exit 3"),
-			 -ECHILD);
-	assert_string_equal(child.said, "2");
-	assert_int_equal(shell_run(&child, "kill -9 $$"), -ECHILD);
-	free(input);
-}
-
-/*
  * Derived keys
  */
 
@@ -488,10 +420,6 @@ int main(int argc, char **argv)
 		ONE(refusal_of_the_kms_is_told),
 		ONE(silent_kms_keeps_nobody_waiting),
 		ONE(without_what_the_boot_left_nothing_is_signed),
-		ONE(program_has_its_input_and_nothing_else_of_ours),
-		ONE(program_that_says_too_much_is_killed),
-		ONE(program_that_takes_too_long_is_killed),
-		ONE(program_that_fails_says_why),
 		ONE(derived_key_is_that_of_upstream),
 	};
 

@@ -132,7 +132,7 @@ static void endless_is_ended_with_what_it_started(void **state)
 	(void)state;
 	assert_true(asprintf(&path, "%s/late", dir) > 0);
 	assert_int_equal(run_script("(sleep 3; : >late) & exec >&- 2>&-; wait",
-				    1), -ETIME);
+				    1), -ETIMEDOUT);
 	sleep(3);
 	assert_int_equal(access(path, F_OK), -1);
 	free(path);
