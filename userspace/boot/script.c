@@ -15,10 +15,11 @@
 
 #define MS_PER_S	1000LL
 
-static int hear(void *output, const char *data, size_t len)
+static void tell(void *arg, const char *line)
 {
-	script_output_add(output, data, len, now_us());
-	return 0;
+	const struct script *script = arg;
+
+	boot_say("init_script %zu: %s", script->nr, line);
 }
 
 int script_run(const struct script *script)
@@ -29,18 +30,18 @@ int script_run(const struct script *script)
 		"HOME=/root", "LC_ALL=C.UTF-8", NULL
 	};
 	const char *const argv[] = { "bash", "--", script->file, NULL };
-	struct script_output output;
+	struct spawn_lines lines;
 	const struct spawn spawn = {
 		.argv = argv, .env = env, .dir = script->dir,
-		.out = { hear, &output }, .together = true,
+		.out = { spawn_lines_hear, &lines }, .together = true,
 		.timeout_ms = script->seconds * MS_PER_S,
 	};
 	mode_t mask = umask(0022);	/* as scripts expect it, and not ours */
 	int status;
 
-	script_output_start(&output, script->nr, now_us());
+	spawn_lines_start(&lines, tell, (void *)script);
 	status = spawn_run(&spawn);
-	script_output_end(&output);
+	spawn_lines_end(&lines);
 	umask(mask);
 	return status;
 }

@@ -26,7 +26,7 @@ struct child {
 	size_t fed;
 };
 
-static int64_t now_ms(void)
+int64_t spawn_now_ms(void)
 {
 	struct timespec now;
 
@@ -151,7 +151,7 @@ static int hear_rest(struct child *child)
 static int wait_for(const struct child *child, struct pollfd fds[END + 1],
 		    int64_t until)
 {
-	int64_t left = until ? until - now_ms() : LONG_MS;
+	int64_t left = until ? until - spawn_now_ms() : LONG_MS;
 	int i;
 
 	if (left <= 0)
@@ -196,12 +196,12 @@ static int talk(struct child *child, int64_t until)
 /* While it is not waited for, no other group has its number. */
 static void end_group(struct child *child)
 {
-	int64_t until = now_ms() + child->spawn->grace_ms;
+	int64_t until = spawn_now_ms() + child->spawn->grace_ms;
 	struct pollfd end = { .fd = child->fd[END], .events = POLLIN };
 
 	if (child->spawn->grace_ms && end.fd >= 0) {
 		kill(-child->pid, SIGTERM);
-		while (poll(&end, 1, 100) <= 0 && now_ms() < until)
+		while (poll(&end, 1, 100) <= 0 && spawn_now_ms() < until)
 			;
 	}
 	kill(-child->pid, SIGKILL);
@@ -225,9 +225,11 @@ static int finish(struct child *child, int err)
 int spawn_run(const struct spawn *spawn)
 {
 	struct child child = { .spawn = spawn, .fd = { -1, -1, -1, -1 } };
-	int64_t until = spawn->timeout_ms ? now_ms() + spawn->timeout_ms : 0;
+	int64_t until = 0;
 	int i, err;
 
+	if (spawn->timeout_ms)
+		until = spawn_now_ms() + spawn->timeout_ms;
 	err = start(&child);
 	if (!err)
 		err = finish(&child, talk(&child, until));

@@ -7,6 +7,7 @@
  *	start.c		the child, until it is that program
  *	spawn.c		what is said to it, what it says, and its end
  *	hear.c		what may be done with what it says
+ *	lines.c		what it says, line by line for a log
  *
  * A program has nothing of ours that it was not given: no variable, no open
  * file, no signal that is blocked or ignored.  It ends when we do, and leads a
@@ -60,6 +61,8 @@ int spawn_start(const struct spawn *spawn, const int files[SPAWN_FILES],
  * it its group; another -errno: it did not begin.
  */
 int spawn_run(const struct spawn *spawn);
+/* Of a clock that nobody sets. */
+int64_t spawn_now_ms(void);
 
 /* hear.c */
 
@@ -81,5 +84,28 @@ struct spawn_line {
 };
 
 int spawn_keep_line(void *line, const char *data, size_t len);
+
+/* lines.c */
+
+/* One line of printable letters. */
+typedef void (*spawn_tell_fn)(void *arg, const char *line);
+
+/* Line by line, and not more than a log can take. */
+struct spawn_lines {
+	spawn_tell_fn tell;
+	void *arg;
+	size_t len;
+	char line[256];
+	bool cut;		/* the rest of this line is left out */
+	size_t room;		/* lines that may follow */
+	size_t left_out;	/* lines */
+	int64_t since;		/* milliseconds */
+};
+
+void spawn_lines_start(struct spawn_lines *lines, spawn_tell_fn tell,
+		       void *arg);
+int spawn_lines_hear(void *lines, const char *data, size_t len);
+/* What was no whole line, too. */
+void spawn_lines_end(struct spawn_lines *lines);
 
 #endif /* SPAWN_H */
