@@ -37,12 +37,13 @@ static void choose_environment(const char *env[ENVIRONMENT_MAX])
 }
 
 int run_command(const char *const *argv, unsigned int seconds,
-		const struct spawn_ear *out)
+		const struct spawn_ear *out, const struct spawn_ear *err)
 {
 	const char *env[ENVIRONMENT_MAX];
 	const struct spawn spawn = {
 		.argv = argv, .env = env,
 		.out = out ? *out : (struct spawn_ear){ spawn_ignore, NULL },
+		.err = err ? *err : (struct spawn_ear){ NULL, NULL },
 		.timeout_ms = seconds * 1000LL, .grace_ms = GRACE_MS,
 	};
 

@@ -25,6 +25,7 @@
 #define LIST_MAX	(16U << 20)
 #define FILTER_MAX	192
 #define EXIT_NOT_FOUND	127
+#define DOCKER_TOO	"; docker is here, but has no hook that registers a container before its first program"
 
 static void tell(const struct run_engine *engine, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -40,13 +41,19 @@ static void tell(const struct run_engine *engine, const char *fmt, ...)
 	engine->tell(line);
 }
 
+static bool has_docker(void)
+{
+	return !access("/usr/bin/docker", X_OK) ||
+		!access("/usr/local/bin/docker", X_OK);
+}
+
 /* What the program said itself is in the lines before. */
 static int refuse(const struct run_engine *engine, const char *program,
 		  const char *what, int status)
 {
 	if (status == -ENOENT || status == EXIT_NOT_FOUND)
-		tell(engine, "%s is not installed, and is what runs containers",
-		     program);
+		tell(engine, "%s is not installed, and is what runs containers%s",
+		     program, has_docker() ? DOCKER_TOO : "");
 	else if (status == -ETIMEDOUT)
 		tell(engine, "%s: %s took too long and was ended", program,
 		     what);
@@ -63,7 +70,8 @@ static int ask(const struct run_engine *engine, const char *const *argv,
 {
 	struct spawn_text text = { .max = LIST_MAX };
 	const struct spawn_ear ear = { spawn_keep, &text };
-	int status = run_command(argv, ASK_SECONDS * engine->time_scale, &ear);
+	int status = run_command(argv, ASK_SECONDS * engine->time_scale, &ear,
+				 NULL);
 
 	if (!status && !text.data)
 		status = spawn_keep(&text, "", 0);
@@ -103,19 +111,34 @@ int run_engine_store(const struct run_engine *engine, struct run_store *store)
 	return err;
 }
 
+static int pull_once(const struct run_engine *engine, const char *name)
+{
+	const char *const argv[] = { PODMAN, "pull", name, NULL };
+	struct run_pull pull = {
+		.name = name, .tell = engine->tell,
+		.began_ms = spawn_now_ms(),
+	};
+	struct spawn_lines lines;
+	const struct spawn_ear err = { spawn_lines_hear, &lines };
+	int status;
+
+	spawn_lines_start(&lines, run_pull_tell, &pull);
+	status = run_command(argv, PULL_SECONDS * engine->time_scale, NULL,
+			     &err);
+	spawn_lines_end(&lines);
+	return status;
+}
+
 /* A registry that does not answer now may do so in a moment. */
 int run_engine_pull(const struct run_engine *engine,
 		    const struct run_image *image)
 {
-	const char *const argv[] = { PODMAN, "pull", "--quiet", image->name,
-				     NULL };
 	int status = 0, try;
 
 	for (try = 1; try <= TRIES; try++) {
 		tell(engine, "pulling %s%s", image->name,
 		     try == 1 ? "" : ", once more");
-		status = run_command(argv, PULL_SECONDS * engine->time_scale,
-				     NULL);
+		status = pull_once(engine, image->name);
 		if (!status || status == -ENOENT)
 			break;
 		if (try < TRIES)
@@ -132,7 +155,8 @@ int run_engine_up(const struct run_engine *engine, const char *project)
 		"--in-pod", "false", "up", "--detach", "--no-build",
 		"--remove-orphans", NULL
 	};
-	int status = run_command(argv, UP_SECONDS * engine->time_scale, NULL);
+	int status = run_command(argv, UP_SECONDS * engine->time_scale, NULL,
+				 NULL);
 
 	return status ? refuse(engine, COMPOSE, "up", status) : 0;
 }
@@ -151,7 +175,8 @@ int run_engine_down(const struct run_engine *engine, const char *project)
 	int status;
 
 	make_filter(filter, project);
-	status = run_command(argv, UP_SECONDS * engine->time_scale, NULL);
+	status = run_command(argv, UP_SECONDS * engine->time_scale, NULL,
+			     NULL);
 	return status ? refuse(engine, PODMAN, "rm", status) : 0;
 }
 

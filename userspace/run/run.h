@@ -13,6 +13,7 @@
  *	image.c		names of images
  *	store.c		what podman's store has under such a name
  *	command.c	programs that do a part of the work
+ *	pull.c		how far an image is that is being pulled
  *	engine.c	podman and podman-compose
  *	known.c		whether the kernel knows what podman runs
  *	app.c		"dstack-boot app"
@@ -128,9 +129,24 @@ int run_store_check(const struct run_store *store,
 
 /* command.c */
 
-/* Its exit status, or as spawn_run().  @out: NULL if nobody wants to know. */
+/*
+ * Its exit status, or as spawn_run().  @out: NULL if nobody wants to know; @err:
+ * NULL if it goes where ours goes.
+ */
 int run_command(const char *const *argv, unsigned int seconds,
-		const struct spawn_ear *out);
+		const struct spawn_ear *out, const struct spawn_ear *err);
+
+/* pull.c */
+
+struct run_pull {
+	const char *name;		/* of the image */
+	size_t layers;			/* begun, or found to be here */
+	int64_t began_ms;		/* of spawn_now_ms() */
+	libdstack_message_fn tell;
+};
+
+/* A line of "podman pull", as spawn_lines tells it. */
+void run_pull_tell(void *pull, const char *line);
 
 /* engine.c */
 
