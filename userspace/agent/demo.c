@@ -5,8 +5,8 @@
  * Copyright The dstack for Linux authors
  *
  * Made once, when it is asked for: that can take a quote and a KMS, for which
- * Info has no time: clients give it half a second.  Its key is thrown away, so nobody can use it, and the
- * policy is not asked.
+ * Info has no time, as clients give it half a second.  Its key is thrown away,
+ * so nobody can use it, and the policy is not asked.
  */
 #include "cert.h"
 
@@ -16,7 +16,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
 
 #define SUBJECT		"demo-cert"	/* upstream's */
 #define AGAIN_S		60		/* after what went wrong */

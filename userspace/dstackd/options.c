@@ -96,12 +96,9 @@ static bool take_text(const struct option_role *role,
 	const char *text = yyjson_get_str(value);
 
 	if (!text || strlen(text) != yyjson_get_len(value))
-		app_json_refuse(json, spec->name, "want a text");
-	else if (role->set(options, spec->key, text))
-		return true;
-	else
-		app_json_refuse(json, spec->name, "can't be that");
-	return false;
+		return !app_json_refuse(json, spec->name, "want a text");
+	return role->set(options, spec->key, text) ||
+		!app_json_refuse(json, spec->name, "can't be that");
 }
 
 static bool take_number(const struct option_role *role,
@@ -113,12 +110,9 @@ static bool take_number(const struct option_role *role,
 
 	snprintf(text, sizeof(text), "%" PRIu64, yyjson_get_uint(value));
 	if (!yyjson_is_uint(value))
-		app_json_refuse(json, spec->name, "want a number");
-	else if (role->set(options, spec->key, text))
-		return true;
-	else
-		app_json_refuse(json, spec->name, "can't be that");
-	return false;
+		return !app_json_refuse(json, spec->name, "want a number");
+	return role->set(options, spec->key, text) ||
+		!app_json_refuse(json, spec->name, "can't be that");
 }
 
 static bool take_list(const struct option_role *role,
@@ -129,10 +123,8 @@ static bool take_list(const struct option_role *role,
 	yyjson_val *item;
 	size_t i, nr;
 
-	if (!yyjson_is_arr(value)) {
-		app_json_refuse(json, spec->name, "want a list [ ... ]");
-		return false;
-	}
+	if (!yyjson_is_arr(value))
+		return !app_json_refuse(json, spec->name, "want a list [ ... ]");
 	yyjson_arr_foreach(value, i, nr, item)
 		if (!take_text(role, json, spec, item, options))
 			return false;
@@ -220,7 +212,8 @@ static void usage(const struct option_role *role, FILE *out)
 	role->usage(out);
 	fputs("  --config FILE  what is said there holds where no option says other\n"
 	      "                 (default: " DSTACKD_CONFIG ", if it is there)\n"
-	      "  --check-config say whether all of this is right, and exit\n", out);
+	      "  --check-config say whether all of this is right, and exit\n",
+	      out);
 }
 
 static void fill(const struct option_role *role, struct option *options)

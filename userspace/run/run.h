@@ -130,8 +130,8 @@ int run_store_check(const struct run_store *store,
 /* command.c */
 
 /*
- * Its exit status, or as spawn_run().  @out: NULL if nobody wants to know; @err:
- * NULL if it goes where ours goes.
+ * Its exit status, or as spawn_run().  @out: NULL if nobody wants to know;
+ * @err: NULL if it goes where ours goes.
  */
 int run_command(const char *const *argv, unsigned int seconds,
 		const struct spawn_ear *out, const struct spawn_ear *err);

@@ -20,10 +20,12 @@ static struct metrics_counters counters = { .value = {
 	[METRICS_REPLIES + 2] = 7, [METRICS_REPLIES + 4] = 3,
 	[METRICS_KEYS] = 5, [METRICS_KMS_CALLS] = 4, [METRICS_KMS_FAILURES] = 1,
 } };
+
 static const struct agent_quote_stats quotes = {
 	.made = 11, .failed = 2, .longest_ms = 1500, .total_ms = 4500,
 	.within = { 0, 1, 2, 3, 4, 5, 6, 11, 11, 11 },
 };
+
 static const struct libdstack_status status = {
 	.state = DSTACK_STATE_ENFORCE, .hooks = 0x7, .log_count = 100,
 	.log_pending = 42, .allowed = 8, .denied = 9,

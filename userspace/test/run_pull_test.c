@@ -46,13 +46,14 @@ static void layers_are_counted(void **state)
 {
 	static const char text[] = "Copying blob sha256:" A "\n"
 		"Copying blob sha256:" B "\nCopying config sha256:" A "\n";
+	static const char want[] =
+		"pulling " NAME ": layer 1 (aaaaaaaaaaaa) after 0 s\n"
+		"pulling " NAME ": layer 2 (bbbbbbbbbbbb) after 0 s\n"
+		"pulling " NAME ": all 2 layers are here after 0 s\n";
 
 	(void)state;
 	pull(text, strlen(text));
-	assert_string_equal(told,
-		"pulling " NAME ": layer 1 (aaaaaaaaaaaa) after 0 s\n"
-		"pulling " NAME ": layer 2 (bbbbbbbbbbbb) after 0 s\n"
-		"pulling " NAME ": all 2 layers are here after 0 s\n");
+	assert_string_equal(told, want);
 }
 
 static void what_a_registry_says_is_escaped_and_cut(void **state)

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  *
- * Nothing here tells what a key, a quote or a request holds: how many, how long,
- * and of which container.
+ * Nothing here tells what a key, a quote or a request holds: how many, how
+ * long, and of which container.
  */
 #ifndef AGENT_METRICS_H
 #define AGENT_METRICS_H
