@@ -24,7 +24,7 @@ S	:= $(if $(V),,-s)
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
 	     bench bench-tools style sparse check-debug fuzz fuzz-smoke \
-	     fuzzers
+	     fuzzers contracts
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -77,6 +77,16 @@ bench-tools:
 	$(Q)$(MAKE) $(S) -C $(TOP)/tools/profile
 userspace: bpf
 selftests: userspace
+
+# Not of `all`: the compiler and the chain come from npm.
+contracts: $(BUILD)/contracts/DstackApp.json
+	@:
+
+CONTRACTS := $(wildcard $(TOP)/contracts/*/*.sol $(TOP)/contracts/*.json)
+$(BUILD)/contracts/DstackApp.json: $(CONTRACTS) $(TOP)/contracts/build.mjs
+	$(Q)echo "  SOLC    contracts"
+	$(Q)modules=$$($(TOP)/scripts/npm.sh $(TOP)/contracts) && \
+		node $(TOP)/contracts/build.mjs "$$modules" $(@D)
 
 # What the test machine gets to see: an installation, and the selftests.
 stage: userspace selftests
@@ -159,6 +169,7 @@ help:
 	@echo '  make bpf         the BPF programs'
 	@echo '  make userspace   libdstack, dstackctl, dstackd, dstack-oci-hook'
 	@echo '  make tdx-module  the emulated TDX module for QEMU'
+	@echo '  make contracts   DstackKms and DstackApp, by solc from npm'
 	@echo '  make stage       what test machines see, in build/stage'
 	@echo '  make clean       remove build/ (caches are outside the tree)'
 	@echo

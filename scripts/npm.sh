@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 # Copyright The dstack for Linux authors
 #
-# Prints a directory whose node_modules holds the packages of scripts/npm, at the
-# versions and with the hashes of its lock file.  Runs in the lab; kept in the
-# cache under a content key.
+# Prints a directory whose node_modules holds the packages of a directory of the
+# tree, that of $1 or else scripts/npm, at the versions and with the hashes of
+# its lock file.  Runs in the lab; kept in the cache under a content key.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/npm" && pwd -P)
+here=$(cd "${1:-$(dirname "${BASH_SOURCE[0]}")/npm}" && pwd -P)
 cache=${DSTACK_CACHE:?run this through scripts/lab.sh}
 key=$(cat "$here"/package*.json | sha256sum | cut -c1-16)
 dir=$cache/npm-$key

@@ -317,6 +317,14 @@ peers_test() {
 	return "$status"
 }
 
+# On a chain of their own, which ends with it.
+contracts_test() {
+	local modules
+	make -s contracts >&2
+	modules=$(scripts/npm.sh contracts)
+	node contracts/test/run.mjs "$modules" build/contracts
+}
+
 dcap_qvl_agrees() {
 	local script=$top/scripts/checks/dcap_qvl.mjs
 	test -d "${DSTACK_VECTORS-}/dcap" ||
@@ -391,6 +399,7 @@ declare -A limits=(
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
 	[measured]=200 [peers]=300 [scaling]=300 [booted]=1000
+	[contracts]=120
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -399,7 +408,7 @@ first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured booted
-	peers load bench
+	peers contracts load bench
 )
 last=scaling
 

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+// Copyright The dstack for Linux authors
+//
+// All tests of the contracts, in KTAP: run.mjs MODULES BUILD.
+import { finish, start } from "./chain.mjs";
+
+console.log("TAP version 13");
+await start();
+await import("./upstream.mjs");
+finish();
