@@ -176,6 +176,7 @@ contract DstackApp is
     function _authorizeUpgrade(address implementation)
         internal
         override(Timelock)
+        onlyOwner
     {
         require(!_upgradesDisabled, "Upgrades are permanently disabled");
         super._authorizeUpgrade(implementation);

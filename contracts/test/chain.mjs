@@ -10,8 +10,20 @@ import { createRequire } from "node:module";
 const [modules, build] = process.argv.slice(2);
 
 export const ethers = createRequire(`${modules}/`)("ethers");
-export const artifact = (name) =>
-	JSON.parse(readFileSync(`${build}/${name}.json`, "utf8"));
+
+const artifacts = new Map();
+
+export function artifact(name) {
+	if (!artifacts.has(name)) {
+		const made = JSON.parse(readFileSync(`${build}/${name}.json`,
+			"utf8"));
+
+		made.iface = new ethers.Interface(made.abi);
+		artifacts.set(name, made);
+	}
+	return artifacts.get(name);
+}
+
 export const ZERO = ethers.ZeroHash;
 export const NOBODY = ethers.ZeroAddress;
 export const word = (n) => ethers.toBeHex(n, 32);
@@ -77,7 +89,7 @@ function reason_of(data, iface) {
 
 export class Contract {
 	constructor(name, address) {
-		this.iface = new ethers.Interface(artifact(name).abi);
+		this.iface = artifact(name).iface;
 		this.address = address;
 	}
 
@@ -145,8 +157,8 @@ function record(method, receipt) {
 export const gas_table = () => gas;
 
 export async function deploy(from, name, ...args) {
-	const { abi, bytecode } = artifact(name);
-	const data = new ethers.Interface(abi).encodeDeploy(args);
+	const { bytecode, iface } = artifact(name);
+	const data = iface.encodeDeploy(args);
 	const receipt = await transact({ from,
 		data: ethers.concat([bytecode, data]) });
 
@@ -158,8 +170,7 @@ export async function deploy(from, name, ...args) {
 
 export async function deploy_proxy(from, name, method, ...args) {
 	const implementation = await deploy(from, name);
-	const { abi } = artifact(name);
-	const init = new ethers.Interface(abi).encodeFunctionData(method, args);
+	const init = artifact(name).iface.encodeFunctionData(method, args);
 
 	return new Contract(name,
 		await deploy(from, "ERC1967Proxy", implementation, init));

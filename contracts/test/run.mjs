@@ -7,4 +7,7 @@ import { finish, start } from "./chain.mjs";
 console.log("TAP version 13");
 await start();
 await import("./upstream.mjs");
+await import("./extension.mjs");
+await import("./invariants.mjs");
+await import("./gas.mjs");
 finish();

@@ -47,10 +47,9 @@ const slots = {
 
 for (const name of ["DstackKms", "DstackApp"]) {
 	await claim(`${name}_has_every_function_of_upstream`, () => {
-		const iface = new ethers.Interface(artifact(name).abi);
 		const found = new Set();
 
-		iface.forEachFunction((f) => found.add(f.selector.slice(2)));
+		artifact(name).iface.forEachFunction((f) => found.add(f.selector.slice(2)));
 		equal(selectors[name].split(" ").filter((s) => !found.has(s)),
 			[], "what is missing");
 	});
@@ -85,6 +84,17 @@ await claim("interfaces_of_upstream_are_supported", async () => {
 	equal(await app.view("supportsInterface", "0xffffffff"), false);
 	equal(await kms.view("supportsInterface", "0x1e079198"), true);
 	equal(await app.view("version"), 2);
+});
+
+await claim("code_is_that_of_the_build_but_for_its_own_address", async () => {
+	const { deployed, immutable } = artifact("DstackApp");
+	const address = await deploy(stranger, "DstackApp");
+	let found = await rpc("eth_getCode", address, "latest");
+
+	for (const { start, length } of Object.values(immutable).flat())
+		found = found.slice(0, 2 + 2 * start) + "00".repeat(length) +
+			found.slice(2 + 2 * (start + length));
+	equal(found === deployed, true, "code is as built");
 });
 
 await claim("kms_refuses_with_the_reasons_of_upstream", async () => {
