@@ -183,6 +183,15 @@ await claim("attack_74_shorter_delay_waits_for_the_longer", async () => {
 	equal(await locked.view("delay"), 0);
 });
 
+await claim("delay_shortens_from_the_shorter_one_that_came", async () => {
+	await locked.send(owner, "setDelay", DAY);
+	await pass(2 * DAY);
+	await locked.send(owner, "setDelay", 0);
+	equal(await locked.view("delay"), DAY);
+	await pass(DAY);
+	equal(await locked.view("delay"), 0);
+});
+
 await claim("attack_74_longer_delay_counts_at_once_and_drops_a_shorter",
 	async () => {
 		await locked.send(owner, "setDelay", 0);
