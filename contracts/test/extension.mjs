@@ -227,6 +227,19 @@ await claim("attack_74_upgrade_waits_as_a_policy_does", async () => {
 	await refused(locked, "Upgrade not announced", owner, ...upgrade);
 });
 
+await claim("attack_74_upgrade_of_the_kms_waits_too", async () => {
+	const kms = await deploy_proxy(owner, "DstackKms", "initialize", owner,
+		NOBODY);
+	const code = await deploy(owner, "DstackKms");
+
+	await kms.send(owner, "setDelay", DAY);
+	await refused(kms, "Upgrade not announced", owner, "upgradeToAndCall",
+		code, "0x");
+	await kms.send(owner, "announceUpgrade", code);
+	await pass(DAY);
+	await kms.send(owner, "upgradeToAndCall", code, "0x");
+});
+
 await claim("attack_74_guardian_stops_an_upgrade", async () => {
 	const code = await deploy(owner, "DstackApp");
 

@@ -97,6 +97,32 @@ await claim("code_is_that_of_the_build_but_for_its_own_address", async () => {
 	equal(found === deployed, true, "code is as built");
 });
 
+await claim("values_are_where_proofs_of_upstream_look", async () => {
+	const at = (key, slot) => BigInt(ethers.keccak256(
+		ethers.concat([ethers.zeroPadValue(key, 32), word(slot)])));
+	const [one, short] = [word(1), word((0xabn << 248n) | 2n)];
+
+	for (const [contract, method, arg, slot] of [
+		[app, "addComposeHash", word(9), 0],
+		[app, "addDevice", word(9), 2],
+		[kms, "registerApp", stranger, 5],
+		[kms, "addKmsAggregatedMr", word(9), 6],
+		[kms, "addKmsDevice", word(9), 7],
+		[kms, "addOsImageHash", word(9), 8],
+	]) {
+		equal(await contract.slot(at(arg, slot)), ZERO, method);
+		await contract.send(owner, method, arg);
+		equal(await contract.slot(at(arg, slot)), one, method);
+	}
+	await kms.send(owner, "setKmsInfo", Array(4).fill("0xab"));
+	for (let i = 0; i < 4; i++)
+		equal(await kms.slot(i), short, `kmsInfo ${i}`);
+	await kms.send(owner, "setGatewayAppId", "a");
+	equal(await kms.slot(4), word((0x61n << 248n) | 2n), "gatewayAppId");
+	await kms.send(owner, "setAppImplementation", stranger);
+	equal(await kms.slot(9), ethers.zeroPadValue(stranger, 32));
+});
+
 await claim("kms_refuses_with_the_reasons_of_upstream", async () => {
 	const info = boot_info();
 	const says = (reason, changed) => kms.view("isKmsAllowed",
