@@ -135,16 +135,9 @@ export class Contract {
 	}
 }
 
-export async function transact(tx) {
-	const hash = await rpc("eth_sendTransaction",
-		{ gas: "0x1c9c380", ...tx });
-	let receipt;
-
-	// The block is on its way when the hash is there.
-	while (!(receipt = await rpc("eth_getTransactionReceipt", hash)))
-		;
-	return receipt;
-}
+// Returns the receipt, once the transaction is in a block.
+export const transact = (tx) =>
+	rpc("eth_sendTransactionSync", { gas: "0x1c9c380", ...tx });
 
 function record(method, receipt) {
 	const name = method.replace(/\(.*/, "");

@@ -10,7 +10,7 @@ import {
 import { read } from "./slots.mjs";
 
 const [owner, guardian, second, stranger] = await rpc("eth_accounts");
-const steps = Number(process.env.CONTRACTS_STEPS ?? 200);
+const steps = Number(process.env.CONTRACTS_STEPS ?? 150);
 let seed = Number(process.env.CONTRACTS_SEED ?? Date.now() % 2 ** 31);
 
 console.log(`# CONTRACTS_SEED=${seed}`);
@@ -235,7 +235,7 @@ await claim("any_boot_gets_the_first_reason_that_holds", async () => {
 
 	await app.send(owner, "addComposeHash", word(1));
 	await app.send(owner, "addDevice", word(1));
-	for (let i = 0; i < 64; i++) {
+	for (let i = 0; i < 40; i++) {
 		const [tcb, any] = [i & 1, i & 2].map(Boolean);
 		const info = { appId: stranger, instanceId: stranger,
 			composeHash: word(1 + random(2)),
