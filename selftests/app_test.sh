@@ -11,6 +11,7 @@ begin_oci app
 driver=overlay
 make_image
 
+registry=
 # What dstack-boot calls, as oci.sh has it.
 cat >/usr/local/bin/podman <<'SCRIPT'
 #!/bin/busybox sh
@@ -18,6 +19,7 @@ GOGC=off exec /usr/bin/podman "$@"
 SCRIPT
 chmod 755 /usr/local/bin/podman
 app_end() {
+	test -z "$registry" || kill "$registry"
 	rm -f /usr/local/bin/podman
 	end_podman
 }
@@ -154,5 +156,52 @@ claim what_the_policy_does_not_name_does_not_run has "$denied" \
 claim a_second_start_finds_what_runs has "$again" '2 of 2 services run already'
 claim an_application_can_be_ended has_not "$ended" 'dstack-boot'
 claim its_containers_are_forgotten is "$left" 0
+
+#
+# What a registry has
+#
+
+port=5000
+podman rmi --all --force >/dev/null
+export CONTAINERS_REGISTRIES_CONF=$work/registries.conf
+printf '[[registry]]\nlocation = "127.0.0.1:%d"\ninsecure = true\n' "$port" \
+	>"$CONTAINERS_REGISTRIES_CONF"
+node "$tests/registry.mjs" "$work/image/blobs/sha256" "$port" \
+	"$work/serves" &
+registry=$!
+eventually test -e "$work/serves" || die "no registry"
+
+# pull_killed REPOSITORY PATTERN: what dstack-boot says until that is said, when
+# it is killed.
+pull_killed() {
+	local pid
+	application "${good//$repository/127.0.0.1:$port/app/$1}"
+	dstack-boot app --app "$work/app" >"$work/said" 2>&1 </dev/null &
+	pid=$!
+	eventually grep -qE "$2" "$work/said"
+	kill -9 "$pid"
+	wait "$pid" 2>/dev/null
+	cat "$work/said"
+}
+
+wrong=$(pull_killed wrong 'podman: Error|services run')
+cut=$(pull_killed cut 'podman: Error|services run')
+none=$(containers)
+half=$(pull_killed web 'layer 1 \(|services run')
+nap
+pulling=$(pgrep -cf 'podman pull')
+pulled=$(dstack-boot app --app "$work/app" 2>&1 </dev/null)
+run_app --down >/dev/null
+
+claim a_manifest_of_another_digest_is_not_pulled has "$wrong" \
+	'podman: Error: .*digest'
+claim a_layer_that_was_cut_is_not_pulled has "$cut" 'podman: Error: .*'
+claim nothing_of_them_runs is "$none" 0
+claim layers_are_told_while_they_are_pulled has "$half" \
+	'pulling 127.0.0.1:5000/app/web@.*: layer 1 \([0-9a-f]{12}\) after'
+claim a_pull_ends_with_who_asked_for_it is "$pulling" 0
+claim a_pull_that_was_killed_is_begun_anew has "$pulled" \
+	'2 services run, each registered before its first program'
+claim its_end_is_told has "$pulled" 'all 1 layers are here after'
 
 finish
