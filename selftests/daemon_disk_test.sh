@@ -120,9 +120,21 @@ inject() {
 	eventually grep -q attached "$work/tracer"
 }
 
+stays_stopped() {
+	grep -q '^State:.*stop' "/proc/$1/status" || return
+	nap
+	grep -q '^State:.*stop' "/proc/$1/status"
+}
+
+# Between two calls: one that strace has begun to change would be ENOSYS.
 end_injection() {
+	local pid
+	pid=$(<"$pid_file")
+	kill -STOP "$pid"
+	eventually stays_stopped "$pid"
 	kill "$tracer"
 	eventually gone "$tracer"
+	kill -CONT "$pid"
 }
 
 for call in write fdatasync fdatasync,ftruncate write,ftruncate; do
