@@ -86,9 +86,13 @@ module_analysis_test() {
 	ktap_finish
 }
 
-# build_with NAME CC: userspace with that compiler, in a directory of its own.
-build_with() {
-	make -s -C userspace BUILD="$top/build/userspace-$1" CC="$2"
+# The build that is there is gcc's; clang has a directory of its own.
+builds_with_gcc() {
+	make -s -C userspace
+}
+
+builds_with_clang() {
+	make -s -C userspace BUILD="$top/build/userspace-clang" CC=clang-19
 }
 
 # Where the analysers find headers; libraries' are not theirs to judge.
@@ -96,7 +100,7 @@ user_flags() {
 	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -iquoteuserspace/lib \
 		-iquoteuserspace/verify -iquotekmod -isystem include/uapi \
 		-Iinclude -isystem build/bpf \
-		-isystem build/userspace-gcc/messages
+		-isystem build/userspace/messages
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
 		libbpf libelf libarchive devmapper libssl libcurl libcbor tss2-mu \
 		msgpack-c libsecp256k1 libevent | sed 's/-I/-isystem/g'
@@ -160,8 +164,8 @@ cppcheck_is_silent() {
 
 user_analysis_test() {
 	ktap_start
-	claim userspace_builds_with_gcc build_with gcc gcc-14
-	claim userspace_builds_with_clang build_with clang clang-19
+	claim userspace_builds_with_gcc builds_with_gcc
+	claim userspace_builds_with_clang builds_with_clang
 	claim cppcheck_is_silent cppcheck_is_silent
 	claim clang_tidy_is_silent clang_tidy_is_silent
 	ktap_finish
