@@ -10,8 +10,10 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,14 +41,16 @@ static int set_files(const int files[SPAWN_FILES], bool together)
 	return close_range(SPAWN_FILES, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
-/* What is ignored would stay so. */
+/* What is ignored would stay so, and the C library keeps two for itself. */
 static int reset_signals(void)
 {
+	/* The kernel's structure: SIG_DFL, no flags, nothing to mask. */
+	static const uint64_t action[4];
 	sigset_t none;
 	int i;
 
 	for (i = 1; i < NSIG; i++)
-		signal(i, SIG_DFL);
+		syscall(SYS_rt_sigaction, i, action, NULL, sizeof(uint64_t));
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
