@@ -120,6 +120,77 @@ stop_agent
 claim agent_ends_when_it_is_told is $? 0
 
 #
+# The clock is wrong
+#
+
+up() {
+	cut -d. -f1 /proc/uptime
+}
+booted=$(($(date +%s) - $(up)))
+year=31536000
+
+# clock SECONDS: since 1970; without, the right time.
+clock() {
+	date -s "@${1-$((booted + $(up)))}" >/dev/null
+}
+
+clock_end() {
+	clock
+	kill "$manager"
+	cert_end
+}
+
+"$tests/prog_notify" "$work/notify" >"$work/heard" &
+manager=$!
+trap clock_end EXIT
+eventually grep -q listening "$work/heard"
+NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=2000000 start_agent --quote-rate 1 \
+	--quote-burst 4
+
+# alive: it tells so from now on.
+alive() {
+	: >"$work/heard"
+	eventually grep -q WATCHDOG=1 "$work/heard"
+}
+
+# served NAME: keeps all that it keeps whatever the date.
+served() {
+	claim "agent_is_alive_with_the_clock_$1" alive
+	claim "certificate_is_issued_with_the_clock_$1" \
+		issued "$1" "$(guest /GetTlsKey "$ask")"
+	guest /EmitEvent "{\"event\": \"$1\", \"payload\": \"\"}" >/dev/null
+	settle
+	claim "event_is_stored_with_the_clock_$1" \
+		has "$(tail -n 1 "$log")" '"dstack.user"'
+}
+
+# quotes: how many of eight are not refused for being too many.
+quotes() {
+	local nr=0 i
+	for i in {1..8}; do
+		guest /GetQuote | grep -q '^429$' || nr=$((nr + 1))
+	done
+	echo "$nr"
+}
+
+quotes >/dev/null
+clock $((booted + year))
+claim clock_set_forward_gives_no_quotes test "$(quotes)" -lt 8
+served forward
+clock $((booted - year))
+served back
+claim clock_set_back_takes_no_quotes test "$(quotes)" -gt 0
+clock 86400
+claim date_that_fits_no_clock_is_asked_about refused "$(guest /GetTlsKey \
+	"{\"not_before\": $booted}")" "now is 864[0-9]* s after 1970: is this"
+clock
+served right
+claim file_is_the_registers_all_the_same dstackctl replay "$log"
+stop_agent
+kill "$manager"
+trap cert_end EXIT
+
+#
 # By a KMS
 #
 

@@ -71,10 +71,14 @@ static int check_times(struct agent_cert *cert, struct rpc_error *error)
 	if (cert->not_after > LAST_SECOND)
 		return rpc_fail(error, -EINVAL,
 				"not_after: certificates end in the year 9999");
-	if (cert->not_before >= cert->not_after)
+	if (cert->not_before < cert->not_after)
+		return 0;
+	if (cert->have_not_after)
 		return rpc_fail(error, -EINVAL,
 				"not_before must be before not_after");
-	return 0;
+	return rpc_fail(error, -EINVAL,
+			"not_before must be before not_after, which is ten years from now, and now is %lld s after 1970: is this machine's clock right?",
+			(long long)(cert->not_after - VALID_S));
 }
 
 /*
