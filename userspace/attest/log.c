@@ -103,7 +103,8 @@ void attest_log_rest(struct attest_log *log)
 
 static int make_room(struct attest_log *log, size_t len)
 {
-	size_t room = log->room ?: 65536, nr = 2 * log->entries_room ?: 256;
+	size_t room = log->room ?: 65536;
+	size_t nr = log->entries_room ? 2 * log->entries_room : 256;
 	void *grown;
 
 	while (room < log->len + len + 1)

@@ -139,7 +139,8 @@ static void handle(void *arg, const struct http_request *request,
 		tell_metrics(server, request, reply);
 	else
 		call_method(server, request, reply);
-	metrics_count(&server->counters, METRICS_REPLIES + reply->status / 100);
+	metrics_count(&server->counters,
+		      METRICS_REPLIES + (unsigned int)reply->status / 100);
 	tell_refusal(server, request, reply->status);
 }
 

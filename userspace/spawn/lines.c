@@ -49,7 +49,8 @@ static void end_line(struct spawn_lines *lines)
 {
 	if (lines->room) {
 		tell_left_out(lines);
-		strcpy(lines->line + lines->len, lines->cut ? "..." : "");
+		memcpy(lines->line + lines->len, lines->cut ? "..." : "",
+		       lines->cut ? sizeof("...") : 1);
 		lines->tell(lines->arg, lines->line);
 		lines->room--;
 	} else {

@@ -32,11 +32,11 @@ struct metrics_counters {
 	atomic_uint_fast64_t value[METRICS_NR];
 };
 
-/* @counters may be NULL. */
+/* One of enum metrics_counter.  @counters may be NULL. */
 static inline void metrics_count(struct metrics_counters *counters,
-				 enum metrics_counter which)
+				 unsigned int which)
 {
-	if (counters)
+	if (counters && which < METRICS_NR)
 		atomic_fetch_add_explicit(&counters->value[which], 1,
 					  memory_order_relaxed);
 }
