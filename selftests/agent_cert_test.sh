@@ -166,8 +166,8 @@ served() {
 
 # quotes: how many of eight are not refused for being too many.
 quotes() {
-	local nr=0 i
-	for i in {1..8}; do
+	local nr=0
+	for _ in {1..8}; do
 		guest /GetQuote | grep -q '^429$' || nr=$((nr + 1))
 	done
 	echo "$nr"
