@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Servers that are asked, one after the other, and none of them believed
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib.h"
+#include "rpc.h"
+
+/* What one server says of the chain. */
+struct said {
+	struct chain_header header;
+	bool good;
+};
+
+static int check_client(const struct chain_client *client,
+			struct chain_why *why)
+{
+	if (!client->nr || client->nr > CHAIN_SERVERS_MAX)
+		return chain_fail(why, -EINVAL,
+				  "%zu servers are named: from 1 to %d can be",
+				  client->nr, CHAIN_SERVERS_MAX);
+	/* Else two parts of them could agree on two chains. */
+	if (client->quorum > client->nr || 2 * client->quorum <= client->nr)
+		return chain_fail(why, -EINVAL,
+				  "%zu of %zu servers are no quorum: it has to be more than half of them",
+				  client->quorum, client->nr);
+	return 0;
+}
+
+static int check_chain(const struct chain_client *client, const char *url,
+		       struct chain_why *why)
+{
+	yyjson_val *result;
+	yyjson_doc *doc;
+	uint64_t id = 0;
+	int err = chain_rpc_ask(client, url, "eth_chainId", "[]", &doc,
+				&result, why);
+
+	if (!err && !chain_json_u64(result, &id))
+		err = chain_fail(why, -EBADMSG, "its chain has no number");
+	if (!err && id != client->chain_id)
+		err = chain_fail(why, -EBADMSG,
+				 "it serves chain %llu, not %llu",
+				 (unsigned long long)id,
+				 (unsigned long long)client->chain_id);
+	yyjson_doc_free(doc);
+	return err;
+}
+
+static int ask_block(const struct chain_client *client, const char *url,
+		     const char *which, struct chain_header *header,
+		     struct chain_why *why)
+{
+	yyjson_val *result;
+	char params[64];
+	yyjson_doc *doc;
+	int err;
+
+	snprintf(params, sizeof(params), "[\"%s\",false]", which);
+	err = chain_rpc_ask(client, url, "eth_getBlockByNumber", params, &doc,
+			    &result, why);
+	if (!err)
+		err = chain_json_header(result, header, why);
+	yyjson_doc_free(doc);
+	return err;
+}
+
+static int ask_number(const struct chain_client *client, const char *url,
+		      uint64_t number, struct chain_header *header,
+		      struct chain_why *why)
+{
+	char which[32];
+	int err;
+
+	snprintf(which, sizeof(which), "0x%llx", (unsigned long long)number);
+	err = ask_block(client, url, which, header, why);
+	if (!err && header->number != number)
+		err = chain_fail(why, -EBADMSG,
+				 "it gives block %llu for block %llu",
+				 (unsigned long long)header->number,
+				 (unsigned long long)number);
+	return err;
+}
+
+/* Why it was, in the caller's words: "server 2: ..."; URLs may have keys. */
+static int blame(struct chain_why *why, int err, size_t i,
+		 const struct chain_why *own)
+{
+	return chain_fail(why, err, "server %zu: %.*s", i + 1,
+			  CHAIN_WHY_MAX - 32, own->text);
+}
+
+/* The highest number that as many as the quorum have reached, or 0. */
+static uint64_t common_number(const struct chain_client *client,
+			      const struct said *said)
+{
+	uint64_t best = 0;
+	size_t i, j, nr;
+
+	for (i = 0; i < client->nr; i++) {
+		for (nr = 0, j = 0; j < client->nr; j++)
+			nr += said[j].good && said[j].header.number >=
+				said[i].header.number;
+		if (said[i].good && nr >= client->quorum &&
+		    said[i].header.number > best)
+			best = said[i].header.number;
+	}
+	return best;
+}
+
+static void ask_heads(const struct chain_client *client, struct said *said,
+		      struct chain_why *first)
+{
+	struct chain_why why;
+	size_t i;
+	int err;
+
+	for (i = 0; i < client->nr; i++) {
+		why.text[0] = 0;
+		err = check_chain(client, client->urls[i], &why);
+		if (!err)
+			err = ask_block(client, client->urls[i], client->tag,
+					&said[i].header, &why);
+		said[i].good = !err;
+		if (err)
+			blame(first, err, i, &why);
+	}
+}
+
+/* Everybody's block of that number; who is not there yet has none. */
+static void ask_common(const struct chain_client *client, struct said *said,
+		       uint64_t number, struct chain_why *first)
+{
+	struct chain_why why;
+	size_t i;
+	int err;
+
+	for (i = 0; i < client->nr; i++) {
+		if (!said[i].good || said[i].header.number == number)
+			continue;
+		why.text[0] = 0;
+		err = said[i].header.number < number ?
+			chain_fail(&why, -ESTALE, "it is behind the others") :
+			ask_number(client, client->urls[i], number,
+				   &said[i].header, &why);
+		said[i].good = !err;
+		if (err)
+			blame(first, err, i, &why);
+	}
+}
+
+/* One that as many as the quorum have, or NULL. */
+static const struct chain_header *agreed(const struct chain_client *client,
+					 const struct said *said)
+{
+	size_t i, j, nr;
+
+	for (i = 0; i < client->nr; i++) {
+		for (nr = 0, j = 0; said[i].good && j < client->nr; j++)
+			nr += said[j].good && !memcmp(said[j].header.hash,
+						      said[i].header.hash,
+						      CHAIN_HASH);
+		if (nr >= client->quorum)
+			return &said[i].header;
+	}
+	return NULL;
+}
+
+int chain_client_agree(const struct chain_client *client,
+		       struct chain_head *head, uint64_t now,
+		       struct chain_view *view, struct chain_why *why)
+{
+	struct said said[CHAIN_SERVERS_MAX] = { { .good = false } };
+	const struct chain_header *header;
+	struct chain_why first = { "" };
+	int err = check_client(client, why);
+
+	memset(view, 0, sizeof(*view));
+	if (err)
+		return err;
+	ask_heads(client, said, &first);
+	ask_common(client, said, common_number(client, said), &first);
+	header = agreed(client, said);
+	if (!header)
+		return chain_fail(why, -EBADMSG,
+				  "not %zu of %zu servers agree on a block: %.*s",
+				  client->quorum, client->nr,
+				  CHAIN_WHY_MAX - 80, first.text[0] ?
+				  first.text : "they have different ones");
+	err = chain_head_accept(head, header, &client->limits, now, why);
+	if (err)
+		return err;
+	view->client = client;
+	view->header = *header;
+	return 0;
+}
+
+/*
+ * Proofs
+ */
+
+static char *proof_params(const struct chain_view *view,
+			  const uint8_t *address,
+			  const struct chain_slot *slots, size_t nr)
+{
+	char hex[2 * 32 + 1], *text = NULL;
+	size_t len, i;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "[\"0x%s\",[",
+		libdstack_to_hex(address, CHAIN_ADDRESS, hex));
+	for (i = 0; i < nr; i++)
+		fprintf(out, "%s\"0x%s\"", i ? "," : "",
+			libdstack_to_hex(slots[i].key, 32, hex));
+	fprintf(out, "],\"0x%llx\"]",
+		(unsigned long long)view->header.number);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int ask_proof(const struct chain_view *view, const char *url,
+		     const char *params, const uint8_t *address,
+		     struct chain_slot *slots, size_t nr,
+		     struct chain_account *account, struct chain_why *why)
+{
+	yyjson_val *result;
+	yyjson_doc *doc;
+	int err = chain_rpc_ask(view->client, url, "eth_getProof", params,
+				&doc, &result, why);
+
+	if (!err)
+		err = chain_json_prove(result, view->header.state_root,
+				       address, slots, nr, account, why);
+	yyjson_doc_free(doc);
+	return err;
+}
+
+int chain_view_prove(void *arg, const uint8_t address[CHAIN_ADDRESS],
+		     struct chain_slot *slots, size_t nr,
+		     struct chain_account *account, struct chain_why *why)
+{
+	const struct chain_view *view = arg;
+	struct chain_why own, first = { "" };
+	char *params;
+	size_t i;
+	int err = -EINVAL;
+
+	if (!view->client || nr > CHAIN_SLOTS_MAX)
+		return chain_fail(why, -EINVAL, "there is nothing to prove by");
+	params = proof_params(view, address, slots, nr);
+	if (!params)
+		return chain_fail(why, -ENOMEM, "out of memory");
+	for (i = 0; err && i < view->client->nr; i++) {
+		own.text[0] = 0;
+		err = ask_proof(view, view->client->urls[i], params, address,
+				slots, nr, account, &own);
+		if (err)
+			blame(&first, err, i, &own);
+	}
+	free(params);
+	if (!err)
+		return 0;
+	/* Whatever the last one did not prove is not used either. */
+	memset(account, 0, sizeof(*account));
+	for (i = 0; i < nr; i++)
+		memset(slots[i].value, 0, sizeof(slots[i].value));
+	return chain_fail(why, err, "no server proves what is asked: %.*s",
+			  CHAIN_WHY_MAX - 48, first.text);
+}
