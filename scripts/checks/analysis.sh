@@ -88,11 +88,12 @@ module_analysis_test() {
 
 # The build that is there is gcc's; clang has a directory of its own.
 builds_with_gcc() {
-	make -s -C userspace
+	make -s -C userspace all chain
 }
 
 builds_with_clang() {
-	make -s -C userspace BUILD="$top/build/userspace-clang" CC=clang-19
+	make -s -C userspace BUILD="$top/build/userspace-clang" CC=clang-19 \
+		all chain
 }
 
 # Where the analysers find headers; libraries' are not theirs to judge.
@@ -100,7 +101,7 @@ user_flags() {
 	echo -std=gnu17 -D_GNU_SOURCE -Iuserspace/include -iquoteuserspace/lib \
 		-iquoteuserspace/verify -iquotekmod -isystem include/uapi \
 		-Iinclude -isystem build/bpf \
-		-isystem build/userspace/messages
+		-isystem build/userspace/messages -isystem build/userspace/blst
 	pkg-config --cflags libnl-3.0 libnl-genl-3.0 libcrypto jansson yyjson \
 		libbpf libelf libarchive devmapper libssl libcurl libcbor tss2-mu \
 		msgpack-c libsecp256k1 libevent | sed 's/-I/-isystem/g'

@@ -131,7 +131,7 @@ static int read_long(const struct chain_source *source, const uint8_t *address,
 	int err;
 
 	if (!chain_keccak(slot->key, 32, base))
-		return chain_fail(why, -ENOSYS, "there is no KECCAK-256");
+		return chain_fail(why, -EIO, "there is no KECCAK-256");
 	for (at = 0; at < len; at += nr) {
 		nr = len - at < 32 ? len - at : 32;
 		chain_slot_at(&part, base, at / 32);

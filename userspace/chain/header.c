@@ -57,7 +57,7 @@ int chain_header_read(struct chain_bytes rlp, struct chain_header *header,
 	    !right_number(in) || !read_fields(in, header))
 		return chain_fail(why, -EBADMSG, "this is no block's header");
 	if (!chain_keccak(rlp.data, rlp.len, header->hash))
-		return chain_fail(why, -ENOSYS, "there is no KECCAK-256");
+		return chain_fail(why, -EIO, "there is no KECCAK-256");
 	return 0;
 }
 

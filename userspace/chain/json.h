@@ -20,8 +20,8 @@ bool chain_json_data(yyjson_val *value, uint8_t *out, size_t room,
 		     size_t *len);
 
 /*
- * A block's header, whose hash is made of its fields; the one that is said to be
- * its hash has to be that.
+ * A block's header, whose hash is made of its fields; the one that is said to
+ * be its hash has to be that.
  */
 int chain_json_header(yyjson_val *block, struct chain_header *header,
 		      struct chain_why *why);

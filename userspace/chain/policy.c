@@ -64,7 +64,7 @@ static int read_kms(const struct chain_source *source,
 	memset(verdict, 0, sizeof(*verdict));
 	verdict->reason = "nothing is proven";
 	if (!kms_slots(slots, boot))
-		return chain_fail(why, -ENOSYS, "there is no KECCAK-256");
+		return chain_fail(why, -EIO, "there is no KECCAK-256");
 	err = chain_contract_read(source, known, kms, slots, KMS_SLOTS,
 				  &layout, why);
 	if (err)
@@ -151,7 +151,7 @@ static int ask_app(const struct chain_source *source,
 	int err;
 
 	if (!app_slots(slots, boot))
-		return chain_fail(why, -ENOSYS, "there is no KECCAK-256");
+		return chain_fail(why, -EIO, "there is no KECCAK-256");
 	err = chain_contract_read(source, known, boot->app_id, slots,
 				  APP_SLOTS, &layout, why);
 	if (err)

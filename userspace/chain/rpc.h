@@ -44,8 +44,10 @@ int chain_client_init(void);
 int chain_client_agree(const struct chain_client *client,
 		       struct chain_head *head, uint64_t now,
 		       struct chain_view *view, struct chain_why *why);
-/* Of struct chain_source; @view: a struct chain_view.  One server that can
- * prove it is enough. */
+/*
+ * Of struct chain_source; @view: a struct chain_view.  One server that can do
+ * it is enough.
+ */
 int chain_view_prove(void *view, const uint8_t address[CHAIN_ADDRESS],
 		     struct chain_slot *slots, size_t nr,
 		     struct chain_account *account, struct chain_why *why);

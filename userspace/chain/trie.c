@@ -54,7 +54,7 @@ static int take_node(struct walk *walk, const uint8_t *hash,
 		return bad(walk, "is missing");
 	node = walk->nodes[walk->used];
 	if (!chain_keccak(node.data, node.len, have))
-		return chain_fail(walk->why, -ENOSYS, "there is no KECCAK-256");
+		return chain_fail(walk->why, -EIO, "there is no KECCAK-256");
 	if (memcmp(have, hash, CHAIN_HASH))
 		return bad(walk, "has another hash than the node before says");
 	/* Shorter ones are inside others, but for the root. */
@@ -182,7 +182,7 @@ int chain_trie_get(const uint8_t root[CHAIN_HASH], struct chain_bytes key,
 	if (is_empty(root, nodes, nr))
 		return 0;
 	if (!chain_keccak(key.data, key.len, path))
-		return chain_fail(why, -ENOSYS, "there is no KECCAK-256");
+		return chain_fail(why, -EIO, "there is no KECCAK-256");
 	for (i = 0; i < DIGITS; i++)
 		walk.path[i] = digit(path, i);
 	err = take_node(&walk, root, &items);

@@ -4,9 +4,9 @@
  *
  * Copyright The dstack for Linux authors
  *
- * 'h': a header as RLP; 'b': a block as JSON; 'p': nodes, each behind its length
- * in two bytes.  Roots and hashes are taken from what comes, as else nothing of
- * it would be looked at.
+ * 'h': a header as RLP; 'b': a block as JSON; 'p': nodes, each behind its
+ * length in two bytes.  Roots and hashes are taken from what comes, as else
+ * nothing of it would be looked at.
  */
 #include "fuzz.h"
 

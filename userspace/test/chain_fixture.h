@@ -26,6 +26,12 @@ static inline void chain_hex(const char *text, void *out, size_t len)
 	assert_true(libdstack_from_hex(text, strlen(text), out, len));
 }
 
+static inline void chain_field(yyjson_val *object, const char *name, void *out,
+			       size_t len)
+{
+	assert_true(chain_json_fixed(yyjson_obj_get(object, name), out, len));
+}
+
 static inline yyjson_doc *chain_load(const char *name)
 {
 	struct vector v = vector_load(name);
@@ -41,14 +47,12 @@ static inline void chain_fill(struct chain_fixture *f)
 	yyjson_val *list = yyjson_obj_get(f->answer, "storageProof");
 	size_t i;
 
-	assert_true(chain_json_fixed(yyjson_obj_get(f->answer, "address"),
-				     f->address, CHAIN_ADDRESS));
+	chain_field(f->answer, "address", f->address, CHAIN_ADDRESS);
 	f->nr = yyjson_arr_size(list);
 	assert_in_range(f->nr, 1, 2);
 	for (i = 0; i < f->nr; i++)
-		assert_true(chain_json_fixed(
-			yyjson_obj_get(yyjson_arr_get(list, i), "key"),
-			f->slots[i].key, 32));
+		chain_field(yyjson_arr_get(list, i), "key", f->slots[i].key,
+			    32);
 }
 
 /* A contract of a test chain: one slot that is 1, one that is not there. */
@@ -59,9 +63,8 @@ static inline void chain_open_anvil(struct chain_fixture *f)
 	f->doc = chain_load("eth/anvil/proof.json");
 	root = yyjson_doc_get_root(f->doc);
 	f->answer = yyjson_obj_get(root, "proof");
-	assert_true(chain_json_fixed(
-		yyjson_obj_get(yyjson_obj_get(root, "block"), "stateRoot"),
-		f->root, CHAIN_HASH));
+	chain_field(yyjson_obj_get(root, "block"), "stateRoot", f->root,
+		    CHAIN_HASH);
 	chain_fill(f);
 }
 

@@ -78,28 +78,25 @@ static int follow(struct light_store *store, const struct vector *v)
 /* A header for light clients, of a block as it was broadcast. */
 static size_t header_of(const struct vector *block, uint8_t *out)
 {
-	static const char body_root[] =
-		"8a099e3aec901f22ee8030d024080620c250981582bb039c1ea30d6f424225d0";
-	/* Neighbours of the payload among the body's fields; roots of lists. */
-	static const char *const branch[] = {
+	/* Its neighbours among the body's fields, the body, two lists. */
+	static const char *const roots[] = {
 		"ee9f03f35d20cf69ca22c40907540c98e087e921df334197608f2a09012f4da7",
 		"aa4acc9d048772faa3992a26b2e47d1a7f9573cf38a923ea84ad3ef691d2f6c5",
 		"7c0b5ecae8cf1afb0fdcdc887235e654df6f15ebe6f424a2d83718fa7c418f35",
 		"c67da0c34dc17f8057b5636a9e9d43a98f171c5fe0e5c8d4d2326e99b08614ee",
+		"8a099e3aec901f22ee8030d024080620c250981582bb039c1ea30d6f424225d0",
+		"d4a65925e1e3ceae52cf8595f7b6f85150117200afd70a85238fc330d28e22f4",
+		"a15d511fe1a4490645b858449482057caedcd8956407732ae1673685abbefe32",
 	};
-	static const char transactions[] =
-		"d4a65925e1e3ceae52cf8595f7b6f85150117200afd70a85238fc330d28e22f4";
-	static const char withdrawals[] =
-		"a15d511fe1a4490645b858449482057caedcd8956407732ae1673685abbefe32";
 	const uint8_t *in = (const uint8_t *)block->data;
 	const uint8_t *body = in + BODY, *payload;
 	size_t i, extra;
 
 	memcpy(out, in + 100, 80);
-	chain_hex(body_root, out + 80, CHAIN_HASH);
+	chain_hex(roots[4], out + 80, CHAIN_HASH);
 	memcpy(out + 112, (uint8_t[]){ 244, 0, 0, 0 }, 4);
 	for (i = 0; i < 4; i++)
-		chain_hex(branch[i], out + 116 + 32 * i, CHAIN_HASH);
+		chain_hex(roots[i], out + 116 + 32 * i, CHAIN_HASH);
 	out += 244;
 	payload = body + body[PAYLOAD] + (body[PAYLOAD + 1] << 8) +
 		(body[PAYLOAD + 2] << 16);
@@ -107,8 +104,8 @@ static size_t header_of(const struct vector *block, uint8_t *out)
 	memcpy(out, payload, 436);
 	memcpy(out + 436, (uint8_t[]){ 584 & 255, 584 >> 8, 0, 0 }, 4);
 	memcpy(out + 440, payload + 440, 64);
-	chain_hex(transactions, out + 504, CHAIN_HASH);
-	chain_hex(withdrawals, out + 536, CHAIN_HASH);
+	chain_hex(roots[5], out + 504, CHAIN_HASH);
+	chain_hex(roots[6], out + 536, CHAIN_HASH);
 	memcpy(out + 568, payload + 512, 16);
 	memcpy(out + 584, payload + 528, extra);
 	return 244 + 584 + extra;

@@ -6,7 +6,7 @@
  *
  * The light client of the consensus specification, from Deneb on: a block that
  * an operator knows names a sync committee, whose signatures name later blocks
- * and the committee after it.  From a beacon block it leads to the header of the
+ * and the committee after it.  A beacon block leads to the header of the
  * execution chain, by whose state root accounts are proven.
  */
 #ifndef CHAIN_LIGHT_H
@@ -53,7 +53,7 @@ struct light_store {
 	struct light_committee current, next;
 };
 
-/* Of an operator's block: its root, and what LightClientBootstrap says of it. */
+/* Of an operator's block: its root, and its LightClientBootstrap. */
 int light_begin(const struct light_chain *chain,
 		const uint8_t checkpoint[CHAIN_HASH], struct chain_bytes ssz,
 		struct light_store *store, struct chain_why *why);
@@ -102,10 +102,12 @@ int light_signed(const struct light_chain *chain,
 
 /* ssz.c */
 
+typedef uint8_t light_root[CHAIN_HASH];
+
 uint64_t ssz_u64(const uint8_t *bytes);
 /* Of @nr leaves, up to 512, made up to 2 ^ @depth with zeros. */
-bool ssz_merkle(const uint8_t (*leaves)[CHAIN_HASH], size_t nr,
-		unsigned int depth, uint8_t root[CHAIN_HASH]);
+bool ssz_merkle(const light_root *leaves, size_t nr, unsigned int depth,
+		uint8_t root[CHAIN_HASH]);
 void ssz_pair(const uint8_t *left, const uint8_t *right,
 	      uint8_t out[CHAIN_HASH]);
 /* Whether @leaf is leaf number @index of a tree of this depth. */

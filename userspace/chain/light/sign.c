@@ -61,8 +61,8 @@ static void signing_root(const struct light_chain *chain,
 	ssz_pair(root, domain, out);
 }
 
-static const struct light_committee *committee_of(const struct light_store *store,
-						  uint64_t slot)
+static const struct light_committee *
+committee_of(const struct light_store *store, uint64_t slot)
 {
 	uint64_t period = light_period(slot);
 

@@ -29,8 +29,8 @@ void ssz_pair(const uint8_t *left, const uint8_t *right,
 	SHA256(both, sizeof(both), out);
 }
 
-bool ssz_merkle(const uint8_t (*leaves)[CHAIN_HASH], size_t nr,
-		unsigned int depth, uint8_t root[CHAIN_HASH])
+bool ssz_merkle(const light_root *leaves, size_t nr, unsigned int depth,
+		uint8_t root[CHAIN_HASH])
 {
 	uint8_t level[LIGHT_KEYS][CHAIN_HASH];
 	size_t i, all = (size_t)1 << depth;

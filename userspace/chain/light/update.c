@@ -30,8 +30,9 @@ struct parts {
 
 static uint32_t offset(const uint8_t *bytes)
 {
-	return ssz_u64((const uint8_t[8]){ bytes[0], bytes[1], bytes[2],
-					   bytes[3] });
+	const uint8_t wide[8] = { bytes[0], bytes[1], bytes[2], bytes[3] };
+
+	return ssz_u64(wide);
 }
 
 static bool fork_has_depth(const struct light_chain *chain, uint64_t slot,
