@@ -7,6 +7,7 @@
 #include "policy.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Upstream's state begins at slot 0 in both. */
@@ -31,7 +32,7 @@ static bool up_to_date(const struct chain_boot *boot)
 static int deny(struct chain_verdict *verdict, const char *reason)
 {
 	verdict->allowed = !*reason;
-	verdict->reason = reason;
+	snprintf(verdict->reason, sizeof(verdict->reason), "%s", reason);
 	return 0;
 }
 
@@ -62,7 +63,7 @@ static int read_kms(const struct chain_source *source,
 	int err;
 
 	memset(verdict, 0, sizeof(*verdict));
-	verdict->reason = "nothing is proven";
+	snprintf(verdict->reason, sizeof(verdict->reason), "nothing is proven");
 	if (!kms_slots(slots, boot))
 		return chain_fail(why, -EIO, "there is no KECCAK-256");
 	err = chain_contract_read(source, known, kms, slots, KMS_SLOTS,

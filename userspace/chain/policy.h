@@ -49,6 +49,11 @@ struct chain_boot {
 	uint8_t mr_aggregated[32];
 	uint8_t os_image_hash[32];
 	const char *tcb_status;
+	/* Upstream's contracts don't look at these; others may. */
+	uint8_t instance_id[CHAIN_ADDRESS];
+	uint8_t mr_system[32];
+	const char *const *advisory_ids;
+	size_t nr_advisory_ids;
 };
 
 /* Epochs of keys: which is current, and which live beside it. */
@@ -59,10 +64,12 @@ struct chain_epochs {
 };
 
 #define CHAIN_GATEWAY_MAX	256
+#define CHAIN_REASON_MAX	128
 
 struct chain_verdict {
 	bool allowed;
-	const char *reason;		/* the contract's words; "": allowed */
+	bool asked;			/* servers ran code: not proven */
+	char reason[CHAIN_REASON_MAX];	/* the contract's; "": allowed */
 	char gateway_app_id[CHAIN_GATEWAY_MAX];
 	uint64_t policy_epoch;		/* 0: no exec policy is in force */
 	uint8_t policy_root[32];

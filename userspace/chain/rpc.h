@@ -52,6 +52,19 @@ int chain_view_prove(void *view, const uint8_t address[CHAIN_ADDRESS],
 		     struct chain_slot *slots, size_t nr,
 		     struct chain_account *account, struct chain_why *why);
 
+/* call.c */
+
+/*
+ * Where chain_app_allowed() or chain_kms_allowed() says -EOPNOTSUPP, and an
+ * operator wants it: what as many servers as the quorum say that the contract
+ * says.  It sets what is decided and that it is not proven; the rest of
+ * *verdict is as it was.
+ */
+int chain_view_ask(const struct chain_view *view,
+		   const uint8_t kms[CHAIN_ADDRESS],
+		   const struct chain_boot *boot, bool is_kms,
+		   struct chain_verdict *verdict, struct chain_why *why);
+
 /* http.c */
 
 /* POSTs @body and reads what comes; *@reply is for free(). */

@@ -29,7 +29,7 @@
 enum lie {
 	NONE, WRONG_BLOCK, OTHER_NUMBER, OLD_HEAD, FORK, NO_BLOCK, OTHER_CHAIN,
 	WRONG_PROOF, SHORT_PROOF, NO_PROOF, REFUSES, SILENT, GARBAGE,
-	HUGE_ANSWER, OTHER_CALL,
+	HUGE_ANSWER, OTHER_CALL, SAYS_YES,
 };
 
 static struct server {
@@ -40,6 +40,17 @@ static struct server {
 } servers[SERVERS];
 
 static char *block_text[3];	/* the block, an older one, a fork's */
+/* Of a contract: no, and why; and yes. */
+static const char says_no[] =
+	"\"0x0000000000000000000000000000000000000000000000000000000000000000"
+	"0000000000000000000000000000000000000000000000000000000000000040"
+	"0000000000000000000000000000000000000000000000000000000000000018"
+	"436f6d706f73652068617368206e6f7420616c6c6f7765640000000000000000\"";
+static const char says_yes[] =
+	"\"0x0000000000000000000000000000000000000000000000000000000000000001"
+	"0000000000000000000000000000000000000000000000000000000000000040"
+	"0000000000000000000000000000000000000000000000000000000000000000\"";
+static char called[REQUEST_MAX];	/* what the first server was asked */
 static char *proof_text, *wrong_proof, *short_proof;
 static struct chain_fixture asked;
 
@@ -84,6 +95,9 @@ static char *answer_to(const char *request, enum lie lie)
 		result = block_for(lie);
 	else if (strstr(request, "eth_getProof"))
 		result = proof_for(lie);
+	else if (strstr(request, "eth_call"))
+		result = lie == SAYS_YES ? says_yes :
+			lie == NO_PROOF ? "\"0x\"" : says_no;
 	if (asprintf(&text, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":%s}",
 		     lie == OTHER_CALL ? 2 : 1, result) < 0)
 		return NULL;
@@ -134,6 +148,8 @@ static void *serve(void *arg)
 
 	while ((fd = accept(server->listener, NULL, NULL)) >= 0) {
 		if (server->lie != SILENT && hear(fd, request)) {
+			if (server == &servers[0])
+				memcpy(called, request, sizeof(called));
 			text = answer_to(request, server->lie);
 			if (asprintf(&head,
 				     "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
@@ -355,6 +371,86 @@ static void attack_72_reorganised_state_is_not_proven(void **state)
 					  asked.nr, &account, &why), -EBADMSG);
 }
 
+/*
+ * Code that is not known
+ */
+
+static int call(enum lie a, enum lie b, enum lie c, const char *want)
+{
+	static const char *const advisories[] = {
+		"INTEL-SA-00837",
+		"INTEL-SA-00837-and-a-name-of-more-than-32-bytes", "",
+	};
+	const char *const urls[] = {
+		servers[0].url, servers[1].url, servers[2].url,
+	};
+	const struct chain_client client = {
+		.urls = urls, .nr = SERVERS, .quorum = 2, .timeout_ms = 5000,
+	};
+	const struct chain_view view = { .client = &client };
+	struct chain_boot boot = {
+		.tcb_status = "UpToDate", .advisory_ids = advisories,
+		.nr_advisory_ids = 3,
+	};
+	struct chain_verdict verdict = { .policy_epoch = 7, .allowed = true };
+	struct chain_why why = { "" };
+	int err;
+
+	vectors_need();
+	servers[0].lie = a;
+	servers[1].lie = b;
+	servers[2].lie = c;
+	memset(boot.app_id, 1, CHAIN_ADDRESS);
+	memset(boot.compose_hash, 2, 32);
+	memset(boot.instance_id, 3, CHAIN_ADDRESS);
+	memset(boot.device_id, 4, 32);
+	memset(boot.mr_aggregated, 5, 32);
+	memset(boot.mr_system, 6, 32);
+	memset(boot.os_image_hash, 7, 32);
+	err = chain_view_ask(&view, asked.address, &boot, false, &verdict,
+			     &why);
+	assert_int_equal(verdict.asked, !err);
+	assert_int_equal(verdict.policy_epoch, 7);
+	assert_int_equal(verdict.allowed, !err && !*want);
+	if (!err)
+		assert_string_equal(verdict.reason, want);
+	return err;
+}
+
+static void unknown_code_is_asked_of_a_quorum(void **state)
+{
+	static const char no[] = "Compose hash not allowed";
+
+	(void)state;
+	assert_int_equal(call(NONE, NONE, NONE, no), 0);
+	assert_int_equal(call(SAYS_YES, NONE, NONE, no), 0);
+	assert_int_equal(call(SAYS_YES, SAYS_YES, SILENT, ""), 0);
+	assert_int_equal(call(SAYS_YES, NONE, SILENT, no), -EBADMSG);
+	assert_int_equal(call(NO_PROOF, NO_PROOF, NO_PROOF, no), -EBADMSG);
+	assert_int_equal(call(REFUSES, GARBAGE, NONE, no), -EBADMSG);
+}
+
+/* The question is, to the byte, what other libraries encode. */
+static void question_is_encoded_as_others_do(void **state)
+{
+	uint8_t data[708], hash[CHAIN_HASH], want[CHAIN_HASH];
+	const char *text;
+
+	(void)state;
+	assert_int_equal(call(NONE, NONE, NONE, "Compose hash not allowed"),
+			 0);
+	text = strstr(called, "\"data\":\"0x");
+	assert_non_null(text);
+	text += strlen("\"data\":\"0x");
+	assert_int_equal(strcspn(text, "\""), 2 * sizeof(data));
+	assert_true(libdstack_from_hex(text, 2 * sizeof(data), data,
+				       sizeof(data)));
+	chain_hex("55fb86255f2487fcbd4f73f8fcb84dfe01a28f9d7582719841dbf303fcef4803",
+		  want, CHAIN_HASH);
+	assert_true(chain_keccak(data, sizeof(data), hash));
+	assert_memory_equal(hash, want, CHAIN_HASH);
+}
+
 static void attack_79_a_chain_that_is_away_proves_nothing(void **state)
 {
 	(void)state;
@@ -406,6 +502,8 @@ int main(void)
 		test(wrong_proofs_are_refused_and_others_asked),
 		test(attack_72_forked_replicas_get_no_release),
 		test(attack_72_reorganised_state_is_not_proven),
+		test(unknown_code_is_asked_of_a_quorum),
+		test(question_is_encoded_as_others_do),
 		test(attack_79_a_chain_that_is_away_proves_nothing),
 		test(half_of_the_servers_are_no_quorum),
 		test(only_this_machine_is_asked_without_tls),

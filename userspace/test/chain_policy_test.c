@@ -42,6 +42,7 @@ static const uint8_t proxies[][CHAIN_HASH] = { { 1 } };
 static const struct chain_code codes[] = {
 	{ { 2 }, CHAIN_KMS_LINUX }, { { 4 }, CHAIN_APP_LINUX },
 };
+
 static const struct chain_known known = { proxies, 1, codes, 2 };
 
 static int prove(void *arg, const uint8_t address[CHAIN_ADDRESS],
