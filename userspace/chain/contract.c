@@ -87,7 +87,7 @@ static enum chain_layout find_code(const struct chain_known *known,
 	for (i = 0; i < known->nr_codes; i++)
 		if (!memcmp(known->codes[i].hash, hash, CHAIN_HASH))
 			return known->codes[i].layout;
-	return 0;
+	return CHAIN_NO_LAYOUT;
 }
 
 int chain_contract_read(const struct chain_source *source,
@@ -101,7 +101,7 @@ int chain_contract_read(const struct chain_source *source,
 	const uint8_t *behind;
 	int err;
 
-	*layout = 0;
+	*layout = CHAIN_NO_LAYOUT;
 	memcpy(slots[0].key, implementation_slot, 32);
 	err = source->prove(source->arg, address, slots, nr, &account, why);
 	if (err || !account.has_code)
@@ -116,7 +116,8 @@ int chain_contract_read(const struct chain_source *source,
 	if (err)
 		return err;
 	*layout = find_code(known, account.code_hash);
-	return *layout ? 0 : unknown(why, behind, &account, "implementation");
+	return *layout != CHAIN_NO_LAYOUT ? 0 :
+		unknown(why, behind, &account, "implementation");
 }
 
 /* What is longer than 31 bytes is behind the hash of its slot's number. */

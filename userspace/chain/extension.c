@@ -38,7 +38,7 @@ static bool has_come(uint64_t at, uint64_t now)
 bool chain_policy_slots(struct chain_slot slots[CHAIN_POLICY_SLOTS],
 			const uint8_t device_id[32])
 {
-	uint8_t i;
+	unsigned int i;
 
 	for (i = CURRENT_ROOT; i < PIN; i++)
 		chain_slot_at(&slots[i], policy_base, i);

@@ -157,7 +157,7 @@ static int ask_app(const struct chain_source *source,
 				  APP_SLOTS, &layout, why);
 	if (err)
 		return err;
-	if (!layout)
+	if (layout == CHAIN_NO_LAYOUT)
 		return deny(verdict, "App not deployed or invalid address");
 	if (layout != CHAIN_APP_UPSTREAM && layout != CHAIN_APP_LINUX)
 		return chain_fail(why, -EOPNOTSUPP,

@@ -23,7 +23,8 @@ struct chain_source {
 };
 
 enum chain_layout {
-	CHAIN_KMS_UPSTREAM = 1,
+	CHAIN_NO_LAYOUT,		/* no code, or none that is known */
+	CHAIN_KMS_UPSTREAM,
 	CHAIN_KMS_LINUX,		/* with key epochs */
 	CHAIN_APP_UPSTREAM,
 	CHAIN_APP_LINUX,		/* with exec policies, pins, epochs */
@@ -99,7 +100,8 @@ bool chain_epoch_lives(const struct chain_epochs *epochs, uint64_t epoch,
 
 /*
  * Proves a proxy and the code behind it; @slots[0] is for the implementation's
- * slot, the others are the caller's.  *@layout is 0 if there is no code.
+ * slot, the others are the caller's.  *@layout is CHAIN_NO_LAYOUT if
+ * there is no code.
  */
 int chain_contract_read(const struct chain_source *source,
 			const struct chain_known *known,

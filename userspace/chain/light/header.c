@@ -52,7 +52,8 @@ static void beacon_root(const uint8_t *beacon, uint8_t root[CHAIN_HASH])
 static void extra_root(const uint8_t *extra, size_t len,
 		       uint8_t root[CHAIN_HASH])
 {
-	uint8_t data[CHAIN_HASH] = { 0 }, size[CHAIN_HASH] = { len };
+	const uint8_t size[CHAIN_HASH] = { len };
+	uint8_t data[CHAIN_HASH] = { 0 };
 
 	memcpy(data, extra, len);
 	ssz_pair(data, size, root);

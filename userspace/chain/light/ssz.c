@@ -66,16 +66,16 @@ bool ssz_branch(const uint8_t leaf[CHAIN_HASH], const uint8_t *branch,
 bool ssz_committee(const uint8_t keys[LIGHT_COMMITTEE_SIZE],
 		   uint8_t root[CHAIN_HASH])
 {
-	uint8_t leaves[LIGHT_KEYS][CHAIN_HASH], key[2 * CHAIN_HASH] = { 0 };
-	uint8_t sum[CHAIN_HASH];
+	uint8_t leaves[LIGHT_KEYS + 1][CHAIN_HASH] = { { 0 } };
+	uint8_t key[2 * CHAIN_HASH] = { 0 };
 	size_t i;
 
 	for (i = 0; i <= LIGHT_KEYS; i++) {
 		memcpy(key, keys + i * LIGHT_KEY_SIZE, LIGHT_KEY_SIZE);
-		SHA256(key, sizeof(key), i < LIGHT_KEYS ? leaves[i] : sum);
+		SHA256(key, sizeof(key), leaves[i]);
 	}
 	if (!ssz_merkle(leaves, LIGHT_KEYS, 9, root))
 		return false;
-	ssz_pair(root, sum, root);
+	ssz_pair(root, leaves[LIGHT_KEYS], root);
 	return true;
 }
