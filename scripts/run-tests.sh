@@ -394,12 +394,12 @@ one_selftest_test() {
 
 # Parts, each with its time limit in seconds, which are for slow machines.
 declare -A limits=(
-	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=400
+	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=600
 	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
-	[measured]=200 [peers]=300 [scaling]=300 [booted]=1000
-	[contracts]=120
+	[measured]=200 [peers]=300 [scaling]=300 [booted]=1500
+	[contracts]=300
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the

@@ -25,7 +25,7 @@ taints=$((1 << 12 | 1 << 13 | 1 << 18))
 # tests wait so much longer for what must happen, and may take so much longer.
 export TIME_SCALE=${TIME_SCALE:-1}
 # Longer than any test takes on a machine that is busy.
-seconds=${TEST_SECONDS:-$((240 * TIME_SCALE))}
+seconds=${TEST_SECONDS:-$((480 * TIME_SCALE))}
 
 count=0
 failed=0
