@@ -33,14 +33,14 @@ int64_t quotes_now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static int wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
+int quotes_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
 {
 	struct timespec until = { ms / 1000, ms % 1000 * 1000000L };
 
 	return pthread_cond_timedwait(cond, lock, &until);
 }
 
-static int init_cond(pthread_cond_t *cond)
+int quotes_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;
 	int err = pthread_condattr_init(&attr);
@@ -61,7 +61,7 @@ int quotes_job_new(size_t size, int fd, struct quote_job **out)
 	int err = -ENOMEM;
 
 	if (job)
-		err = init_cond(&job->finished);
+		err = quotes_cond_init(&job->finished);
 	if (job && !err) {
 		job->fd = fd;
 		job->refs = 1;
@@ -185,7 +185,8 @@ int quotes_wait(struct agent_quotes *quotes, struct quote_job *job,
 	pthread_mutex_lock(&quotes->lock);
 	quotes->stats.waiting++;
 	while (!job->done && !err)
-		err = wait_until(&job->finished, &quotes->lock, deadline_ms);
+		err = quotes_wait_until(&job->finished, &quotes->lock,
+					deadline_ms);
 	quotes->stats.waiting--;
 	if (!job->done)
 		leave(quotes, job);
@@ -247,7 +248,7 @@ static bool pause_for(struct agent_quotes *quotes, struct quote_job *job,
 	pthread_mutex_lock(&quotes->lock);
 	quotes->trouble = err;
 	while (!quotes->closing && job->refs > 1 && quotes_now_ms() < until)
-		wait_until(&quotes->wake, &quotes->lock, until);
+		quotes_wait_until(&quotes->wake, &quotes->lock, until);
 	wanted = !quotes->closing && job->refs > 1;
 	quotes->stats.retries += wanted;
 	pthread_mutex_unlock(&quotes->lock);
@@ -361,7 +362,7 @@ int agent_quotes_open(struct agent_quotes **out,
 	if (!err)
 		err = -pthread_mutex_init(&quotes->lock, NULL);
 	if (!err)
-		err = init_cond(&quotes->wake);
+		err = quotes_cond_init(&quotes->wake);
 	if (!err)
 		err = start_thread(quotes);
 	if (err) {
@@ -384,7 +385,7 @@ int agent_quotes_close(struct agent_quotes *quotes)
 	quotes->closing = true;
 	pthread_cond_broadcast(&quotes->wake);
 	while (!quotes->ended && !err)
-		err = wait_until(&quotes->wake, &quotes->lock, until);
+		err = quotes_wait_until(&quotes->wake, &quotes->lock, until);
 	err = quotes->ended ? 0 : -EBUSY;
 	pthread_mutex_unlock(&quotes->lock);
 	if (err)

@@ -68,6 +68,10 @@ struct agent_quotes {
 };
 
 int64_t quotes_now_ms(void);
+/* One that is waited for until a time of quotes_now_ms(): 0 or -errno. */
+int quotes_cond_init(pthread_cond_t *cond);
+/* As pthread_cond_timedwait(). */
+int quotes_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms);
 int quotes_copy(const struct libdstack_quote *from, struct libdstack_quote *to);
 /* With one hold.  @fd is closed with it, and if there is no memory. */
 int quotes_job_new(size_t size, int fd, struct quote_job **job);

@@ -37,15 +37,16 @@ struct agent_shared {
 int agent_shared_open(struct agent_shared **out)
 {
 	struct agent_shared *shared = calloc(1, sizeof(*shared));
-	pthread_condattr_t attr;
+	int err = -ENOMEM;
 
-	if (!shared)
-		return -ENOMEM;
-	pthread_mutex_init(&shared->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&shared->made, &attr);
-	pthread_condattr_destroy(&attr);
+	if (shared)
+		err = -pthread_mutex_init(&shared->lock, NULL);
+	if (!err)
+		err = quotes_cond_init(&shared->made);
+	if (err) {
+		free(shared);
+		return err;
+	}
 	*out = shared;
 	return 0;
 }
@@ -118,14 +119,12 @@ static int wait_for(struct agent_shared *shared, const struct kind *kind,
 {
 	int64_t ms = caller->deadline_ms ? caller->deadline_ms - MARGIN_MS :
 		     quotes_now_ms() + PATIENCE_MS;
-	const struct timespec until = { ms / 1000, ms % 1000 * 1000000L };
 	int err = quotes_leave(caller, error);
 
 	if (err)
 		return err;
 	while (kind->making && !err)
-		err = -pthread_cond_timedwait(&shared->made, &shared->lock,
-					      &until);
+		err = quotes_wait_until(&shared->made, &shared->lock, ms);
 	pthread_mutex_unlock(&shared->lock);
 	http_return(caller);
 	pthread_mutex_lock(&shared->lock);

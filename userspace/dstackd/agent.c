@@ -167,8 +167,7 @@ static void reload(struct server *server)
 	const char *fixed = NULL;
 	bool good;
 
-	notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
-		       (long long)now_us());
+	notify_reloading();
 	good = agent_options_read(server->argc, server->argv, &wanted) < 0;
 	if (good)
 		fixed = agent_options_fixed(server->opt, &wanted);

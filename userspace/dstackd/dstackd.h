@@ -40,6 +40,8 @@ void library_message(const char *message);
 void notify_init(void);
 /* Tells the service manager, if there is one: "READY=1" and the like. */
 void notify_manager(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Until it is told "READY=1". */
+void notify_reloading(void);
 /* Says that we are alive if it is time to.  For where work gets on. */
 void notify_alive(void);
 /* For how long one may wait before notify_alive() is due: @ms at most. */

@@ -106,6 +106,12 @@ void notify_manager(const char *fmt, ...)
 	close(fd);
 }
 
+void notify_reloading(void)
+{
+	notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
+		       (long long)now_us());
+}
+
 void notify_alive(void)
 {
 	if (!interval_ms || now_ms() < due_ms)

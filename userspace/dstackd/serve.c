@@ -47,8 +47,7 @@ static void take_signal(void)
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGHUP) {
-		notify_manager("RELOADING=1\nMONOTONIC_USEC=%lld",
-			       (long long)now_us());
+		notify_reloading();
 		reloading = true;
 	} else {
 		ending = true;
