@@ -171,14 +171,15 @@ node "$tests/registry.mjs" "$work/image/blobs/sha256" "$port" \
 registry=$!
 eventually test -e "$work/serves" || die "no registry"
 
-# pull_killed REPOSITORY PATTERN: what dstack-boot says until that is said, when
-# it is killed.
+# pull_killed REPOSITORY PATTERN [FILE]: what dstack-boot says until that is said
+# and there is this file, when it is killed.
 pull_killed() {
 	local pid
 	application "${good//$repository/127.0.0.1:$port/app/$1}"
 	dstack-boot app --app "$work/app" >"$work/said" 2>&1 </dev/null &
 	pid=$!
 	eventually grep -qE "$2" "$work/said"
+	eventually test -e "${3:-$work/said}"
 	kill -9 "$pid"
 	wait "$pid" 2>/dev/null
 	cat "$work/said"
@@ -187,7 +188,8 @@ pull_killed() {
 wrong=$(pull_killed wrong 'podman: Error|services run')
 cut=$(pull_killed cut 'podman: Error|services run')
 none=$(containers)
-half=$(pull_killed web 'layer 1 \(|services run')
+# podman names a layer before it asks for it.
+half=$(pull_killed web 'layer 1 \(|services run' "$work/serves.half")
 nap
 pulling=$(pgrep -cf 'podman pull')
 pulled=$(dstack-boot app --app "$work/app" 2>&1 </dev/null)

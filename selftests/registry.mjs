@@ -4,7 +4,8 @@
 // registry.mjs BLOBS PORT FILE: a registry that has the blobs of an OCI image
 // layout.  What it does wrong depends on the repository: app/wrong has
 // manifests of other bytes, app/cut has layers that end halfway, and app/web
-// never ends the first layer that it is asked for.  FILE is made when it serves.
+// never ends the first layer that it is asked for.  FILE is made when it serves,
+// and FILE.half when that half layer is under way.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
@@ -35,7 +36,8 @@ const server = createServer((request, response) => {
 		return response.end();
 	if (layer && repository === "web" && !begun) {
 		begun = true;
-		return response.write(data.subarray(0, data.length / 2));
+		return response.write(data.subarray(0, data.length / 2),
+			() => writeFileSync(`${ready}.half`, ""));
 	}
 	return response.end(data);
 });
