@@ -72,12 +72,13 @@ checkpatch_key() {
 # it changes.
 follows_checkpatch() {
 	local ignored=$1 file key findings
+	local passed=${DSTACK_CACHE:-build/check}/checkpatch
 	local files=()
 	declare -A keys
 	shift
-	mkdir -p build/check/checkpatch
+	mkdir -p "$passed"
 	while read -r file; do
-		key=build/check/checkpatch/$(checkpatch_key "$ignored" "$file")
+		key=$passed/$(checkpatch_key "$ignored" "$file")
 		test ! -e "$key" || continue
 		files+=("$top/$file")
 		keys[$file]=$key
