@@ -60,6 +60,34 @@ int libdstack_collateral_get(const struct libdstack_collateral_source *source,
 			     struct libdstack_collateral **collateral,
 			     struct libdstack_failure *failure);
 
+/*
+ * The same, kept in memory as well, checked, for who verifies many quotes on
+ * many threads.  What was used lately is kept, for as many kinds of platforms
+ * as LIBDSTACK_COLLATERAL_KINDS.  After LIBDSTACK_COLLATERAL_ASK_S seconds
+ * libdstack_collateral_get() is asked again, by one thread, while what is kept
+ * serves the others as long as it is valid.
+ */
+struct libdstack_collateral_memory;
+
+#define LIBDSTACK_COLLATERAL_KINDS	64
+#define LIBDSTACK_COLLATERAL_ASK_S	600
+
+/* @src must stay.  -ENOMEM. */
+int
+libdstack_collateral_memory_open(const struct libdstack_collateral_source *src,
+				 struct libdstack_collateral_memory **memory);
+/* Nobody else may use @memory; what was found in it stays. */
+void
+libdstack_collateral_memory_close(struct libdstack_collateral_memory *memory);
+/*
+ * As of libdstack_collateral_get().  The platform is the one that the quote
+ * claims to be from, so of that claim nothing follows.
+ */
+int libdstack_collateral_find(struct libdstack_collateral_memory *memory,
+			      const void *quote, size_t len, time_t now,
+			      struct libdstack_collateral **collateral,
+			      struct libdstack_failure *failure);
+
 #ifdef __cplusplus
 }
 #endif

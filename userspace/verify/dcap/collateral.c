@@ -173,9 +173,16 @@ int libdstack_collateral_read(const char *path,
 	return err;
 }
 
+struct libdstack_collateral *
+dcap_collateral_share(struct libdstack_collateral *c)
+{
+	atomic_fetch_add(&c->shared, 1);
+	return c;
+}
+
 void libdstack_collateral_free(struct libdstack_collateral *c)
 {
-	if (!c)
+	if (!c || atomic_fetch_sub(&c->shared, 1))
 		return;
 	certs_free(c->tcb_info_chain);
 	certs_free(c->qe_identity_chain);

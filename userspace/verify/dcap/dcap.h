@@ -17,6 +17,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "lib.h"
 #include "../certs.h"
@@ -80,7 +81,12 @@ struct libdstack_collateral {
 	STACK_OF(X509) *tcb_info_chain, *qe_identity_chain, *pck_crl_chain;
 	X509_CRL *root_crl, *pck_crl;
 	struct dcap_trust *trust;	/* once it was checked */
+	atomic_uint shared;		/* by so many besides the first */
 };
+
+/* For one more libdstack_collateral_free(). */
+struct libdstack_collateral *
+dcap_collateral_share(struct libdstack_collateral *c);
 
 /* pck.c */
 

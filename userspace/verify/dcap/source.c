@@ -45,6 +45,7 @@ static int check_chain(const struct libdstack_collateral_source *source,
 	return err;
 }
 
+/* @source: NULL, and the certificates are taken as they are. */
 static int read_chain(const struct libdstack_collateral_source *source,
 		      const struct dcap_quote *quote, struct dcap_key *key,
 		      struct libdstack_failure *failure)
@@ -59,7 +60,7 @@ static int read_chain(const struct libdstack_collateral_source *source,
 	if (!chain)
 		return verify_fail(failure, REASON(MALFORMED),
 				   "the certificates are not exactly three in PEM");
-	err = check_chain(source, chain, failure);
+	err = source ? check_chain(source, chain, failure) : 0;
 	if (!err && dcap_pck_parse(sk_X509_value(chain, 0), &pck, &why))
 		err = verify_fail(failure, REASON(MALFORMED), "%s", why);
 	if (!err) {
@@ -89,6 +90,12 @@ int dcap_key_of_quote(const struct libdstack_collateral_source *source,
 	}
 	verify_step(failure, "platform certificate");
 	return read_chain(source, &parts, key, failure);
+}
+
+int dcap_key_claimed(const void *quote, size_t len, struct dcap_key *key,
+		     struct libdstack_failure *failure)
+{
+	return dcap_key_of_quote(NULL, quote, len, key, failure);
 }
 
 int dcap_key_check(const struct libdstack_collateral_source *source,

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  *
- * cache.c keeps collateral in files, pccs.c knows the service's requests,
- * reply.c what it answers, http.c how to ask.
+ * memory.c keeps collateral for many threads, cache.c keeps it in files, pccs.c
+ * knows the service's requests, reply.c what it answers, http.c how to ask.
  */
 #ifndef SOURCE_H
 #define SOURCE_H
@@ -27,6 +27,9 @@ struct dcap_key {
 int dcap_key_of_quote(const struct libdstack_collateral_source *source,
 		      const void *quote, size_t len, struct dcap_key *key,
 		      struct libdstack_failure *failure);
+/* The same, while nothing of the quote was verified. */
+int dcap_key_claimed(const void *quote, size_t len, struct dcap_key *key,
+		     struct libdstack_failure *failure);
 /* The collateral is checked, of this key, and valid at @now. */
 int dcap_key_check(const struct libdstack_collateral_source *source,
 		   const struct dcap_key *key, struct libdstack_collateral *c,
