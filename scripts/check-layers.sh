@@ -228,10 +228,10 @@ programs_include_only_the_library() {
 # Each can be read, and tested, without the others and without the agent.
 rooms_of_userspace_are_apart() {
 	local room
-	for room in agent/http keys rpc spawn; do
+	for room in http keys rpc spawn; do
 		mapfile -t files < <(sources "userspace/$room")
 		code "${files[@]}" |
-			without '"\.\./(caller|\.\./rpc/wipe)\.h"'
+			without '"\.\./rpc/wipe\.h"'
 	done | no_line '#[ \t]*include[ \t]*"(\.\./|.*agent\.h)'
 }
 
@@ -281,7 +281,7 @@ module_exports_nothing kmod/vet.c EXPORT_SYMBOL_GPL(dstack_vet);
 versions_are_known_only_in_compat kmod/vet.c #ifdef HAVE_VERITY
 only_the_library_calls_ioctl userspace/dstackctl/cmd_x.c ioctl(fd, 1);
 programs_include_only_the_library userspace/dstackd/main.c #include "lib.h"
-rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../agent/http/http.h"
+rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../http/http.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);
 bpf_carries_facts_not_policy bpf/dstack.bpf.c } rules SEC(".maps");
 '

@@ -14,7 +14,7 @@
 
 #include "../app/app.h"
 #include "../attest/attest.h"
-#include "caller.h"
+#include "../http/caller.h"
 #include "../keys/app_keys.h"
 #include "quote.h"
 #include "../rpc/rpc.h"
@@ -95,17 +95,17 @@ int agent_terms_new(const struct app_compose *compose,
 		    libdstack_message_fn tell, struct agent_terms **terms);
 void agent_terms_free(struct agent_terms *terms);
 /* For rpc_mount. */
-int agent_allow(const struct agent *agent, const struct agent_caller *caller,
+int agent_allow(const void *server, const void *caller,
 		const struct rpc_method *method, struct rpc_error *error);
 
 /* device.c */
 
 /* Whose process that is, and /dev/dstack acting for it, to @caller. */
-int agent_device_find(pid_t pid, struct agent_caller *caller);
+int agent_device_find(pid_t pid, struct http_caller *caller);
 /* That device, which is the call's to close; or -errno with @error. */
-int agent_device(const struct agent_caller *caller, struct rpc_error *error);
+int agent_device(const struct http_caller *caller, struct rpc_error *error);
 /* The same for who outlives the call, and closes it. */
-int agent_device_keep(const struct agent_caller *caller,
+int agent_device_keep(const struct http_caller *caller,
 		      struct rpc_error *error);
 
 /* key.c */
@@ -120,7 +120,7 @@ struct agent_key_request {
 	size_t path_len;
 };
 
-int agent_get_key(const struct agent_caller *caller,
+int agent_get_key(const struct http_caller *caller,
 		  const struct agent_key_request *request,
 		  uint8_t key[DSTACK_KEY_SIZE], struct rpc_error *error);
 /* The links for a key with this public one: two, or none without app keys. */
@@ -146,23 +146,40 @@ int agent_shared_open(struct agent_shared **shared);
 void agent_shared_close(struct agent_shared *shared);
 /* As agent_quote(), for remote callers: the host's, and not quite new. */
 int agent_shared_quote(const struct agent *agent,
-		       const struct agent_caller *caller,
+		       const struct http_caller *caller,
 		       const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		       struct libdstack_quote *quote, struct rpc_error *error);
 
 /* evidence.c */
 
 /* A quote for the caller, and what explains it; or -errno with @error. */
-int agent_evidence(const struct agent *agent, const struct agent_caller *caller,
+int agent_evidence(const struct agent *agent, const struct http_caller *caller,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		   struct attest_evidence *evidence, struct rpc_error *error);
 
 /* Methods, by the file that has them */
 
 #define AGENT_METHOD(name) \
-	int name(struct agent *agent, const struct agent_caller *caller, \
+	int name(void *server, const void *caller, \
 		 const ProtobufCMessage *request, ProtobufCMessage *response, \
 		 struct rpc_error *error)
+
+/* The same, for who knows its agent and its caller. */
+#define AGENT_CALL(name) \
+	static int name##_call(struct agent *agent, \
+			       const struct http_caller *caller, \
+			       const ProtobufCMessage *request, \
+			       ProtobufCMessage *response, \
+			       struct rpc_error *error); \
+	AGENT_METHOD(name) \
+	{ \
+		return name##_call(server, caller, request, response, error); \
+	} \
+	static int name##_call(struct agent *agent, \
+			       const struct http_caller *caller, \
+			       const ProtobufCMessage *request, \
+			       ProtobufCMessage *response, \
+			       struct rpc_error *error)
 
 /* method_key.c */
 AGENT_METHOD(agent_v0_get_key);
@@ -183,7 +200,7 @@ int agent_report_data(const ProtobufCBinaryData *data,
 		      uint8_t out[DSTACK_REPORT_DATA_SIZE],
 		      struct rpc_error *error);
 /* As GetQuote answers. */
-int agent_quote_reply(struct agent *agent, const struct agent_caller *caller,
+int agent_quote_reply(struct agent *agent, const struct http_caller *caller,
 		      const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		      ProtobufCMessage *response,
 		      struct rpc_error *error);

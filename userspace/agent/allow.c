@@ -129,9 +129,11 @@ static const char *name_of(uint32_t bits)
 	return names[i].name;
 }
 
-int agent_allow(const struct agent *agent, const struct agent_caller *caller,
+int agent_allow(const void *server, const void *who,
 		const struct rpc_method *method, struct rpc_error *error)
 {
+	const struct agent *agent = server;
+	const struct http_caller *caller = who;
 	const struct term *term = term_of(agent->terms, caller->section);
 	uint32_t missing = term ? method->needs & ~term->methods : 0;
 

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "http/http.h"
+#include "../http/http.h"
 #include "quotes.h"
 
 /* Its turns are of no container: this is none's id. */
@@ -208,7 +208,7 @@ static int join(struct agent_quotes *quotes,
 
 /* That the caller is who it was, and may act, is asked as for its own quote. */
 static int prepare(struct agent_quotes *quotes,
-		   const struct agent_caller *caller,
+		   const struct http_caller *caller,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		   struct libdstack_batch *part, struct rpc_error *error)
 {
@@ -225,7 +225,7 @@ static int prepare(struct agent_quotes *quotes,
 }
 
 int agent_batch_quote(const struct agent *agent,
-		      const struct agent_caller *caller,
+		      const struct http_caller *caller,
 		      const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		      struct libdstack_quote *quote,
 		      struct libdstack_batch *part, struct rpc_error *error)

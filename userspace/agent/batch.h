@@ -19,7 +19,7 @@
  * 0 or -errno with @error, as of agent_quote().
  */
 int agent_batch_quote(const struct agent *agent,
-		      const struct agent_caller *caller,
+		      const struct http_caller *caller,
 		      const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		      struct libdstack_quote *quote,
 		      struct libdstack_batch *part, struct rpc_error *error);

@@ -85,7 +85,7 @@ static int check_times(struct agent_cert *cert, struct rpc_error *error)
  * A certificate speaks for the application, which is as good as a key of it.
  * So the policy is asked as for one, and the event log says to whom it went.
  */
-static int check_policy(const struct agent_caller *caller,
+static int check_policy(const struct http_caller *caller,
 			struct rpc_error *error)
 {
 	const struct agent_key_request ask = {
@@ -136,7 +136,7 @@ static int write_info(const struct agent *agent, struct agent_cert *cert,
 }
 
 static int add_evidence(const struct agent *agent,
-			const struct agent_caller *caller,
+			const struct http_caller *caller,
 			struct agent_cert *cert, struct rpc_error *error)
 {
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
@@ -154,7 +154,7 @@ static int add_evidence(const struct agent *agent,
 	return err;
 }
 
-static int sign(const struct agent *agent, const struct agent_caller *caller,
+static int sign(const struct agent *agent, const struct http_caller *caller,
 		struct agent_cert *cert, struct agent_chain_text *chain,
 		struct rpc_error *error)
 {
@@ -185,7 +185,7 @@ static int check(const struct agent *agent, struct agent_cert *cert,
 }
 
 int agent_cert_issue(const struct agent *agent,
-		     const struct agent_caller *caller,
+		     const struct http_caller *caller,
 		     struct agent_cert *cert, struct agent_chain_text *chain,
 		     struct rpc_error *error)
 {
@@ -194,7 +194,7 @@ int agent_cert_issue(const struct agent *agent,
 }
 
 int agent_cert_make(const struct agent *agent,
-		    const struct agent_caller *caller,
+		    const struct http_caller *caller,
 		    struct agent_cert *cert, struct agent_chain_text *chain,
 		    struct rpc_error *error)
 {

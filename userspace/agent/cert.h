@@ -41,13 +41,13 @@ struct agent_chain_text {
 
 /* For a container, if its policy allows it. */
 int agent_cert_issue(const struct agent *agent,
-		     const struct agent_caller *caller,
+		     const struct http_caller *caller,
 		     struct agent_cert *cert, struct agent_chain_text *chain,
 		     struct rpc_error *error);
 
 /* For ourselves: @caller is asked for the evidence alone. */
 int agent_cert_make(const struct agent *agent,
-		    const struct agent_caller *caller,
+		    const struct http_caller *caller,
 		    struct agent_cert *cert, struct agent_chain_text *chain,
 		    struct rpc_error *error);
 

@@ -91,7 +91,7 @@ static void drop(struct agent_chain_text *chain)
 
 static char *issue(struct agent_demo *demo, struct rpc_error *error)
 {
-	struct agent_caller host = {
+	struct http_caller host = {
 		.id = DSTACK_HOST_ID, .section = DSTACK_HOST_ID,
 		.device = libdstack_device_open(),
 	};

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int agent_device(const struct agent_caller *caller, struct rpc_error *error)
+int agent_device(const struct http_caller *caller, struct rpc_error *error)
 {
 	if (caller->device >= 0)
 		return caller->device;
@@ -22,7 +22,7 @@ int agent_device(const struct agent_caller *caller, struct rpc_error *error)
 			caller->id, strerror(ENODEV));
 }
 
-int agent_device_keep(const struct agent_caller *caller,
+int agent_device_keep(const struct http_caller *caller,
 		      struct rpc_error *error)
 {
 	int fd = agent_device(caller, error), copy;
@@ -35,7 +35,7 @@ int agent_device_keep(const struct agent_caller *caller,
 				   strerror(errno)) : copy;
 }
 
-int agent_device_find(pid_t pid, struct agent_caller *caller)
+int agent_device_find(pid_t pid, struct http_caller *caller)
 {
 	struct libdstack_acts_for who;
 	int fd = libdstack_device_open(), err;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-int agent_evidence(const struct agent *agent, const struct agent_caller *caller,
+int agent_evidence(const struct agent *agent, const struct http_caller *caller,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		   struct attest_evidence *evidence, struct rpc_error *error)
 {

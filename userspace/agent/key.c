@@ -17,7 +17,7 @@ static const enum dstack_key_kind kinds[] = {
 };
 
 /* What the person who wrote the policy has to know. */
-static int refused(int err, const struct agent_caller *caller,
+static int refused(int err, const struct http_caller *caller,
 		   const struct libdstack_key *key, struct rpc_error *error)
 {
 	switch (err) {
@@ -50,7 +50,7 @@ static int refused(int err, const struct agent_caller *caller,
 	}
 }
 
-int agent_get_key(const struct agent_caller *caller,
+int agent_get_key(const struct http_caller *caller,
 		  const struct agent_key_request *request,
 		  uint8_t key[DSTACK_KEY_SIZE], struct rpc_error *error)
 {

@@ -29,7 +29,7 @@ static int encode(const struct agent *agent,
 	return err;
 }
 
-static int attest(const struct agent *agent, const struct agent_caller *caller,
+static int attest(const struct agent *agent, const struct http_caller *caller,
 		  const ProtobufCBinaryData *data,
 		  enum libdstack_attestation_form form,
 		  ProtobufCBinaryData *out, struct rpc_error *error)
@@ -48,7 +48,7 @@ static int attest(const struct agent *agent, const struct agent_caller *caller,
 			      strerror(-err)) : 0;
 }
 
-AGENT_METHOD(agent_v0_attest)
+AGENT_CALL(agent_v0_attest)
 {
 	const Guest__V0__ReportDataRequest *in = (const void *)request;
 	Guest__V0__AttestResponse *out = (void *)response;
@@ -58,7 +58,7 @@ AGENT_METHOD(agent_v0_attest)
 }
 
 /* There is no evidence of GPUs from the boot: an empty list says that. */
-AGENT_METHOD(agent_v1_attest)
+AGENT_CALL(agent_v1_attest)
 {
 	const Guest__V1__AttestRequest *in = (const void *)request;
 	Guest__V1__AttestResponse *out = (void *)response;
@@ -68,7 +68,7 @@ AGENT_METHOD(agent_v1_attest)
 }
 
 /* An empty list could pass for the evidence that a verifier wants. */
-AGENT_METHOD(agent_v1_attest_gpu)
+AGENT_CALL(agent_v1_attest_gpu)
 {
 	const Guest__V1__AttestGpuRequest *in = (const void *)request;
 

@@ -27,7 +27,7 @@ static int put_key(const EVP_PKEY *key, char **field)
 }
 
 /* The key is @cert's, which it has no more afterwards. */
-static int answer(const struct agent *agent, const struct agent_caller *caller,
+static int answer(const struct agent *agent, const struct http_caller *caller,
 		  struct agent_cert *cert, Guest__V0__GetTlsKeyResponse *out,
 		  struct rpc_error *error)
 {
@@ -45,7 +45,7 @@ static int answer(const struct agent *agent, const struct agent_caller *caller,
 	return err;
 }
 
-AGENT_METHOD(agent_issue_cert)
+AGENT_CALL(agent_issue_cert)
 {
 	const Guest__V0__GetTlsKeyRequest *in = (const void *)request;
 	struct agent_cert cert = {
@@ -67,7 +67,7 @@ AGENT_METHOD(agent_issue_cert)
 
 /* The same key each time, which the policy lets the container have as bytes. */
 static EVP_PKEY *derive(const struct agent *agent,
-			const struct agent_caller *caller, const char *path,
+			const struct http_caller *caller, const char *path,
 			struct rpc_error *error)
 {
 	const struct agent_key_request ask = {
@@ -85,7 +85,7 @@ static EVP_PKEY *derive(const struct agent *agent,
 	return key;
 }
 
-AGENT_METHOD(agent_tappd_derive_key)
+AGENT_CALL(agent_tappd_derive_key)
 {
 	const Tappd__DeriveKeyRequest *in = (const void *)request;
 	struct agent_cert cert = {

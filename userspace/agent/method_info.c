@@ -97,7 +97,7 @@ static int explain(const struct agent *agent, struct info *info,
 	return err;
 }
 
-static int make(struct agent *agent, const struct agent_caller *caller,
+static int make(struct agent *agent, const struct http_caller *caller,
 		struct info *info, struct rpc_error *error)
 {
 	static const uint8_t none[DSTACK_REPORT_DATA_SIZE];
@@ -291,7 +291,7 @@ static int answer_v1(const struct agent *agent, const struct info *info,
 		put_cloud(&out->cloud_vendor, &out->cloud_product);
 }
 
-AGENT_METHOD(agent_v0_info)
+AGENT_CALL(agent_v0_info)
 {
 	Guest__V0__InfoResponse *out = (void *)response;
 	struct info info;
@@ -306,7 +306,7 @@ AGENT_METHOD(agent_v0_info)
 	return err;
 }
 
-AGENT_METHOD(agent_v1_info)
+AGENT_CALL(agent_v1_info)
 {
 	struct info info;
 	int err = make(agent, caller, &info, error);

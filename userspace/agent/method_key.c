@@ -21,7 +21,7 @@ struct answer {
 	ProtobufCBinaryData **links;
 };
 
-static int get(struct agent *agent, const struct agent_caller *caller,
+static int get(struct agent *agent, const struct http_caller *caller,
 	       const struct agent_key_request *request,
 	       struct agent_claim *claim, const struct answer *to,
 	       struct rpc_error *error)
@@ -46,7 +46,7 @@ static int get(struct agent *agent, const struct agent_caller *caller,
 	return err;
 }
 
-static int get_v0(struct agent *agent, const struct agent_caller *caller,
+static int get_v0(struct agent *agent, const struct http_caller *caller,
 		  const char *path, const char *purpose, const char *algorithm,
 		  const struct answer *to, struct rpc_error *error)
 {
@@ -62,7 +62,7 @@ static int get_v0(struct agent *agent, const struct agent_caller *caller,
 	return get(agent, caller, &request, &claim, to, error);
 }
 
-AGENT_METHOD(agent_v0_get_key)
+AGENT_CALL(agent_v0_get_key)
 {
 	const Guest__V0__GetKeyRequest *in = (const void *)request;
 	Guest__V0__GetKeyResponse *out = (void *)response;
@@ -74,7 +74,7 @@ AGENT_METHOD(agent_v0_get_key)
 		      error);
 }
 
-AGENT_METHOD(agent_tappd_derive_k256)
+AGENT_CALL(agent_tappd_derive_k256)
 {
 	const Guest__V0__GetKeyRequest *in = (const void *)request;
 	Tappd__DeriveK256KeyResponse *out = (void *)response;
@@ -87,7 +87,7 @@ AGENT_METHOD(agent_tappd_derive_k256)
 		      error);
 }
 
-AGENT_METHOD(agent_v1_get_key)
+AGENT_CALL(agent_v1_get_key)
 {
 	const Guest__V1__GetKeyRequest *in = (const void *)request;
 	Guest__V1__GetKeyResponse *out = (void *)response;

@@ -14,7 +14,7 @@
 
 #define REV	"dstack-linux " AGENT_VERSION
 
-AGENT_METHOD(agent_v0_emit_event)
+AGENT_CALL(agent_v0_emit_event)
 {
 	const Guest__V0__EmitEventRequest *in = (const void *)request;
 	uint64_t seq;
@@ -47,7 +47,7 @@ AGENT_METHOD(agent_v0_emit_event)
 	}
 }
 
-AGENT_METHOD(agent_v0_version)
+AGENT_CALL(agent_v0_version)
 {
 	Guest__V0__VersionResponse *out = (void *)response;
 
@@ -59,7 +59,7 @@ AGENT_METHOD(agent_v0_version)
 		rpc_put_text(&out->rev, REV);
 }
 
-AGENT_METHOD(agent_v1_version)
+AGENT_CALL(agent_v1_version)
 {
 	Guest__V1__VersionResponse *out = (void *)response;
 

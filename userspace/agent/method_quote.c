@@ -49,7 +49,7 @@ static int put_quote(const struct attest_evidence *evidence,
 	return rpc_put_bytes(quote, evidence->quote.data, evidence->quote.len);
 }
 
-int agent_quote_reply(struct agent *agent, const struct agent_caller *caller,
+int agent_quote_reply(struct agent *agent, const struct http_caller *caller,
 		      const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		      ProtobufCMessage *response, struct rpc_error *error)
 {
@@ -68,7 +68,7 @@ int agent_quote_reply(struct agent *agent, const struct agent_caller *caller,
 	return err;
 }
 
-AGENT_METHOD(agent_v0_get_quote)
+AGENT_CALL(agent_v0_get_quote)
 {
 	const Guest__V0__ReportDataRequest *in = (const void *)request;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
@@ -83,7 +83,7 @@ static int answer_tappd(const struct attest_evidence *evidence,
 	return put_quote(evidence, &out->quote, &out->event_log);
 }
 
-AGENT_METHOD(agent_tappd_raw_quote)
+AGENT_CALL(agent_tappd_raw_quote)
 {
 	const Guest__V0__ReportDataRequest *in = (const void *)request;
 	struct attest_evidence evidence;
@@ -102,7 +102,7 @@ AGENT_METHOD(agent_tappd_raw_quote)
 	return err;
 }
 
-AGENT_METHOD(agent_tappd_tdx_quote)
+AGENT_CALL(agent_tappd_tdx_quote)
 {
 	const Tappd__TdxQuoteRequest *in = (const void *)request;
 	Tappd__QuoteResponse *out = (void *)response;
@@ -167,7 +167,7 @@ static int answer_batch(const struct attest_evidence *evidence,
 			      sizeof(evidence->quote.report_data));
 }
 
-AGENT_METHOD(agent_v1_batch_quote)
+AGENT_CALL(agent_v1_batch_quote)
 {
 	const Guest__V1__BatchQuoteRequest *in = (const void *)request;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];

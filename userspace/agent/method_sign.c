@@ -30,7 +30,7 @@ static int answer(const struct agent *agent, struct agent_claim *claim,
 				&out->signature_chain);
 }
 
-AGENT_METHOD(agent_v0_sign)
+AGENT_CALL(agent_v0_sign)
 {
 	const Guest__V0__SignRequest *in = (const void *)request;
 	const struct agent_key_request ask = {
@@ -60,7 +60,7 @@ AGENT_METHOD(agent_v0_sign)
 		      (Guest__V0__SignResponse *)response);
 }
 
-AGENT_METHOD(agent_v0_verify)
+AGENT_CALL(agent_v0_verify)
 {
 	const Guest__V0__VerifyRequest *in = (const void *)request;
 	Guest__V0__VerifyResponse *out = (void *)response;

@@ -29,7 +29,7 @@ static bool is_private(const struct agent *agent)
 	return !agent->app->compose->public_tcbinfo;
 }
 
-AGENT_METHOD(agent_worker_v0_info)
+AGENT_CALL(agent_worker_v0_info)
 {
 	Guest__V0__InfoResponse *out = (void *)response;
 	int err = agent_v0_info(agent, caller, request, response, error);
@@ -40,7 +40,7 @@ AGENT_METHOD(agent_worker_v0_info)
 		rpc_put_text(&out->vm_config, "");
 }
 
-AGENT_METHOD(agent_worker_v1_info)
+AGENT_CALL(agent_worker_v1_info)
 {
 	Guest__V1__InfoResponse *out = (void *)response;
 	int err = agent_v1_info(agent, caller, request, response, error);
@@ -67,7 +67,7 @@ static int find_public(const struct agent *agent,
 	return err;
 }
 
-AGENT_METHOD(agent_worker_attest_key)
+AGENT_CALL(agent_worker_attest_key)
 {
 	const Worker__AppKeyRequest *in = (const void *)request;
 	enum agent_algorithm algorithm = agent_algorithm_of_key(in->algorithm);
@@ -107,7 +107,7 @@ static int add_unhealthy(Worker__HealthResponse *out, const char *name,
 }
 
 /* Of the machine: of the health of containers the kernel knows nothing. */
-AGENT_METHOD(agent_worker_health)
+AGENT_CALL(agent_worker_health)
 {
 	Worker__HealthResponse *out = (void *)response;
 	struct rpc_error why = { 0 };

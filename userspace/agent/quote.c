@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "http/http.h"
+#include "../http/http.h"
 
 /* Before a caller's deadline, so that it is we who say what is stuck. */
 #define MARGIN_MS	1500
@@ -126,7 +126,7 @@ static int fail_made(struct rpc_error *error, const struct quote_job *job)
 	}
 }
 
-int quotes_leave(const struct agent_caller *caller, struct rpc_error *error)
+int quotes_leave(const struct http_caller *caller, struct rpc_error *error)
 {
 	int err = http_leave(caller);
 
@@ -137,7 +137,7 @@ int quotes_leave(const struct agent_caller *caller, struct rpc_error *error)
 }
 
 int quotes_finish(struct agent_quotes *quotes,
-		  const struct agent_caller *caller, struct quote_job *job,
+		  const struct http_caller *caller, struct quote_job *job,
 		  struct rpc_error *error)
 {
 	int64_t deadline = caller->deadline_ms ?
@@ -152,7 +152,7 @@ int quotes_finish(struct agent_quotes *quotes,
 }
 
 static int submit(struct agent_quotes *quotes,
-		  const struct agent_caller *caller, struct quote_job *job,
+		  const struct http_caller *caller, struct quote_job *job,
 		  struct rpc_error *error)
 {
 	int err = quotes_leave(caller, error);
@@ -168,7 +168,7 @@ static int submit(struct agent_quotes *quotes,
 	return err;
 }
 
-int agent_quote(const struct agent *agent, const struct agent_caller *caller,
+int agent_quote(const struct agent *agent, const struct http_caller *caller,
 		const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		struct libdstack_quote *quote, struct rpc_error *error)
 {

@@ -12,7 +12,7 @@
 
 #include <libdstack.h>
 
-#include "caller.h"
+#include "../http/caller.h"
 
 struct agent;
 struct rpc_error;
@@ -46,7 +46,7 @@ struct agent_quote_config {
 	 * A descriptor that acts for @caller, who is NULL for ourselves, or
 	 * -errno with @error; and a quote of that.  NULL: of /dev/dstack.
 	 */
-	int (*open)(const struct agent_caller *caller,
+	int (*open)(const struct http_caller *caller,
 		    struct rpc_error *error);
 	int (*get)(int fd, uint32_t flags,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
@@ -77,7 +77,7 @@ void agent_quotes_stats(struct agent_quotes *quotes,
  * A quote of the caller's container with this report data, for
  * libdstack_quote_free().  0, or -errno with an @error that says what to do.
  */
-int agent_quote(const struct agent *agent, const struct agent_caller *caller,
+int agent_quote(const struct agent *agent, const struct http_caller *caller,
 		const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		struct libdstack_quote *quote, struct rpc_error *error);
 

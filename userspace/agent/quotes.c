@@ -319,7 +319,7 @@ static void *run(void *arg)
 
 /* the service */
 
-static int open_device(const struct agent_caller *caller,
+static int open_device(const struct http_caller *caller,
 		       struct rpc_error *error)
 {
 	int fd;

@@ -97,9 +97,9 @@ int quotes_fail_stuck(struct agent_quotes *quotes, struct rpc_error *error);
  * The caller waits for a quote from the first to the end of the second, and its
  * thread is not needed meanwhile.
  */
-int quotes_leave(const struct agent_caller *caller, struct rpc_error *error);
+int quotes_leave(const struct http_caller *caller, struct rpc_error *error);
 int quotes_finish(struct agent_quotes *quotes,
-		  const struct agent_caller *caller, struct quote_job *job,
+		  const struct http_caller *caller, struct quote_job *job,
 		  struct rpc_error *error);
 
 #endif /* AGENT_QUOTES_H */

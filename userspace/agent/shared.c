@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "agent.h"
-#include "http/http.h"
+#include "../http/http.h"
 
 #define KINDS		4	/* of report data; three are there */
 #define FRESH_MS	2000
@@ -95,7 +95,7 @@ static bool is_fresh(const struct kind *kind)
 
 /* With the lock held; others may ask for other kinds meanwhile. */
 static int make(struct agent_shared *shared, struct kind *kind,
-		const struct agent *agent, const struct agent_caller *caller,
+		const struct agent *agent, const struct http_caller *caller,
 		struct rpc_error *error)
 {
 	struct libdstack_quote quote = { 0 };
@@ -115,7 +115,7 @@ static int make(struct agent_shared *shared, struct kind *kind,
 
 /* With the lock held.  The thread is not needed meanwhile. */
 static int wait_for(struct agent_shared *shared, const struct kind *kind,
-		    const struct agent_caller *caller, struct rpc_error *error)
+		    const struct http_caller *caller, struct rpc_error *error)
 {
 	int64_t ms = caller->deadline_ms ? caller->deadline_ms - MARGIN_MS :
 		     quotes_now_ms() + PATIENCE_MS;
@@ -136,7 +136,7 @@ static int wait_for(struct agent_shared *shared, const struct kind *kind,
 }
 
 static int get(struct agent_shared *shared, struct kind *kind,
-	       const struct agent *agent, const struct agent_caller *caller,
+	       const struct agent *agent, const struct http_caller *caller,
 	       struct rpc_error *error)
 {
 	if (kind && is_fresh(kind))
@@ -150,7 +150,7 @@ static int get(struct agent_shared *shared, struct kind *kind,
 }
 
 int agent_shared_quote(const struct agent *agent,
-		       const struct agent_caller *caller,
+		       const struct http_caller *caller,
 		       const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		       struct libdstack_quote *quote, struct rpc_error *error)
 {

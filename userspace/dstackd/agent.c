@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "../agent/agent.h"
-#include "../agent/http/http.h"
+#include "../http/http.h"
 #include "../agent/metrics/metrics.h"
 #include "../agent/routes.h"
 
@@ -91,7 +91,7 @@ static void call_method(struct server *server,
 		.body = request->body, .len = request->len,
 	};
 	struct agent agent = server->agent;
-	struct agent_caller caller = request->caller;
+	struct http_caller caller = request->caller;
 	struct rpc_reply answer = { 0 };
 
 	if (request->remote)
@@ -145,7 +145,7 @@ static void handle(void *arg, const struct http_request *request,
 }
 
 /* Asked for each request: who is it now? */
-static int container_of(void *arg, pid_t pid, struct agent_caller *caller)
+static int container_of(void *arg, pid_t pid, struct http_caller *caller)
 {
 	(void)arg;
 	return agent_device_find(pid, caller);

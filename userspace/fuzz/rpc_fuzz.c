@@ -17,7 +17,7 @@
 #include "../rpc/codec.h"
 
 /* @out becomes what @in is, by way of protobuf. */
-static int echo(struct agent *agent, const struct agent_caller *caller,
+static int echo(void *server, const void *caller,
 		const ProtobufCMessage *in, ProtobufCMessage *out,
 		struct rpc_error *error)
 {
@@ -25,7 +25,7 @@ static int echo(struct agent *agent, const struct agent_caller *caller,
 	ProtobufCMessage *copy;
 	void *packed;
 
-	(void)agent;
+	(void)server;
 	(void)caller;
 	(void)error;
 	must(!rpc_protobuf_write(in, &packed, &len));
@@ -37,13 +37,13 @@ static int echo(struct agent *agent, const struct agent_caller *caller,
 	return 0;
 }
 
-static int fail(struct agent *agent, const struct agent_caller *caller,
+static int fail(void *server, const void *caller,
 		const ProtobufCMessage *in, ProtobufCMessage *out,
 		struct rpc_error *error)
 {
 	Guest__V1__GetKeyRequest *request = (Guest__V1__GetKeyRequest *)in;
 
-	(void)agent;
+	(void)server;
 	(void)caller;
 	(void)out;
 	return rpc_fail(error, -1, "%s", request->algorithm);

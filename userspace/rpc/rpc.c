@@ -167,8 +167,7 @@ static void say_error(const struct call *call, struct rpc_reply *reply)
 }
 
 static int run(struct call *call, const struct rpc_method *method,
-	       struct agent *agent, const struct agent_caller *caller,
-	       struct rpc_reply *reply)
+	       void *server, const void *caller, struct rpc_reply *reply)
 {
 	int err;
 
@@ -181,7 +180,7 @@ static int run(struct call *call, const struct rpc_method *method,
 	call->out = rpc_message_new(method->out, &rpc_wiping_allocator);
 	if (!call->out)
 		return rpc_fail(&call->error, -ENOMEM, "out of memory");
-	err = method->call(agent, caller, call->in, call->out, &call->error);
+	err = method->call(server, caller, call->in, call->out, &call->error);
 	if (err && !call->error.text[0]) {
 		errno = -err;
 		rpc_fail(&call->error, err, "%s failed: %m", method->name);
@@ -190,8 +189,8 @@ static int run(struct call *call, const struct rpc_method *method,
 }
 
 static int serve(struct call *call, const struct rpc_mount *mount,
-		 const char *name, struct agent *agent,
-		 const struct agent_caller *caller, struct rpc_reply *reply)
+		 const char *name, void *server, const void *caller,
+		 struct rpc_reply *reply)
 {
 	const struct rpc_request *request = call->request;
 	const struct rpc_method *method;
@@ -210,16 +209,16 @@ static int serve(struct call *call, const struct rpc_mount *mount,
 				name);
 	}
 	if (mount->allow) {
-		int err = mount->allow(agent, caller, method, &call->error);
+		int err = mount->allow(server, caller, method, &call->error);
 
 		if (err)
 			return err;
 	}
-	return run(call, method, agent, caller, reply);
+	return run(call, method, server, caller, reply);
 }
 
-void rpc_serve(const struct rpc_mount *mounts, struct agent *agent,
-	       const struct agent_caller *caller,
+void rpc_serve(const struct rpc_mount *mounts, void *server,
+	       const void *caller,
 	       const struct rpc_request *request, struct rpc_reply *reply)
 {
 	struct call call = {
@@ -246,7 +245,7 @@ void rpc_serve(const struct rpc_mount *mounts, struct agent *agent,
 	call.json = call.get || rpc_query_wants_json(request->query) ||
 		is_json(request->content_type);
 	reply->type = call.json ? TYPE_JSON : TYPE_PROTOBUF;
-	if (serve(&call, mount, name, agent, caller, reply))
+	if (serve(&call, mount, name, server, caller, reply))
 		say_error(&call, reply);
 	protobuf_c_message_free_unpacked(call.in, &allocator);
 	protobuf_c_message_free_unpacked(call.out, &rpc_wiping_allocator);

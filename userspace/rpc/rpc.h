@@ -15,9 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct agent;
-struct agent_caller;
-
 #define RPC_BODY_MAX	(10u << 20)
 #define RPC_QUERY_MAX	(64u << 10)
 #define RPC_ITEMS_MAX	1024	/* of a repeated field in a request */
@@ -48,7 +45,7 @@ struct rpc_method {
 	 * are freed.  Called by many threads at once.  Returns 0 or -errno.
 	 * NULL: the API has the method, and it is not offered here.
 	 */
-	int (*call)(struct agent *agent, const struct agent_caller *caller,
+	int (*call)(void *server, const void *caller,
 		    const ProtobufCMessage *in, ProtobufCMessage *out,
 		    struct rpc_error *error);
 };
@@ -62,8 +59,7 @@ struct rpc_mount {
 	 * Asked before a method sees its request: 0 or -errno with @error.
 	 * NULL: everybody may call all.
 	 */
-	int (*allow)(const struct agent *agent,
-		     const struct agent_caller *caller,
+	int (*allow)(const void *server, const void *caller,
 		     const struct rpc_method *method, struct rpc_error *error);
 };
 
@@ -88,9 +84,12 @@ struct rpc_reply {
  * the same answer sooner is not kept from one call to the next without use.
  */
 void rpc_json_rest(void);
-/* Answers a request, whatever is in it. */
-void rpc_serve(const struct rpc_mount *mounts, struct agent *agent,
-	       const struct agent_caller *caller,
+/*
+ * Answers a request, whatever is in it.  @server and @caller are for the
+ * methods.
+ */
+void rpc_serve(const struct rpc_mount *mounts, void *server,
+	       const void *caller,
 	       const struct rpc_request *request, struct rpc_reply *reply);
 /* Wipes the body and frees it. */
 void rpc_reply_free(struct rpc_reply *reply);

@@ -52,7 +52,7 @@ static int setup(void **state)
 }
 
 static int allow(const struct rpc_mount *mount, const char *prefix,
-		 const char *name, const struct agent_caller *caller,
+		 const char *name, const struct http_caller *caller,
 		 const char *socket)
 {
 	const struct agent agent = { .terms = terms, .section = socket };
@@ -71,7 +71,7 @@ static int allow(const struct rpc_mount *mount, const char *prefix,
 
 static int may(const char *prefix, const char *name, const char *section)
 {
-	struct agent_caller caller = { .id = "c1" };
+	struct http_caller caller = { .id = "c1" };
 	bool oldest = !strcmp(prefix, "/prpc/");
 
 	strcpy(caller.section, section);
@@ -160,8 +160,8 @@ static void section_that_is_not_named_calls_all(void **state)
 
 static void socket_of_a_section_is_for_nobody_else(void **state)
 {
-	const struct agent_caller web = { .id = "w", .section = "web" };
-	const struct agent_caller host = { .id = "host", .section = "host" };
+	const struct http_caller web = { .id = "w", .section = "web" };
+	const struct http_caller host = { .id = "host", .section = "host" };
 
 	(void)state;
 	assert_int_equal(allow(agent_routes, "/v1/", "GetKey", &web, "web"), 0);

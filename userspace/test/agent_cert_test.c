@@ -247,7 +247,7 @@ static void names_and_times_are_those_asked_for(void **state)
 static void assert_malformed(const char *text)
 {
 	struct agent_cert asked = cert;
-	struct agent_caller caller = { .id = "c" };
+	struct http_caller caller = { .id = "c" };
 
 	asked.spki = NULL;
 	asked.container = NULL;

@@ -64,7 +64,7 @@ static void connection_of_a_caller_that_ended_is_403(void **state)
 }
 
 /* The child ends once its PID has been looked up: it may be another's then. */
-static int kill_and_find(void *arg, pid_t pid, struct agent_caller *caller)
+static int kill_and_find(void *arg, pid_t pid, struct http_caller *caller)
 {
 	(void)arg;
 	strcpy(caller->id, DSTACK_HOST_ID);
@@ -92,7 +92,7 @@ static void caller_that_ends_meanwhile_is_403(void **state)
 static atomic_int devices;	/* that were opened */
 
 /* As the agent does it, but for what the device is. */
-static int find_with_device(void *arg, pid_t pid, struct agent_caller *caller)
+static int find_with_device(void *arg, pid_t pid, struct http_caller *caller)
 {
 	caller->device = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (caller->device < 0)
@@ -141,7 +141,7 @@ static void device_is_opened_once_for_a_request_and_closed_after(void **state)
 	assert_int_equal(count_descriptors(), before);
 }
 
-static int find_none(void *arg, pid_t pid, struct agent_caller *caller)
+static int find_none(void *arg, pid_t pid, struct http_caller *caller)
 {
 	(void)arg;
 	(void)pid;

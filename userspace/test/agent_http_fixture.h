@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../agent/http/http.h"
+#include "../http/http.h"
 
 #define REPLY_MAX	65536
 #define PATIENCE_S	20	/* of a client of a server that hangs */
@@ -81,7 +81,7 @@ static int64_t now_ms(void)
 
 /* This process is the host; others are containers with their PIDs as names. */
 static int default_container_of(void *arg, pid_t pid,
-				struct agent_caller *caller)
+				struct http_caller *caller)
 {
 	(void)arg;
 	asked++;
@@ -94,11 +94,11 @@ static int default_container_of(void *arg, pid_t pid,
 	return 0;
 }
 
-typedef int (*find_fn)(void *arg, pid_t pid, struct agent_caller *caller);
+typedef int (*find_fn)(void *arg, pid_t pid, struct http_caller *caller);
 
 static _Atomic(find_fn) container_of = default_container_of;
 
-static int find_container(void *arg, pid_t pid, struct agent_caller *caller)
+static int find_container(void *arg, pid_t pid, struct http_caller *caller)
 {
 	find_fn find = container_of;
 

@@ -34,11 +34,11 @@ static struct app_compose compose;
 static struct app_sys_config config;
 static struct agent_app app = { .compose = &compose, .config = &config };
 static struct agent agent;
-static const struct agent_caller caller = { .id = "c1" };
+static const struct http_caller caller = { .id = "c1" };
 static struct rpc_error failure;
 
 /* In the place of the device; who asked frees it. */
-int agent_evidence(const struct agent *of, const struct agent_caller *who,
+int agent_evidence(const struct agent *of, const struct http_caller *who,
 		   const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
 		   struct attest_evidence *out, struct rpc_error *error)
 {

@@ -46,7 +46,7 @@ static inline void sleep_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-static inline int open_nothing(const struct agent_caller *caller,
+static inline int open_nothing(const struct http_caller *caller,
 			       struct rpc_error *error)
 {
 	(void)caller;
@@ -116,7 +116,7 @@ static inline int stop_quotes(void)
 /* One call, in a thread of its own. */
 struct asker {
 	pthread_t thread;
-	struct agent_caller caller;
+	struct http_caller caller;
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
 	struct libdstack_quote quote;
 	struct libdstack_batch part;

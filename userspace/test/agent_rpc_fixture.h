@@ -40,14 +40,14 @@ static char *swap(char *text, size_t len, char from, char to)
 	return text;
 }
 
-static int method(struct agent *agent, const struct agent_caller *caller,
+static int method(void *server, const void *caller,
 		  const ProtobufCMessage *in, ProtobufCMessage *out,
 		  struct rpc_error *error)
 {
 	void *text;
 	size_t len;
 
-	assert_ptr_equal(agent, &the_agent);
+	assert_ptr_equal(server, &the_agent);
 	assert_ptr_equal(caller, &the_caller);
 	calls++;
 	assert_int_equal(rpc_json_write(in, &text, &len), 0);
@@ -98,10 +98,10 @@ static const struct rpc_method old_methods[] = {
 /* What is said to each call of the first API; NULL: nothing against it. */
 static const char *refusal;
 
-static int allow(const struct agent *agent, const struct agent_caller *caller,
+static int allow(const void *server, const void *caller,
 		 const struct rpc_method *called, struct rpc_error *error)
 {
-	assert_ptr_equal(agent, &the_agent);
+	assert_ptr_equal(server, &the_agent);
 	assert_ptr_equal(caller, &the_caller);
 	if (!refusal)
 		return 0;
@@ -131,8 +131,7 @@ static void serve(const struct rpc_request *request)
 	rpc_reply_free(&reply);
 	seen[0] = '\0';
 	calls = 0;
-	rpc_serve(mounts, (struct agent *)&the_agent,
-		  (struct agent_caller *)&the_caller, &copy, &reply);
+	rpc_serve(mounts, &the_agent, &the_caller, &copy, &reply);
 	free(body);
 }
 

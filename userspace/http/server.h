@@ -6,8 +6,8 @@
  *
  * All of it belongs to the thread of http_run().
  */
-#ifndef AGENT_HTTP_SERVER_H
-#define AGENT_HTTP_SERVER_H
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -132,4 +132,4 @@ void exchange_forget(struct connection *connection);
 /* Asks who has connected; false: nobody that could be asked about. */
 bool exchange_name(struct connection *connection);
 
-#endif /* AGENT_HTTP_SERVER_H */
+#endif /* HTTP_SERVER_H */

@@ -490,7 +490,7 @@ static unsigned int may_wait(const struct pool *pool)
 		pool->limits.workers_max - kept : 0;
 }
 
-int http_leave(const struct agent_caller *caller)
+int http_leave(const struct http_caller *caller)
 {
 	struct call *call = caller->call;
 	struct pool *pool = call ? call->pool : NULL;
@@ -509,7 +509,7 @@ int http_leave(const struct agent_caller *caller)
 	return err;
 }
 
-void http_return(const struct agent_caller *caller)
+void http_return(const struct http_caller *caller)
 {
 	pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
 	struct call *call = caller->call;

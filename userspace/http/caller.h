@@ -7,8 +7,8 @@
  * The process that connected answers for a connection, whoever holds it by
  * now.  Functions return 0 or -errno.
  */
-#ifndef AGENT_CALLER_H
-#define AGENT_CALLER_H
+#ifndef HTTP_CALLER_H
+#define HTTP_CALLER_H
 
 #include <linux/dstack.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@ struct call;
 /* All who come from other machines: no container has such an id. */
 #define CALLER_REMOTE	"(remote)"
 
-struct agent_caller {
+struct http_caller {
 	/* Container, DSTACK_HOST_ID, or CALLER_REMOTE without all else. */
 	char id[DSTACK_ID_SIZE];
 	char section[DSTACK_SECTION_SIZE];	/* of the policy */
@@ -40,7 +40,7 @@ struct caller_lookup {
 	 * Fills in what the kernel says, with a device if there is one.  Called
 	 * by one thread at a time.
 	 */
-	int (*container_of)(void *arg, pid_t pid, struct agent_caller *caller);
+	int (*container_of)(void *arg, pid_t pid, struct http_caller *caller);
 	void *arg;
 };
 
@@ -63,8 +63,8 @@ void caller_peer_close(struct caller_peer *peer);
  * it has ended, and nothing is to be closed.
  */
 int caller_find(const struct caller_lookup *lookup,
-		const struct caller_peer *peer, struct agent_caller *caller);
+		const struct caller_peer *peer, struct http_caller *caller);
 /* Nothing acts for it any more. */
-void caller_forget(struct agent_caller *caller);
+void caller_forget(struct http_caller *caller);
 
-#endif /* AGENT_CALLER_H */
+#endif /* HTTP_CALLER_H */

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_HTTP_POOL_H
-#define AGENT_HTTP_POOL_H
+#ifndef HTTP_POOL_H
+#define HTTP_POOL_H
 
 #include "call.h"
 
@@ -39,4 +39,4 @@ void account_take(struct pool *pool, struct account *account, size_t bytes);
 bool account_take_large(struct account *account);
 void account_put_large(struct account *account);
 
-#endif /* AGENT_HTTP_POOL_H */
+#endif /* HTTP_POOL_H */

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_HTTP_SOCKET_H
-#define AGENT_HTTP_SOCKET_H
+#ifndef HTTP_SOCKET_H
+#define HTTP_SOCKET_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -26,4 +26,4 @@ void socket_close(struct http_socket *socket);
 /* Every socket has been opened: nobody else takes what was inherited. */
 void socket_inherited_done(void);
 
-#endif /* AGENT_HTTP_SOCKET_H */
+#endif /* HTTP_SOCKET_H */

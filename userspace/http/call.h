@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  */
-#ifndef AGENT_HTTP_CALL_H
-#define AGENT_HTTP_CALL_H
+#ifndef HTTP_CALL_H
+#define HTTP_CALL_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -59,4 +59,4 @@ void reply_wipe(struct http_reply *reply);
 /* For evbuffer_add_reference(). */
 void reply_wipe_body(const void *body, size_t len, void *unused);
 
-#endif /* AGENT_HTTP_CALL_H */
+#endif /* HTTP_CALL_H */

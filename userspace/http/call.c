@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../rpc/wipe.h"
+#include "../rpc/wipe.h"
 
 /* What has no other place than the sockets: texts that need no escaping. */
 static const struct {

@@ -61,7 +61,7 @@ void caller_peer_close(struct caller_peer *peer)
 }
 
 int caller_find(const struct caller_lookup *lookup,
-		const struct caller_peer *peer, struct agent_caller *caller)
+		const struct caller_peer *peer, struct http_caller *caller)
 {
 	int err;
 
@@ -83,7 +83,7 @@ int caller_find(const struct caller_lookup *lookup,
 	return err;
 }
 
-void caller_forget(struct agent_caller *caller)
+void caller_forget(struct http_caller *caller)
 {
 	if (caller->device >= 0)
 		close(caller->device);

@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../rpc/wipe.h"
+#include "../rpc/wipe.h"
 
 #define TICK_MS		100
 #define MESSAGE_MAX	512

@@ -7,14 +7,14 @@
  * One thread moves bytes and never waits; the handler runs on others and may.
  * Functions return 0 or -errno, after a message.
  */
-#ifndef AGENT_HTTP_H
-#define AGENT_HTTP_H
+#ifndef HTTP_H
+#define HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../caller.h"
+#include "caller.h"
 
 struct http_request {
 	const char *method;		/* "GET" or "POST" */
@@ -25,7 +25,7 @@ struct http_request {
 	size_t len;
 	unsigned int socket;		/* which of http_config.paths */
 	bool remote;			/* that is no unix socket */
-	struct agent_caller caller;
+	struct http_caller caller;
 };
 
 struct http_reply {
@@ -49,8 +49,8 @@ typedef void (*http_handle_fn)(void *arg, const struct http_request *request,
  * goes on when it is its turn.  -EAGAIN: so many wait that it must not, and it
  * does not return.  A caller that has no call, as in tests, may wait.
  */
-int http_leave(const struct agent_caller *caller);
-void http_return(const struct agent_caller *caller);
+int http_leave(const struct http_caller *caller);
+void http_return(const struct http_caller *caller);
 
 /* 0: as http_open() has it. */
 struct http_limits {
@@ -107,4 +107,4 @@ void http_stop(struct http *http);
  */
 int http_close(struct http *http);
 
-#endif /* AGENT_HTTP_H */
+#endif /* HTTP_H */
