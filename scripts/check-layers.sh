@@ -220,7 +220,7 @@ programs_include_only_the_library() {
 			sed -n '/\.h$/s/\./\\./gp' | paste -sd '|')
 		# dstackd has the agent in it, and reads its files as that does.
 		test "$dir" != userspace/dstackd ||
-			own+='|\.\./(agent/(agent|routes|http/http|metrics/metrics)|app/(app|json))\.h'
+			own+='|\.\./(agent/(agent|routes|metrics/metrics)|app/(app|json)|http/http)\.h'
 		code "${files[@]}" | without "[\"<]($allowed${own:+|$own})[\">]"
 	done | no_line '#[ \t]*include[ \t]*("|<dstack|<linux/dstack)'
 }

@@ -10,6 +10,7 @@
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <openssl/crypto.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ struct call *call_new(struct connection *connection,
 		      struct evhttp_request *from)
 {
 	const char *path = "", *query = "", *type = "", *method = "";
+	const char *authorization = "", *token = "";
 	struct evbuffer *body = NULL;
 	struct call *call;
 	size_t len = 0;
@@ -90,11 +92,15 @@ struct call *call_new(struct connection *connection,
 		path = or_none(evhttp_uri_get_path(uri));
 		query = or_none(evhttp_uri_get_query(uri));
 		type = or_none(evhttp_find_header(headers, "Content-Type"));
+		authorization = or_none(evhttp_find_header(headers,
+							   "Authorization"));
+		token = or_none(evhttp_find_header(headers, "X-Admin-Token"));
 		body = evhttp_request_get_input_buffer(from);
 		len = evbuffer_get_length(body);
 	}
 	call = wipe_alloc(sizeof(*call) + strlen(path) + strlen(query) +
-			  strlen(type) + len + 4);
+			  strlen(type) + strlen(authorization) +
+			  strlen(token) + len + 6);
 	if (!call)
 		return NULL;
 	*call = (struct call){
@@ -110,6 +116,8 @@ struct call *call_new(struct connection *connection,
 	call->request.path = put(&at, path);
 	call->request.query = put(&at, query);
 	call->request.content_type = put(&at, type);
+	call->request.authorization = put(&at, authorization);
+	call->request.admin_token = put(&at, token);
 	call->request.body = at;
 	call->request.len = len;
 	if (len)
@@ -124,6 +132,8 @@ void call_free(struct call *call)
 		return;
 	caller_peer_close(&call->peer);
 	caller_forget(&call->request.caller);
+	X509_free(call->request.cert);
+	sk_X509_pop_free(call->request.chain, X509_free);
 	reply_wipe(&call->reply);
 	wipe_free(call);
 }

@@ -11,7 +11,9 @@
 #include "caller.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,6 +55,21 @@ int caller_peer_of(int socket, struct caller_peer *peer)
 	return 0;
 }
 
+int caller_address_of(int socket, struct caller_peer *peer)
+{
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+	char host[CALLER_ADDRESS_MAX - 2];
+
+	if (getpeername(socket, (struct sockaddr *)&name, &len))
+		return -errno;
+	if (getnameinfo((struct sockaddr *)&name, len, host, sizeof(host),
+			NULL, 0, NI_NUMERICHOST))
+		return -EAFNOSUPPORT;
+	snprintf(peer->address, sizeof(peer->address), "(%s)", host);
+	return 0;
+}
+
 void caller_peer_close(struct caller_peer *peer)
 {
 	if (peer->pidfd >= 0)
@@ -70,7 +87,8 @@ int caller_find(const struct caller_lookup *lookup,
 	caller->cgroup_id = 0;
 	caller->device = -1;
 	if (peer->remote) {
-		memcpy(caller->id, CALLER_REMOTE, sizeof(CALLER_REMOTE));
+		snprintf(caller->id, sizeof(caller->id), "%s", *peer->address ?
+			 peer->address : CALLER_REMOTE);
 		return 0;
 	}
 	caller->pid = peer->pid;

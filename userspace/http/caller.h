@@ -20,8 +20,13 @@ struct call;
 /* All who come from other machines: no container has such an id. */
 #define CALLER_REMOTE	"(remote)"
 
+#define CALLER_ADDRESS_MAX	48	/* with its () and NUL */
+
 struct http_caller {
-	/* Container, DSTACK_HOST_ID, or CALLER_REMOTE without all else. */
+	/*
+	 * Container, DSTACK_HOST_ID, or CALLER_REMOTE without all else; that is
+	 * "(192.0.2.1)" where strangers are told apart.
+	 */
 	char id[DSTACK_ID_SIZE];
 	char section[DSTACK_SECTION_SIZE];	/* of the policy */
 	uint64_t cgroup_id;		/* 0: the host */
@@ -50,6 +55,7 @@ struct caller_peer {
 	pid_t pid;
 	uid_t uid;
 	bool remote;			/* it is none of this machine */
+	char address[CALLER_ADDRESS_MAX];	/* then; "": not looked at */
 };
 
 /*
@@ -57,6 +63,8 @@ struct caller_peer {
  * below ours.
  */
 int caller_peer_of(int socket, struct caller_peer *peer);
+/* Of one that is remote: its address. */
+int caller_address_of(int socket, struct caller_peer *peer);
 void caller_peer_close(struct caller_peer *peer);
 /*
  * The container that it is in now, to @caller, with what acts for it.  -ESRCH:

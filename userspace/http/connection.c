@@ -71,6 +71,15 @@ void connection_refused(struct evconnlistener *accept, void *arg)
 		evconnlistener_disable(accept);
 }
 
+static struct bufferevent *make(const struct listener *listener,
+				struct event_base *base)
+{
+	struct http_tls *tls = listener->http->config.tls;
+
+	return tls && listener->socket.remote ? tls->accept(tls, base) :
+		bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+}
+
 /* libevent gives it its descriptor and its callbacks once this returns. */
 struct bufferevent *connection_accept(struct event_base *base, void *arg)
 {
@@ -79,8 +88,7 @@ struct bufferevent *connection_accept(struct event_base *base, void *arg)
 	struct connection *connection = calloc(1, sizeof(*connection));
 	struct bufferevent *bev;
 
-	bev = connection ?
-	      bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE) : NULL;
+	bev = connection ? make(listener, base) : NULL;
 	if (!bev) {
 		free(connection);
 		return NULL;

@@ -139,9 +139,13 @@ static bool framed_well(struct evhttp_request *req)
 
 static int identify(const struct connection *connection, struct call *call)
 {
+	const struct http_config *config = &connection->listener->http->config;
+
 	call->peer.remote = connection->listener->socket.remote;
-	return call->peer.remote ? 0 :
-		caller_peer_of(connection->fd, &call->peer);
+	if (!call->peer.remote)
+		return caller_peer_of(connection->fd, &call->peer);
+	return config->by_address ?
+		caller_address_of(connection->fd, &call->peer) : 0;
 }
 
 void exchange_begin(struct evhttp_request *req, void *arg)
@@ -175,6 +179,8 @@ void exchange_begin(struct evhttp_request *req, void *arg)
 	} else {
 		call->request.socket = listener->index;
 		call->request.remote = listener->socket.remote;
+		if (listener->socket.remote && http->config.tls)
+			http->config.tls->peer(connection->bev, &call->request);
 		call->request.caller.deadline_ms =
 			connection->since_ms + http->limits.call_ms;
 		connection->call = call;

@@ -16,16 +16,27 @@
 
 #include "caller.h"
 
+struct stack_st_X509;
+struct x509_st;
+
 struct http_request {
 	const char *method;		/* "GET" or "POST" */
 	const char *path;		/* as sent: still with its % */
 	const char *query;		/* the same; "": none */
 	const char *content_type;	/* "": none */
+	const char *authorization;	/* the same */
+	const char *admin_token;	/* X-Admin-Token, the same */
 	const void *body;		/* with a NUL behind it */
 	size_t len;
 	unsigned int socket;		/* which of http_config.paths */
 	bool remote;			/* that is no unix socket */
 	struct http_caller caller;
+	/*
+	 * With TLS: the certificate whose key it has, and what it sent with it.
+	 * Nobody has looked at them yet.  NULL: none.
+	 */
+	struct x509_st *cert;
+	struct stack_st_X509 *chain;
 };
 
 struct http_reply {
@@ -62,12 +73,15 @@ struct http_limits {
 	unsigned int workers_max;	/* with those that wait, or are stuck */
 	size_t head;			/* bytes of a request before its body */
 	size_t body;			/* bytes of that: 413 */
+	size_t remote_head, remote_body; /* the same, of strangers */
 	unsigned int receive_ms;	/* for a request to come in */
 	unsigned int call_ms;		/* for its reply to be made: 504 */
 	unsigned int send_ms;		/* for that to be taken */
 	unsigned int idle_ms;		/* between requests */
 	unsigned int drain_ms;		/* for all of that after http_stop() */
 };
+
+struct http_tls;
 
 struct http_config {
 	/*
@@ -77,6 +91,13 @@ struct http_config {
 	const char *const *paths;
 	size_t nr;
 	const char *version;		/* X-App-Version, for remote callers */
+	struct http_tls *tls;		/* of tls.h, for those; NULL: none */
+	/*
+	 * These are told apart, by their addresses; else all of them together
+	 * have what one caller has, and one thread.
+	 */
+	bool by_address;
+	bool shares_ports;		/* with others of this program */
 	http_handle_fn handle;
 	void *arg;
 	struct caller_lookup lookup;

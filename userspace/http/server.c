@@ -27,7 +27,6 @@
 
 #define TICK_MS		100
 #define MESSAGE_MAX	512
-#define REMOTE_MAX	16384	/* bytes of a head, and of a body */
 /*
  * Descriptors that are not of connections.  Each of these has its socket, and
  * for its request a pidfd, and then what acts for the caller.
@@ -44,6 +43,8 @@ static const struct http_limits defaults = {
 	.workers_max = 256,
 	.head = 73728,		/* a query of 64 KiB, and what is around it */
 	.body = 10485760,
+	.remote_head = 16384,	/* nothing that strangers ask for is long */
+	.remote_body = 16384,
 	.receive_ms = 10000,
 	.call_ms = 10000,
 	.send_ms = 10000,
@@ -103,6 +104,8 @@ static void set_limits(struct http_limits *limits)
 	set(&limits->workers_max, defaults.workers_max);
 	set_size(&limits->head, defaults.head);
 	set_size(&limits->body, defaults.body);
+	set_size(&limits->remote_head, defaults.remote_head);
+	set_size(&limits->remote_body, defaults.remote_body);
 	set(&limits->receive_ms, defaults.receive_ms);
 	set(&limits->call_ms, defaults.call_ms);
 	set(&limits->send_ms, defaults.send_ms);
@@ -231,11 +234,13 @@ static int init_events(struct http *http)
 	return 0;
 }
 
-/* Nothing that strangers may ask for is long. */
-static ev_ssize_t largest(const struct listener *listener, size_t limit)
+static void bound(const struct http_limits *limits, bool remote,
+		  struct evhttp *evhttp)
 {
-	return listener->socket.remote && limit > REMOTE_MAX ? REMOTE_MAX :
-		(ev_ssize_t)limit;
+	evhttp_set_max_headers_size(evhttp, (ev_ssize_t)(remote ?
+				    limits->remote_head : limits->head));
+	evhttp_set_max_body_size(evhttp, (ev_ssize_t)(remote ?
+				 limits->remote_body : limits->body));
 }
 
 static int listen_at(struct http *http, struct listener *listener,
@@ -244,6 +249,8 @@ static int listen_at(struct http *http, struct listener *listener,
 	const char *what = NULL;
 	int err;
 
+	listener->socket.shared = http->config.shares_ports;
+	listener->socket.waiting = http->limits.remote_connections;
 	err = socket_open(&listener->socket, path, &what);
 	if (err) {
 		http_message(http, "can't listen at '%s': %s", path,
@@ -253,10 +260,7 @@ static int listen_at(struct http *http, struct listener *listener,
 	listener->evhttp = evhttp_new(http->base);
 	if (!listener->evhttp)
 		return -ENOMEM;
-	evhttp_set_max_headers_size(listener->evhttp,
-				    largest(listener, http->limits.head));
-	evhttp_set_max_body_size(listener->evhttp,
-				 largest(listener, http->limits.body));
+	bound(&http->limits, listener->socket.remote, listener->evhttp);
 	evhttp_set_flags(listener->evhttp, EVHTTP_SERVER_LINGERING_CLOSE);
 	/* All of them: the error for others than ours is then ours, too. */
 	evhttp_set_allowed_methods(listener->evhttp, UINT16_MAX);

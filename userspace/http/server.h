@@ -9,6 +9,7 @@
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -24,6 +25,18 @@ struct event_base;
 struct evhttp;
 struct evhttp_connection;
 struct evhttp_request;
+
+struct ssl_ctx_st;
+
+/* What is between bytes and requests: tls.c, which not every program has. */
+struct http_tls {
+	struct bufferevent *(*accept)(struct http_tls *tls,
+				      struct event_base *base);
+	/* References to what http_request has. */
+	void (*peer)(struct bufferevent *bev, struct http_request *request);
+	pthread_mutex_t lock;
+	struct ssl_ctx_st *ctx;
+};
 
 struct listener {
 	struct http *http;

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,7 +24,6 @@
 
 #define FIRST_INHERITED	3
 #define BACKLOG		4096	/* the kernel has its own bound, too */
-#define BACKLOG_REMOTE	64
 #define MODE		0777	/* who may do what is decided per request */
 
 /* How many sockets the service manager gave us: sd_listen_fds(3). */
@@ -192,10 +192,15 @@ static int make_remote(struct http_socket *sock, const char **what)
 	}
 	sock->fd = socket(name.ss_family, SOCK_STREAM | SOCK_CLOEXEC |
 			  SOCK_NONBLOCK, 0);
+	/* What is accepted there has it, too: a reply is sent in two parts. */
 	if (sock->fd < 0 ||
+	    setsockopt(sock->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes)) ||
 	    setsockopt(sock->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+	    (sock->shared && setsockopt(sock->fd, SOL_SOCKET, SO_REUSEPORT,
+					&yes, sizeof(yes))) ||
 	    bind(sock->fd, (struct sockaddr *)&name, len) ||
-	    listen(sock->fd, BACKLOG_REMOTE))
+	    listen(sock->fd, sock->waiting < BACKLOG ? (int)sock->waiting :
+		   BACKLOG))
 		return -errno;
 	return 0;
 }
@@ -204,9 +209,9 @@ int socket_open(struct http_socket *sock, const char *path, const char **what)
 {
 	int err;
 
-	*sock = (struct http_socket){
-		.path = path, .fd = -1, .remote = *path != '/',
-	};
+	sock->path = path;
+	sock->fd = -1;
+	sock->remote = *path != '/';
 	err = sock->remote ? make_remote(sock, what) : inherit(sock);
 	if (err == -ENOENT)
 		err = make(sock, what);
