@@ -557,6 +557,54 @@ static void curl_talks_to_verified_guests_only(void **state)
 	assert_string_equal(refusal.step, "policy");
 }
 
+/* The values, and their order, are what upstream's library writes. */
+static void authoritys_extensions_are_upstreams(void **state)
+{
+	static const struct {
+		int nid, critical;
+		size_t len;
+		uint8_t value[8];
+	} want[] = {
+		{ NID_key_usage, 1, 4, { 3, 2, 1, 0x86 } },
+		{ NID_subject_key_identifier, 0, 22, { 4, 20 } },
+		{ NID_basic_constraints, 1, 8,
+		  { 0x30, 6, 1, 1, 0xff, 2, 1, 1 } },
+	};
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	const struct libdstack_ratls_request r = {
+		.key = key, .subject = "authority", .ca = true, .ca_level = 1,
+		.not_before = 157766400, .not_after = 4102444800,
+	};
+	uint8_t *spki = NULL, hash[32];
+	X509_EXTENSION *ext;
+	size_t i, len;
+	X509 *cert;
+
+	(void)state;
+	cert = libdstack_ratls_make(&r);
+	assert_non_null(cert);
+	assert_int_equal(X509_get_ext_count(cert), 3);
+	for (i = 0; i < 3; i++) {
+		ext = X509_get_ext(cert, i);
+		assert_int_equal(OBJ_obj2nid(X509_EXTENSION_get_object(ext)),
+				 want[i].nid);
+		assert_int_equal(X509_EXTENSION_get_critical(ext),
+				 want[i].critical);
+		assert_int_equal(X509_EXTENSION_get_data(ext)->length,
+				 want[i].len);
+		assert_memory_equal(X509_EXTENSION_get_data(ext)->data,
+				    want[i].value, i == 1 ? 2 : want[i].len);
+	}
+	len = i2d_PUBKEY(key, &spki);
+	assert_int_equal(EVP_Digest(spki, len, hash, NULL, EVP_sha256(), NULL),
+			 1);
+	ext = X509_get_ext(cert, 1);
+	assert_memory_equal(X509_EXTENSION_get_data(ext)->data + 2, hash, 20);
+	OPENSSL_free(spki);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -577,6 +625,7 @@ int main(void)
 		cmocka_unit_test(handshakes_verify_both_sides),
 		cmocka_unit_test(context_without_clock_or_policy_is_refused),
 		cmocka_unit_test(curl_talks_to_verified_guests_only),
+		cmocka_unit_test(authoritys_extensions_are_upstreams),
 	};
 
 	return cmocka_run_group_tests_name("ratls", tests, NULL,

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define SERIAL_SIZE	16
+#define KEY_ID_SIZE	20		/* of a hash of the SPKI */
 
 /* The bytes as an OCTET STRING, in DER. */
 static ASN1_OCTET_STRING *wrap(const void *data, size_t len)
@@ -72,15 +73,34 @@ static bool add_known(X509 *cert, int nid, const char *value)
 	return good;
 }
 
+/* By it a chain is found where several authorities have one name. */
+static bool add_key_id(X509 *cert, EVP_PKEY *key)
+{
+	ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
+	uint8_t hash[EVP_MAX_MD_SIZE], *spki = NULL;
+	int len = i2d_PUBKEY(key, &spki);
+	bool good;
+
+	good = id && len > 0 &&
+		EVP_Digest(spki, len, hash, NULL, EVP_sha256(), NULL) &&
+		ASN1_OCTET_STRING_set(id, hash, KEY_ID_SIZE) &&
+		X509_add1_ext_i2d(cert, NID_subject_key_identifier, id, 0,
+				  X509V3_ADD_DEFAULT) == 1;
+	OPENSSL_free(spki);
+	ASN1_OCTET_STRING_free(id);
+	return good;
+}
+
 static bool add_ca(X509 *cert, const struct libdstack_ratls_request *r)
 {
 	char constraints[48];
 
 	snprintf(constraints, sizeof(constraints), "critical,CA:TRUE,pathlen:%u",
 		 r->ca_level);
-	return add_known(cert, NID_basic_constraints, constraints) &&
-		add_known(cert, NID_key_usage,
-			  "critical,digitalSignature,keyCertSign,cRLSign");
+	return add_known(cert, NID_key_usage,
+			 "critical,digitalSignature,keyCertSign,cRLSign") &&
+		add_key_id(cert, r->key) &&
+		add_known(cert, NID_basic_constraints, constraints);
 }
 
 static bool add_usages(X509 *cert, const struct libdstack_ratls_request *r)
@@ -176,7 +196,6 @@ static bool set_head(X509 *cert, const struct libdstack_ratls_request *r)
 	return good;
 }
 
-/* In the order in which upstream writes them. */
 static bool add_evidence(X509 *cert, const struct libdstack_ratls_request *r)
 {
 	const char *usage = r->usage ? r->usage : "";
@@ -189,14 +208,15 @@ static bool add_evidence(X509 *cert, const struct libdstack_ratls_request *r)
 		add_span(cert, RATLS_ATTESTATION, &r->evidence);
 }
 
+/* Extensions in the order in which upstream writes them. */
 X509 *libdstack_ratls_make(const struct libdstack_ratls_request *request)
 {
 	EVP_PKEY *signer = request->issuer ? request->issuer_key : request->key;
 	X509 *cert = X509_new();
 
 	if (cert && set_head(cert, request) && set_names(cert, request) &&
-	    add_usages(cert, request) &&
 	    add_names(cert, request->alt_names) &&
+	    add_usages(cert, request) &&
 	    add_evidence(cert, request) &&
 	    X509_sign(cert, signer, EVP_sha256()))
 		return cert;
