@@ -235,6 +235,14 @@ rooms_of_userspace_are_apart() {
 	done | no_line '#[ \t]*include[ \t]*"(\.\./|.*agent\.h)'
 }
 
+# Who may have what, and what time it is, was decided before.
+what_is_issued_follows_from_arguments() {
+	mapfile -t files < <(sources userspace/issue)
+	code "${files[@]}" |
+		without '"\.\./(keys/[a-z0-9_]+|attest/attest)\.h"' |
+		no_line '#[ \t]*include[ \t]*"\.\./|<(sys|net|event2|curl)/|\<(time|clock_gettime|gettimeofday|open|fopen|BIO_new_file|socket|getenv) *\('
+}
+
 library_never_prints_or_exits() {
 	mapfile -t files < <(sources userspace/lib; sources userspace/verify)
 	code "${files[@]}" | no_line \
@@ -260,6 +268,7 @@ rules=(
 	only_the_library_calls_ioctl
 	programs_include_only_the_library
 	rooms_of_userspace_are_apart
+	what_is_issued_follows_from_arguments
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
 )
@@ -282,6 +291,8 @@ versions_are_known_only_in_compat kmod/vet.c #ifdef HAVE_VERITY
 only_the_library_calls_ioctl userspace/dstackctl/cmd_x.c ioctl(fd, 1);
 programs_include_only_the_library userspace/dstackd/main.c #include "lib.h"
 rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../http/http.h"
+what_is_issued_follows_from_arguments userspace/issue/sign.c #include "../rpc/rpc.h"
+what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
 library_never_prints_or_exits userspace/lib/log.c exit(1);
 bpf_carries_facts_not_policy bpf/dstack.bpf.c } rules SEC(".maps");
 '

@@ -22,6 +22,7 @@
 #define POINT_SIZE	65		/* uncompressed */
 #define CONTEXT_MAX	4096
 #define DER_MAX		256
+#define GROUP_NAME_MAX	32
 
 static int expand(EVP_KDF_CTX *ctx, const uint8_t *ikm, void *info, size_t len,
 		  uint8_t *out)
@@ -129,6 +130,16 @@ EVP_PKEY *p256_key(const uint8_t scalar[DSTACK_KEY_SIZE])
 	EC_GROUP_free(group);
 	ERR_clear_error();
 	return key;
+}
+
+bool p256_is(const EVP_PKEY *key)
+{
+	char group[GROUP_NAME_MAX];
+	size_t len;
+
+	return EVP_PKEY_is_a(key, "EC") &&
+		EVP_PKEY_get_group_name(key, group, sizeof(group), &len) > 0 &&
+		!strcmp(group, GROUP);
 }
 
 char *p256_pem(const EVP_PKEY *key)

@@ -19,6 +19,8 @@ int p256_derive(const uint8_t ikm[DSTACK_KEY_SIZE], const struct part *context,
 		size_t nr, uint8_t out[DSTACK_KEY_SIZE]);
 /* With its public key.  NULL: as a number, @scalar is 0 or too large. */
 EVP_PKEY *p256_key(const uint8_t scalar[DSTACK_KEY_SIZE]);
+/* Is it one, public or private? */
+bool p256_is(const EVP_PKEY *key);
 /* PKCS #8 in PEM, for wiping and free(); or NULL. */
 char *p256_pem(const EVP_PKEY *key);
 /* SHA-256 of PKCS #8 in DER: upstream's secrets that are no keys of a curve. */

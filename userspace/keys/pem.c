@@ -10,7 +10,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#define GROUP_NAME_MAX	32
+#include "p256.h"
 
 /* Without a passphrase, OpenSSL would ask the terminal for one. */
 static char no_passphrase[] = "";
@@ -46,16 +46,6 @@ X509 *pem_read_cert(const char *text)
 	return cert;
 }
 
-static bool is_p256(const EVP_PKEY *key)
-{
-	char group[GROUP_NAME_MAX];
-	size_t len;
-
-	return EVP_PKEY_is_a(key, "EC") &&
-		EVP_PKEY_get_group_name(key, group, sizeof(group), &len) > 0 &&
-		!strcmp(group, "prime256v1");
-}
-
 EVP_PKEY *pem_read_key(const char *text)
 {
 	BIO *in = begin(text, "-----BEGIN PRIVATE KEY-----");
@@ -63,7 +53,7 @@ EVP_PKEY *pem_read_key(const char *text)
 
 	if (in)
 		key = PEM_read_bio_PrivateKey(in, NULL, NULL, no_passphrase);
-	if (key && !(at_end(in) && is_p256(key))) {
+	if (key && !(at_end(in) && p256_is(key))) {
 		EVP_PKEY_free(key);
 		key = NULL;
 	}
