@@ -19,6 +19,7 @@
 
 #include "../agent/cert.h"
 #include "../boot/sign_cert.h"
+#include "../keys/p256.h"
 #include "kms_fixture.h"
 
 #define K256	"1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b"
@@ -57,7 +58,8 @@ static void write_file(const char *name, json_t *json)
 /* What the boot leaves of an application whose keys are from that KMS. */
 static void write_app(const struct stand_in_kms *who)
 {
-	char *root_pem = stand_in_pem(who->roots.ca), zeros[131];
+	const char *root_pem = issue_cert(who->roots.issue, ISSUE_ROOT_CA);
+	char zeros[131];
 
 	memset(zeros, '0', 130);
 	zeros[130] = '\0';
@@ -71,7 +73,6 @@ static void write_app(const struct stand_in_kms *who)
 	write_file(".sys-config.json",
 		   json_pack("{s:[s],s:s}", "kms_urls", who->url, "vm_config",
 			     "{}"));
-	free(root_pem);
 }
 
 static int setup(void **state)
@@ -103,10 +104,9 @@ static int reset(void **state)
 		.vm_config = "",
 	};
 	keys.provider = AGENT_PROVIDER_NONE;
-	pem = stand_in_pem(another->roots.ca);
-	snprintf(keys.ca_cert, sizeof(keys.ca_cert), "%s", pem);
-	free(pem);
-	pem = p256_pem(another->roots.ca_key);
+	snprintf(keys.ca_cert, sizeof(keys.ca_cert), "%s",
+		 issue_cert(another->roots.issue, ISSUE_ROOT_CA));
+	pem = issue_key(another->roots.issue, ISSUE_ROOT_CA);
 	snprintf(keys.ca_key, sizeof(keys.ca_key), "%s", pem);
 	free(pem);
 	cert = (struct agent_cert){

@@ -13,11 +13,6 @@
 
 #include "kms_fixture.h"
 
-/* Of upstream's own test, and the order of P-256. */
-#define SCALAR	"f57527cea4ab7ffb49af99b158cdc0e3ec06398f528349ea236b7d2afe19cec1"
-#define SECRET	"663afd58820be8ad645f9c035e93199d114ab16f738db62393bc1d7d623e8813"
-#define ORDER	"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
-
 static struct kms_app_keys keys;
 
 static int get(void)
@@ -29,45 +24,38 @@ static int get(void)
 
 static void assert_keys_of(const struct stand_in_kms *who)
 {
-	struct stand_in_client client = { .instance_id.len = 20 };
-	struct stand_in_app_keys want;
-	uint8_t *id = NULL;
-	char *pem;
-	int len;
+	const struct issue *issue = who->roots.issue;
+	struct libdstack_id instance = { .len = 20 };
+	struct issue_app_keys want;
 
-	memcpy(client.app_id, APP, sizeof(client.app_id));
-	memcpy(client.instance_id.data, alice.instance, 20);
-	stand_in_app_keys(&who->roots, &client, &want);
+	memcpy(instance.data, alice.instance, 20);
+	assert_int_equal(issue_app_keys(issue, (const uint8_t *)APP, &instance,
+					&want), 0);
 	assert_memory_equal(keys.disk_crypt_key, want.disk, 32);
 	assert_memory_equal(keys.env_crypt_key, want.env, 32);
 	assert_memory_equal(keys.k256_key, want.k256, 32);
 	assert_int_equal(keys.k256_signature_len, 65);
 	assert_memory_equal(keys.k256_signature, want.k256_signature, 65);
-	len = i2d_PUBKEY(who->roots.ca_key, &id);
-	assert_int_equal(keys.provider_id_len, len);
-	assert_memory_equal(keys.provider_id, id, len);
-	OPENSSL_free(id);
-	pem = stand_in_pem(who->roots.ca);
-	assert_string_equal(keys.ca_cert, pem);
-	free(pem);
+	assert_int_equal(keys.provider_id_len, ISSUE_SPKI_SIZE);
+	assert_memory_equal(keys.provider_id, issue_public(issue)->ca,
+			    ISSUE_SPKI_SIZE);
+	assert_string_equal(keys.ca_cert, issue_cert(issue, ISSUE_ROOT_CA));
 }
 
 static void keys_come_with_all_that_belongs_to_them(void **state)
 {
-	char *pem = stand_in_pem(first->roots.temp_ca);
-
 	(void)state;
 	assert_int_equal(get(), 0);
 	assert_keys_of(first);
 	assert_string_equal(keys.url, first->url);
-	assert_string_equal(keys.tmp_ca_cert, pem);
+	assert_string_equal(keys.tmp_ca_cert,
+			    issue_cert(first->roots.issue, ISSUE_TEMP_CA));
 	assert_true(strstr(keys.tmp_ca_key, "BEGIN PRIVATE KEY"));
 	assert_string_equal(keys.gateway_app_id, "");
 	assert_int_equal(keys.os_image_hash_len, 32);
 	assert_int_equal(keys.os_image_hash[31], 0xab);
 	assert_int_equal(nr_told, 0);
 	assert_int_equal(attested, 1);
-	free(pem);
 }
 
 static void keys_are_gone_once_they_are_wiped(void **state)
@@ -78,40 +66,6 @@ static void keys_are_gone_once_they_are_wiped(void **state)
 	assert_int_equal(get(), 0);
 	kms_app_keys_wipe(&keys);
 	assert_memory_equal(&keys, &none, sizeof(keys));
-}
-
-static void secrets_have_upstreams_values(void **state)
-{
-	const struct part context[] = {
-		{ "context one", 11 }, { "context two", 11 },
-	};
-	uint8_t scalar[32], secret[32];
-	char hex[65];
-	EVP_PKEY *key;
-
-	(void)state;
-	assert_true(libdstack_from_hex(SCALAR, 64, scalar, 32));
-	assert_int_equal(p256_derive(scalar, context, 2, scalar), 0);
-	key = p256_key(scalar);
-	assert_non_null(key);
-	assert_int_equal(p256_secret(key, secret), 0);
-	assert_string_equal(libdstack_to_hex(secret, 32, hex), SECRET);
-	EVP_PKEY_free(key);
-}
-
-static void numbers_that_are_no_keys_of_p256_are_none(void **state)
-{
-	uint8_t scalar[32] = { 0 };
-	EVP_PKEY *key;
-
-	(void)state;
-	assert_null(p256_key(scalar));
-	assert_true(libdstack_from_hex(ORDER, 64, scalar, 32));
-	assert_null(p256_key(scalar));
-	scalar[31]--;
-	key = p256_key(scalar);
-	assert_non_null(key);
-	EVP_PKEY_free(key);
 }
 
 /*
@@ -193,8 +147,9 @@ static size_t forget(char *data, size_t size, size_t nr, void *arg)
 /* What anybody would do who trusts the root alone. */
 static CURLcode get_as_others_do(void)
 {
-	char url[256], *pem = stand_in_pem(first->roots.ca);
-	struct curl_blob blob = { pem, strlen(pem), CURL_BLOB_COPY };
+	const char *pem = issue_cert(first->roots.issue, ISSUE_ROOT_CA);
+	struct curl_blob blob = { (void *)pem, strlen(pem), CURL_BLOB_COPY };
+	char url[256];
 	CURL *curl = curl_easy_init();
 	CURLcode code;
 
@@ -206,7 +161,6 @@ static CURLcode get_as_others_do(void)
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, forget);
 	code = curl_easy_perform(curl);
 	curl_easy_cleanup(curl);
-	free(pem);
 	return code;
 }
 
@@ -402,8 +356,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE(keys_come_with_all_that_belongs_to_them),
 		ONE(keys_are_gone_once_they_are_wiped),
-		ONE(secrets_have_upstreams_values),
-		ONE(numbers_that_are_no_keys_of_p256_are_none),
 		ONE(each_fault_is_refused_and_named),
 		ONE(silence_ends_at_the_deadline),
 		ONE(certificate_of_an_application_is_good_only_without_usage),

@@ -60,7 +60,7 @@ static int make_request(void **state)
 					    &csr.signature_len), 0);
 	csr.data = csr_data;
 	csr.signature = csr_signature;
-	root_pem = stand_in_pem(first->roots.ca);
+	root_pem = strdup(issue_cert(first->roots.issue, ISSUE_ROOT_CA));
 	OPENSSL_free(spki);
 	free(evidence);
 	return 0;
@@ -189,16 +189,18 @@ static int get_env(const uint8_t *signer)
 
 static void key_of_environments_is_signed_by_the_root(void **state)
 {
-	uint8_t signer[33], public[32], signature[65];
+	const struct issue *issue = first->roots.issue;
+	struct issue_env_key want;
+	uint8_t signer[33];
 
 	(void)state;
-	assert_int_equal(secp_public(first->roots.k256, signer), 0);
+	memcpy(signer, issue_public(issue)->k256, 33);
 	assert_int_equal(get_env(NULL), 0);
 	assert_memory_equal(env.signer, signer, 33);
 	assert_in_range(env.timestamp, time(NULL) - 60, time(NULL));
-	stand_in_env_key(&first->roots, (const uint8_t *)APP, 0, public,
-			 signature);
-	assert_memory_equal(env.public_key, public, 32);
+	assert_int_equal(issue_env_key(issue, (const uint8_t *)APP, 0, &want),
+			 0);
+	assert_memory_equal(env.public_key, want.public, 32);
 	assert_int_equal(get_env(signer), 0);
 	signer[5] ^= 1;
 	assert_int_equal(get_env(signer), -EKEYREJECTED);
@@ -218,11 +220,10 @@ static void each_fault_of_environments_is_refused_and_named(void **state)
 		{ STAND_IN_NUMBER, -EBADMSG, "public_key: a string" },
 		{ STAND_IN_GARBAGE, -EBADMSG, "it is not JSON" },
 	};
-	uint8_t signer[33];
+	const uint8_t *signer = issue_public(first->roots.issue)->k256;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(secp_public(first->roots.k256, signer), 0);
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		first->fault = faults[i].fault;
 		assert_int_equal(get_env(signer), faults[i].err);

@@ -43,16 +43,16 @@ static pid_t server;
 static void serve(int fd)
 {
 	struct stand_in_config config = { .seed = "wiped", };
-	struct stand_in_client client = { .instance_id.len = 20 };
-	struct stand_in_app_keys keys_of;
+	struct libdstack_id instance = { .len = 20 };
+	struct issue_app_keys keys_of;
 	struct stand_in_kms *who = stand_in_start(&config);
 	const uint8_t *key[KEYS] = { keys_of.disk, keys_of.env, keys_of.k256 };
 	char hex[65];
 	size_t i, j;
 
-	memcpy(client.app_id, APP, sizeof(client.app_id));
-	memcpy(client.instance_id.data, alice.instance, 20);
-	stand_in_app_keys(&who->roots, &client, &keys_of);
+	memcpy(instance.data, alice.instance, 20);
+	stand_in_need(!issue_app_keys(who->roots.issue, (const uint8_t *)APP,
+				      &instance, &keys_of));
 	snprintf(wanted.url, sizeof(wanted.url), "%s", who->url);
 	for (i = 0; i < KEYS; i++) {
 		libdstack_to_hex(key[i], 32, hex);

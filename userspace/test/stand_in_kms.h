@@ -16,8 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../keys/p256.h"
-#include "../rpc/codec.h"
+#include "../issue/issue.h"
 
 #define STAND_IN_SEED	32
 
@@ -60,44 +59,23 @@ struct stand_in_config {
 	const char *image;	/* os_image_hash in hex, or NULL */
 };
 
-/* stand_in_keys.c: what it is made of, and gives */
+/* stand_in_keys.c: what it is made of, and who asks */
 
 struct stand_in_roots {
-	uint8_t ca_scalar[DSTACK_KEY_SIZE], k256[DSTACK_KEY_SIZE];
+	struct issue *issue;
 	EVP_PKEY *ca_key, *temp_key;
 	X509 *ca, *temp_ca;
 };
 
 void stand_in_roots_init(struct stand_in_roots *roots, const uint8_t *seed);
 void stand_in_roots_clear(struct stand_in_roots *roots);
-/* Who asks: what its evidence says. */
-struct stand_in_client {
-	uint8_t app_id[DSTACK_APP_ID_SIZE];
-	struct libdstack_id instance_id, compose_hash;
-};
-
-/* False, with why: no evidence, or not for this key. */
+/*
+ * What its evidence says.  False, with why: there is none, or not for this
+ * key.
+ */
 bool stand_in_client_read(const struct libdstack_attestation *att,
 			  const void *spki, size_t len,
-			  struct stand_in_client *client, const char **why);
-
-struct stand_in_app_keys {
-	uint8_t disk[DSTACK_KEY_SIZE], env[DSTACK_KEY_SIZE];
-	uint8_t k256[DSTACK_KEY_SIZE], k256_signature[AGENT_LINK_SIZE];
-};
-
-void stand_in_app_keys(const struct stand_in_roots *roots,
-		       const struct stand_in_client *client,
-		       struct stand_in_app_keys *keys);
-/* X25519, and the signature with a time or, if it is 0, without. */
-void stand_in_env_key(const struct stand_in_roots *roots,
-		      const uint8_t *app_id, uint64_t timestamp,
-		      uint8_t public_key[DSTACK_KEY_SIZE],
-		      uint8_t signature[AGENT_LINK_SIZE]);
-/* The application's CA, for its key in @key. */
-X509 *stand_in_app_ca(const struct stand_in_roots *roots,
-		      const uint8_t *app_id, EVP_PKEY **key);
-char *stand_in_pem(X509 *cert);
+			  struct libdstack_identity *client, const char **why);
 
 /* stand_in_methods.c: what it answers */
 

@@ -10,7 +10,9 @@
 #include <openssl/pem.h>
 #include <string.h>
 
-#define NAMES_MAX	16
+#include "../rpc/codec.h"
+
+#define DAY	86400
 
 static void refuse(struct stand_in_call *call, int status, const char *text)
 {
@@ -52,14 +54,6 @@ static void release(void *msg, struct rpc_memory *memory)
 	protobuf_c_message_free_unpacked(msg, &allocator);
 }
 
-static char *key_pem(EVP_PKEY *key)
-{
-	char *pem = p256_pem(key);
-
-	stand_in_need(pem);
-	return pem;
-}
-
 /*
  * GetTempCaCert
  */
@@ -67,12 +61,20 @@ static char *key_pem(EVP_PKEY *key)
 /* A CA's certificate, with an issuer. */
 static char *no_root(const struct stand_in_roots *roots)
 {
-	static const uint8_t app_id[DSTACK_APP_ID_SIZE];
-	EVP_PKEY *key;
-	X509 *cert = stand_in_app_ca(roots, app_id, &key);
-	char *pem = stand_in_pem(cert);
+	const struct libdstack_ratls_request request = {
+		.key = roots->temp_key, .subject = "no root", .ca = true,
+		.not_after = time(NULL) + DAY, .issuer = roots->ca,
+		.issuer_key = roots->ca_key,
+	};
+	X509 *cert = libdstack_ratls_make(&request);
+	BIO *out = BIO_new(BIO_s_mem());
+	char *data, *pem;
+	long len;
 
-	EVP_PKEY_free(key);
+	stand_in_need(cert && out && PEM_write_bio_X509(out, cert) == 1);
+	len = BIO_get_mem_data(out, &data);
+	pem = strndup(data, len);
+	BIO_free(out);
 	X509_free(cert);
 	return pem;
 }
@@ -80,17 +82,18 @@ static char *no_root(const struct stand_in_roots *roots)
 static void get_temp_ca(struct stand_in_call *call)
 {
 	Kms__GetTempCaCertResponse out = KMS__GET_TEMP_CA_CERT_RESPONSE__INIT;
-	const struct stand_in_roots *roots = call->roots;
+	const struct issue *issue = call->roots->issue;
+	char *other = call->fault == STAND_IN_ROOT ? no_root(call->roots) :
+		NULL;
 
-	out.temp_ca_cert = stand_in_pem(roots->temp_ca);
-	out.temp_ca_key = key_pem(call->fault == STAND_IN_TEMP_CA ?
-				  roots->ca_key : roots->temp_key);
-	out.ca_cert = call->fault == STAND_IN_ROOT ? no_root(roots) :
-		stand_in_pem(roots->ca);
+	out.temp_ca_cert = (char *)issue_cert(issue, ISSUE_TEMP_CA);
+	out.temp_ca_key = issue_key(issue, call->fault == STAND_IN_TEMP_CA ?
+				    ISSUE_ROOT_CA : ISSUE_TEMP_CA);
+	out.ca_cert = other ? other : (char *)issue_cert(issue, ISSUE_ROOT_CA);
+	stand_in_need(out.temp_ca_key);
 	say(call, &out.base);
-	free(out.temp_ca_cert);
 	free(out.temp_ca_key);
-	free(out.ca_cert);
+	free(other);
 }
 
 /*
@@ -98,7 +101,7 @@ static void get_temp_ca(struct stand_in_call *call)
  */
 
 static bool read_client(struct stand_in_call *call,
-			struct stand_in_client *client)
+			struct libdstack_identity *client)
 {
 	struct libdstack_failure failure = { .text = "" };
 	struct libdstack_ratls ratls = { .attestation = NULL };
@@ -155,12 +158,12 @@ static ProtobufCBinaryData bytes_of(void *data, size_t len)
 
 /* Upstream's is that of the image which vm_config names: of any here. */
 static void give_keys(struct stand_in_call *call,
-		      const struct stand_in_client *client)
+		      const struct libdstack_identity *client)
 {
 	Kms__GetAppKeyResponse out = KMS__GET_APP_KEY_RESPONSE__INIT;
 	const struct stand_in_roots *root = call->fault ==
 		STAND_IN_ROOT_CHANGES ? call->others : call->roots;
-	struct stand_in_app_keys keys;
+	struct issue_app_keys keys;
 	uint8_t image[32];
 
 	memset(image, 0xab, sizeof(image));
@@ -168,8 +171,9 @@ static void give_keys(struct stand_in_call *call,
 		stand_in_need(libdstack_from_hex(call->config->image,
 						 2 * sizeof(image), image,
 						 sizeof(image)));
-	stand_in_app_keys(call->roots, client, &keys);
-	out.ca_cert = stand_in_pem(root->ca);
+	stand_in_need(!issue_app_keys(call->roots->issue, client->app_id.data,
+				      &client->instance_id, &keys));
+	out.ca_cert = (char *)issue_cert(root->issue, ISSUE_ROOT_CA);
 	out.disk_crypt_key = bytes_of(keys.disk, sizeof(keys.disk));
 	out.env_crypt_key = bytes_of(keys.env, sizeof(keys.env));
 	out.k256_key = bytes_of(keys.k256, sizeof(keys.k256));
@@ -181,12 +185,12 @@ static void give_keys(struct stand_in_call *call,
 	out.os_image_hash = bytes_of(image, sizeof(image));
 	spoil_keys(call->fault, &out);
 	say(call, &out.base);
-	free(out.ca_cert);
+	issue_app_keys_wipe(&keys);
 }
 
 static void get_app_key(struct stand_in_call *call)
 {
-	struct stand_in_client client;
+	struct libdstack_identity client;
 	struct rpc_memory memory;
 	Kms__GetAppKeyRequest *in;
 
@@ -221,79 +225,31 @@ static bool is_signed(const struct libdstack_csr *csr,
 	return good;
 }
 
-static char *text_of(const struct libdstack_span *span)
-{
-	return strndup((const char *)span->data, span->len);
-}
-
-/* NULL: it asks for what no certificate has. */
-static X509 *sign_leaf(const struct libdstack_csr *csr,
-		       const struct stand_in_client *client, EVP_PKEY *key,
-		       X509 *ca, EVP_PKEY *ca_key)
-{
-	char *names[NAMES_MAX + 1] = { NULL }, *subject, *org = NULL;
-	struct libdstack_ratls_request r = {
-		.key = key, .server = csr->server, .client = csr->client,
-		.not_before = 157766400, .usage = "app:custom",
-		.not_after = time(NULL) + 3650 * 86400LL,
-		.app_id = { client->app_id, DSTACK_APP_ID_SIZE },
-		.issuer = ca, .issuer_key = ca_key,
-	};
-	X509 *cert;
-	size_t i;
-
-	for (i = 0; i < csr->nr_alt_names && i < NAMES_MAX; i++)
-		names[i] = text_of(&csr->alt_names[i]);
-	if (csr->have_org_name)
-		org = text_of(&csr->org_name);
-	subject = text_of(&csr->subject);
-	r.subject = *subject ? subject : NULL;
-	r.org_name = org;
-	r.alt_names = (const char *const *)names;
-	if (csr->have_not_before)
-		r.not_before = csr->not_before;
-	if (csr->have_not_after)
-		r.not_after = csr->not_after;
-	if (csr->ext_quote)
-		r.evidence = csr->attestation;
-	cert = libdstack_ratls_make(&r);
-	for (i = 0; names[i]; i++)
-		free(names[i]);
-	free(subject);
-	free(org);
-	return cert;
-}
-
-static void give_chain(struct stand_in_call *call,
-		       const struct libdstack_csr *csr,
-		       const struct stand_in_client *client)
+static void give_chain(struct stand_in_call *call, struct libdstack_csr *csr,
+		       const struct libdstack_attestation *att,
+		       const struct libdstack_identity *client)
 {
 	const struct stand_in_roots *roots = call->fault ==
 		STAND_IN_OTHER_CHAIN ? call->others : call->roots;
 	Kms__SignCertResponse out = KMS__SIGN_CERT_RESPONSE__INIT;
-	const uint8_t *p = csr->pubkey.data;
-	EVP_PKEY *ca_key, *key = d2i_PUBKEY(NULL, &p, (long)csr->pubkey.len);
-	X509 *ca = stand_in_app_ca(roots, client->app_id, &ca_key);
-	X509 *leaf = sign_leaf(csr, client, call->fault == STAND_IN_OTHER_KEY ?
-			       roots->temp_key : key, ca, ca_key);
-	char *chain[] = {
-		leaf ? stand_in_pem(leaf) : NULL, stand_in_pem(ca),
-		stand_in_pem(roots->ca),
-	};
-	int i;
+	const struct issue_request request = { csr, att, client };
+	struct issue_chain chain;
+	uint8_t *other = NULL;
+	const char *why;
 
-	out.n_certificate_chain = call->fault == STAND_IN_NO_CHAIN ? 0 : 3;
-	out.certificate_chain = chain;
-	if (leaf)
-		say(call, &out.base);
+	if (call->fault == STAND_IN_OTHER_KEY) {
+		csr->pubkey.len = i2d_PUBKEY(roots->temp_key, &other);
+		csr->pubkey.data = other;
+	}
+	out.n_certificate_chain = call->fault == STAND_IN_NO_CHAIN ? 0 :
+		ISSUE_CHAIN;
+	out.certificate_chain = chain.pem;
+	if (issue_sign(roots->issue, &request, time(NULL), &chain, &why))
+		refuse(call, 400, why);
 	else
-		refuse(call, 400, "Failed to sign certificate");
-	for (i = 0; i < 3; i++)
-		free(chain[i]);
-	X509_free(leaf);
-	X509_free(ca);
-	EVP_PKEY_free(ca_key);
-	EVP_PKEY_free(key);
+		say(call, &out.base);
+	issue_chain_free(&chain);
+	OPENSSL_free(other);
 }
 
 static void sign_request(struct stand_in_call *call,
@@ -301,7 +257,7 @@ static void sign_request(struct stand_in_call *call,
 {
 	struct libdstack_attestation *att = NULL;
 	struct libdstack_failure failure;
-	struct stand_in_client client;
+	struct libdstack_identity client;
 	struct libdstack_csr csr;
 	const char *why;
 
@@ -320,7 +276,7 @@ static void sign_request(struct stand_in_call *call,
 		refuse(call, 400, failure.text);
 	else if (stand_in_client_read(att, csr.pubkey.data, csr.pubkey.len,
 				      &client, &why))
-		give_chain(call, &csr, &client);
+		give_chain(call, &csr, att, &client);
 	else
 		refuse(call, 400, why);
 	libdstack_attestation_free(att);
@@ -346,8 +302,7 @@ static void give_env(struct stand_in_call *call, uint8_t *app_id)
 {
 	Kms__GetAppEnvEncryptPubKeyResponse out =
 		KMS__GET_APP_ENV_ENCRYPT_PUB_KEY_RESPONSE__INIT;
-	uint8_t public[DSTACK_KEY_SIZE], old[AGENT_LINK_SIZE];
-	uint8_t new[AGENT_LINK_SIZE];
+	struct issue_env_key key, other;
 
 	app_id[0] ^= call->fault == STAND_IN_OTHER_APP;
 	out.timestamp = time(NULL);
@@ -355,13 +310,17 @@ static void give_env(struct stand_in_call *call, uint8_t *app_id)
 		out.timestamp -= 400;
 	if (call->fault == STAND_IN_AHEAD)
 		out.timestamp += 400;
-	stand_in_env_key(call->fault == STAND_IN_TWO_ROOTS ? call->others :
-			 call->roots, app_id, 0, public, old);
-	stand_in_env_key(call->roots, app_id, out.timestamp, public, new);
-	out.public_key = bytes_of(public, sizeof(public));
-	out.signature = bytes_of(old, sizeof(old));
-	out.signature_v1 = bytes_of(new, call->fault == STAND_IN_NO_NEW ? 0 :
-				    sizeof(new));
+	stand_in_need(!issue_env_key(call->roots->issue, app_id, out.timestamp,
+				     &key) &&
+		      !issue_env_key(call->others->issue, app_id, out.timestamp,
+				     &other));
+	if (call->fault == STAND_IN_TWO_ROOTS)
+		memcpy(key.signature, other.signature, sizeof(key.signature));
+	out.public_key = bytes_of(key.public, sizeof(key.public));
+	out.signature = bytes_of(key.signature, sizeof(key.signature));
+	out.signature_v1 = bytes_of(key.signature_v1,
+				    call->fault == STAND_IN_NO_NEW ? 0 :
+				    sizeof(key.signature_v1));
 	say(call, &out.base);
 }
 
