@@ -243,6 +243,14 @@ what_is_issued_follows_from_arguments() {
 		no_line '#[ \t]*include[ \t]*"\.\./|<(sys|net|event2|curl)/|\<(time|clock_gettime|gettimeofday|open|fopen|BIO_new_file|socket|getenv) *\('
 }
 
+# What a KMS keeps is read without the server, as pure of it as keys are.
+rooms_of_a_kms_see_only_keys() {
+	mapfile -t files < <(sources userspace/kmsd/state)
+	code "${files[@]}" |
+		without '"\.\./\.\./keys/(epoch|pem|primitives)\.h"' |
+		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
+}
+
 library_never_prints_or_exits() {
 	mapfile -t files < <(sources userspace/lib; sources userspace/verify)
 	code "${files[@]}" | no_line \
@@ -269,6 +277,7 @@ rules=(
 	programs_include_only_the_library
 	rooms_of_userspace_are_apart
 	what_is_issued_follows_from_arguments
+	rooms_of_a_kms_see_only_keys
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
 )
@@ -293,6 +302,7 @@ programs_include_only_the_library userspace/dstackd/main.c #include "lib.h"
 rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../http/http.h"
 what_is_issued_follows_from_arguments userspace/issue/sign.c #include "../rpc/rpc.h"
 what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
+rooms_of_a_kms_see_only_keys userspace/kmsd/state/x.c #include "../auth/auth.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);
 bpf_carries_facts_not_policy bpf/dstack.bpf.c } rules SEC(".maps");
 '
