@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: MIT
 /*
- * One request to one server of a chain
+ * Requests to servers that are not believed
  *
  * Copyright The dstack for Linux authors
- *
- * By libcurl.  Time and sizes are bounded; there are no redirections, proxies
- * or other protocols.  Over plain HTTP only this machine is asked.
  */
+#include "http.h"
+
 #include <curl/curl.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rpc.h"
 
+#define IDLE_MAX	16	/* handles; each keeps its connections */
+
+struct chain_pool {
+	pthread_mutex_t lock;
+	size_t nr;
+	void *idle[IDLE_MAX];		/* CURL */
+};
+
 struct body {
 	char *data;
-	size_t len, room;
+	size_t len, room, max;
 	bool too_large;
 };
 
@@ -25,21 +33,81 @@ int chain_client_init(void)
 	return curl_global_init(CURL_GLOBAL_DEFAULT) ? -ENOMEM : 0;
 }
 
+/*
+ * Connections
+ */
+
+struct chain_pool *chain_pool_new(void)
+{
+	struct chain_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool)
+		pthread_mutex_init(&pool->lock, NULL);
+	return pool;
+}
+
+void chain_pool_free(struct chain_pool *pool)
+{
+	if (!pool)
+		return;
+	while (pool->nr)
+		curl_easy_cleanup(pool->idle[--pool->nr]);
+	pthread_mutex_destroy(&pool->lock);
+	free(pool);
+}
+
+/* The one that was used last: its connections are most likely open. */
+static CURL *take(struct chain_pool *pool)
+{
+	CURL *curl = NULL;
+
+	if (pool) {
+		pthread_mutex_lock(&pool->lock);
+		if (pool->nr)
+			curl = pool->idle[--pool->nr];
+		pthread_mutex_unlock(&pool->lock);
+	}
+	return curl ? curl : curl_easy_init();
+}
+
+static void give(struct chain_pool *pool, CURL *curl)
+{
+	bool kept = false;
+
+	if (pool) {
+		/* Nothing of the request stays, its connections do. */
+		curl_easy_reset(curl);
+		pthread_mutex_lock(&pool->lock);
+		kept = pool->nr < IDLE_MAX;
+		if (kept)
+			pool->idle[pool->nr++] = curl;
+		pthread_mutex_unlock(&pool->lock);
+	}
+	if (!kept)
+		curl_easy_cleanup(curl);
+}
+
+/*
+ * Requests
+ */
+
 static bool is_local(const char *host)
 {
 	return !strcmp(host, "127.0.0.1") || !strcmp(host, "[::1]") ||
 	       !strcmp(host, "localhost");
 }
 
-static bool is_good(const char *text)
+bool chain_http_is_good(const struct chain_request *request)
 {
+	bool plain = request->plain || request->socket;
 	char *scheme = NULL, *host = NULL;
 	CURLU *url = curl_url();
-	bool good = url && !curl_url_set(url, CURLUPART_URL, text, 0) &&
+	bool good = url && request->url &&
+		!curl_url_set(url, CURLUPART_URL, request->url, 0) &&
 		!curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) &&
 		!curl_url_get(url, CURLUPART_HOST, &host, 0) &&
 		(!strcmp(scheme, "https") ||
-		 (!strcmp(scheme, "http") && is_local(host)));
+		 (!strcmp(scheme, "http") && (plain || is_local(host))));
 
 	curl_free(scheme);
 	curl_free(host);
@@ -53,37 +121,62 @@ static size_t keep(char *data, size_t size, size_t nr, void *arg)
 	size_t len = size * nr, room;
 	char *more;
 
-	if (len > CHAIN_REPLY_MAX - body->len) {
+	if (len > body->max - body->len) {
 		body->too_large = true;
 		return 0;
 	}
-	if (len > body->room - body->len) {
-		room = 2 * (body->len + len);
+	if (len >= body->room - body->len) {
+		room = 2 * (body->len + len) + 1;
 		more = realloc(body->data, room);
 		if (!more)
 			return 0;
 		body->data = more;
 		body->room = room;
 	}
-	if (len)
-		memcpy(body->data + body->len, data, len);
+	memcpy(body->data + body->len, data, len);
 	body->len += len;
+	body->data[body->len] = 0;
 	return len;
 }
 
-static void set_limits(CURL *curl, const struct chain_client *client,
+static void set_limits(CURL *curl, const struct chain_request *request,
 		       struct body *body)
 {
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, client->timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, request->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
 	/* Not what the environment says either. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
-	if (client->ca_file)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca_file);
+	if (request->ca_file)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca_file);
+}
+
+static struct curl_slist *set_request(CURL *curl,
+				      const struct chain_request *request)
+{
+	struct curl_slist *headers, *more;
+	char accept[64];
+
+	snprintf(accept, sizeof(accept), "Accept: %s",
+		 request->accept ? request->accept : "*/*");
+	headers = curl_slist_append(NULL, accept);
+	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, request->agent);
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, request->socket);
+	if (headers && request->body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
+		more = curl_slist_append(headers,
+					 "Content-Type: application/json");
+		if (!more) {
+			curl_slist_free_all(headers);
+			return NULL;
+		}
+	}
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	return headers;
 }
 
 /* Its own texts name the host, and no more of the URL. */
@@ -95,41 +188,45 @@ static int perform(CURL *curl, const struct body *body, struct chain_why *why)
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	if (body->too_large)
 		return chain_fail(why, -EBADMSG,
-				  "its answer is larger than %u bytes",
-				  CHAIN_REPLY_MAX);
+				  "its answer is larger than %zu bytes",
+				  body->max);
 	if (code)
 		return chain_fail(why, -EHOSTUNREACH, "it can't be asked: %s",
 				  curl_easy_strerror(code));
-	if (status != 200)
+	if (status < 200 || status > 299)
 		return chain_fail(why, -EHOSTUNREACH,
 				  "it answers with HTTP status %ld", status);
 	return 0;
 }
 
-int chain_http_post(const struct chain_client *client, const char *url,
-		    const char *text, char **reply, size_t *len,
-		    struct chain_why *why)
+int chain_http_ask(struct chain_pool *pool,
+		   const struct chain_request *request, char **reply,
+		   size_t *len, struct chain_why *why)
 {
-	struct curl_slist headers = {
-		(char[]){ "Content-Type: application/json" }, NULL
-	};
-	struct body body = { .data = NULL };
+	struct body body = { .max = request->max };
+	struct curl_slist *headers;
 	CURL *curl;
 	int err;
 
 	*reply = NULL;
-	if (!is_good(url))
+	*len = 0;
+	if (!chain_http_is_good(request))
 		return chain_fail(why, -EINVAL,
 				  "its URL is not https, nor http to this machine");
-	curl = curl_easy_init();
+	curl = take(pool);
 	if (!curl)
 		return chain_fail(why, -ENOMEM, "out of memory");
-	set_limits(curl, client, &body);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, &headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
-	err = perform(curl, &body, why);
-	curl_easy_cleanup(curl);
+	set_limits(curl, request, &body);
+	headers = set_request(curl, request);
+	err = headers ? perform(curl, &body, why) :
+		chain_fail(why, -ENOMEM, "out of memory");
+	give(pool, curl);
+	curl_slist_free_all(headers);
+	if (!err && !body.data) {
+		body.data = calloc(1, 1);
+		err = body.data ? 0 : chain_fail(why, -ENOMEM,
+						 "out of memory");
+	}
 	if (err) {
 		free(body.data);
 		return err;
@@ -137,4 +234,16 @@ int chain_http_post(const struct chain_client *client, const char *url,
 	*reply = body.data;
 	*len = body.len;
 	return 0;
+}
+
+int chain_http_post(const struct chain_client *client, const char *url,
+		    const char *body, char **reply, size_t *len,
+		    struct chain_why *why)
+{
+	const struct chain_request request = {
+		.url = url, .body = body, .ca_file = client->ca_file,
+		.timeout_ms = client->timeout_ms, .max = CHAIN_REPLY_MAX,
+	};
+
+	return chain_http_ask(client->pool, &request, reply, len, why);
 }

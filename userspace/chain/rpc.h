@@ -9,6 +9,7 @@
 #ifndef CHAIN_RPC_H
 #define CHAIN_RPC_H
 
+#include "http.h"
 #include "policy.h"
 
 #define CHAIN_SERVERS_MAX	8
@@ -24,6 +25,7 @@ struct chain_client {
 	const char *ca_file;		/* NULL: the system's */
 	long timeout_ms;		/* of one request */
 	struct chain_limits limits;
+	struct chain_pool *pool;	/* NULL: no connection is kept */
 };
 
 /* One block, by whose header everything is proven. */
@@ -65,7 +67,7 @@ int chain_view_ask(const struct chain_view *view,
 		   const struct chain_boot *boot, bool is_kms,
 		   struct chain_verdict *verdict, struct chain_why *why);
 
-/* http.c */
+/* http.c, http.h */
 
 /* POSTs @body and reads what comes; *@reply is for free(). */
 int chain_http_post(const struct chain_client *client, const char *url,

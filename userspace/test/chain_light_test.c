@@ -244,6 +244,23 @@ static void attack_72_a_finalised_block_does_not_go_back(void **state)
 	assert_int_equal(follow(&store, &update), -ESTALE);
 }
 
+/* Of its period's update it needs the committee, and not the block. */
+static void late_checkpoint_learns_the_next_committee(void **state)
+{
+	struct light_store store;
+	uint64_t slot;
+
+	(void)state;
+	assert_int_equal(bootstrap_from(&store), 0);
+	store.slot += 100;
+	slot = store.slot;
+	assert_int_equal(follow(&store, &update), 0);
+	assert_true(store.next.known);
+	assert_int_equal(store.next.period, 1422);
+	assert_int_equal(store.slot, slot);
+	assert_int_equal(follow(&store, &update), -ESTALE);
+}
+
 static void update_of_the_future_is_refused(void **state)
 {
 	struct chain_why why = { "" };
@@ -301,6 +318,7 @@ int main(void)
 		cmocka_unit_test(every_byte_of_an_update_counts),
 		cmocka_unit_test(committee_that_is_not_held_is_refused),
 		cmocka_unit_test(attack_72_a_finalised_block_does_not_go_back),
+		cmocka_unit_test(late_checkpoint_learns_the_next_committee),
 		cmocka_unit_test(update_of_the_future_is_refused),
 		cmocka_unit_test(other_chains_signatures_are_refused),
 		cmocka_unit_test(what_is_saved_is_loaded),

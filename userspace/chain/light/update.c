@@ -179,6 +179,18 @@ static int check_slots(const struct light_chain *chain,
 	return 0;
 }
 
+/*
+ * It names the committee that is missing.  A checkpoint may be later than the
+ * block that its period's update is about.
+ */
+static bool leads_on(const struct light_store *store,
+		     const struct parts *parts)
+{
+	return parts->committee && !store->next.known &&
+	       light_period(parts->finalized.slot) == store->current.period &&
+	       light_period(parts->attested.slot) == store->current.period;
+}
+
 static int check_parts(const struct light_chain *chain,
 		       const struct light_store *store,
 		       const struct parts *parts, uint64_t now,
@@ -202,7 +214,7 @@ static int check_parts(const struct light_chain *chain,
 			  parts->attested.state_root))
 		return chain_fail(why, -EBADMSG,
 				  "the next committee is not what the signed block says");
-	if (parts->finalized.slot < store->slot)
+	if (parts->finalized.slot < store->slot && !leads_on(store, parts))
 		return chain_fail(why, -ESTALE,
 				  "slot %llu is before slot %llu, which was accepted before",
 				  (unsigned long long)parts->finalized.slot,
@@ -219,9 +231,7 @@ static void apply(struct light_store *store, const struct parts *parts)
 		store->next.known = false;
 	}
 	/* The next one of a block that may not stay would be for ever. */
-	if (parts->committee && !store->next.known &&
-	    period == store->current.period &&
-	    light_period(parts->attested.slot) == period)
+	if (leads_on(store, parts))
 		set_committee(&store->next, period + 1, parts->committee);
 	if (parts->finalized.slot <= store->slot)
 		return;
