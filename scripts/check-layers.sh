@@ -251,6 +251,14 @@ rooms_of_a_kms_see_only_keys() {
 		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
 }
 
+# Who may have keys is judged away from the keys, and from who serves them.
+who_may_have_keys_is_apart_from_keys() {
+	mapfile -t files < <(sources userspace/kmsd/auth)
+	code "${files[@]}" |
+		without '"\.\./\.\./(app/json|chain/[a-z]+|chain/light/light)\.h"' |
+		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
+}
+
 library_never_prints_or_exits() {
 	mapfile -t files < <(sources userspace/lib; sources userspace/verify)
 	code "${files[@]}" | no_line \
@@ -278,6 +286,7 @@ rules=(
 	rooms_of_userspace_are_apart
 	what_is_issued_follows_from_arguments
 	rooms_of_a_kms_see_only_keys
+	who_may_have_keys_is_apart_from_keys
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
 )
@@ -303,6 +312,7 @@ rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../http/http.h"
 what_is_issued_follows_from_arguments userspace/issue/sign.c #include "../rpc/rpc.h"
 what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
 rooms_of_a_kms_see_only_keys userspace/kmsd/state/x.c #include "../auth/auth.h"
+who_may_have_keys_is_apart_from_keys userspace/kmsd/auth/x.c #include "../../keys/epoch.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);
 bpf_carries_facts_not_policy bpf/dstack.bpf.c } rules SEC(".maps");
 '

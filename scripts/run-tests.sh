@@ -325,6 +325,16 @@ contracts_test() {
 	node contracts/test/run.mjs "$modules" build/contracts
 }
 
+# What a KMS makes of the contracts, by proof.
+authorisation_test() {
+	local modules program=build/userspace/test/kmsd-auth
+	make -s contracts >&2
+	make -s -C userspace "$top/$program" >&2
+	modules=$(scripts/npm.sh contracts)
+	node contracts/test/authorisation.mjs "$modules" build/contracts \
+		"$program"
+}
+
 dcap_qvl_agrees() {
 	local script=$top/scripts/checks/dcap_qvl.mjs
 	test -d "${DSTACK_VECTORS-}/dcap" ||
@@ -399,7 +409,7 @@ declare -A limits=(
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
 	[measured]=200 [peers]=300 [scaling]=300 [booted]=1500
-	[contracts]=300
+	[contracts]=300 [authorisation]=600
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -408,7 +418,7 @@ first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured booted
-	peers contracts load bench
+	peers contracts authorisation load bench
 )
 last=scaling
 
