@@ -220,7 +220,7 @@ programs_include_only_the_library() {
 			sed -n '/\.h$/s/\./\\./gp' | paste -sd '|')
 		# dstackd has the agent in it, and reads its files as that does.
 		test "$dir" != userspace/dstackd ||
-			own+='|\.\./(agent/(agent|routes|metrics/metrics)|app/(app|json)|http/http)\.h'
+			own+='|\.\./(agent/(agent|routes|metrics/metrics)|app/(app|json)|daemon/daemon|http/http)\.h'
 		code "${files[@]}" | without "[\"<]($allowed${own:+|$own})[\">]"
 	done | no_line '#[ \t]*include[ \t]*("|<dstack|<linux/dstack)'
 }
@@ -228,7 +228,7 @@ programs_include_only_the_library() {
 # Each can be read, and tested, without the others and without the agent.
 rooms_of_userspace_are_apart() {
 	local room
-	for room in http keys rpc spawn; do
+	for room in daemon http keys rpc spawn; do
 		mapfile -t files < <(sources "userspace/$room")
 		code "${files[@]}" |
 			without '"\.\./rpc/wipe\.h"'

@@ -7,9 +7,10 @@
  * The protocol of sd_notify(3) is one datagram, and promised to stay so; a
  * daemon that must come up early does not link with libsystemd for it.
  */
-#include "dstackd.h"
+#include "daemon.h"
 
 #include <errno.h>
+#include <libdstack.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>

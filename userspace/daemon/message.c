@@ -4,14 +4,22 @@
  *
  * Copyright The dstack for Linux authors
  */
-#include "dstackd.h"
+#include "daemon.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MESSAGE_MAX	8192	/* a path or two, and words around them */
 
+static const char *name = "dstackd";
 static bool use_syslog;
+
+void msg_name(const char *program)
+{
+	name = program;
+}
 
 /* The journal takes a line's beginning for its level: sd-daemon(3). */
 static void to_stderr(int level, const char *fmt, va_list args)
@@ -20,9 +28,9 @@ static void to_stderr(int level, const char *fmt, va_list args)
 
 	vsnprintf(text, sizeof(text), fmt, args);
 	if (getenv("JOURNAL_STREAM"))
-		fprintf(stderr, "<%d>dstackd: %s\n", level, text);
+		fprintf(stderr, "<%d>%s: %s\n", level, name, text);
 	else
-		fprintf(stderr, "dstackd: %s\n", text);
+		fprintf(stderr, "%s: %s\n", name, text);
 }
 
 static void say(int level, const char *fmt, va_list args)
@@ -53,7 +61,7 @@ void msg_at(int level, const char *fmt, ...)
 
 void msg_use_syslog(void)
 {
-	openlog("dstackd", LOG_PID, LOG_DAEMON);
+	openlog(name, LOG_PID, LOG_DAEMON);
 	use_syslog = true;
 }
 
