@@ -3,7 +3,8 @@
  * Copyright (C) The dstack for Linux authors
  *
  * TCB info (id TDX, version 3) and QE identity (id TD_QE, version 2), in the
- * layout of Intel's service, for the platform in platform.h.
+ * layout of Intel's service, for the platform in platform.h.  Of enclaves they
+ * are SGX and QE, and have nothing of modules.
  *
  * Each list of levels holds, highest first: a newer level, if the platform is
  * to be found behind; the platform's own, with the wanted status, unless it
@@ -11,7 +12,6 @@
  */
 #include "collateral.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <jansson.h>
@@ -148,13 +148,20 @@ static json_t *components(const uint8_t *svn, int bumped, int step,
 }
 
 /* Steps differ in the microcode: first component of SGX, third of TDX. */
-static json_t *platform_tcb(int step)
+static json_t *sgx_tcb(int step)
 {
 	json_t *tcb = json_object();
 
 	json_object_set_new(tcb, "sgxtcbcomponents",
 			    components(sgx_svn, 0, step, sgx_names));
 	json_object_set_new(tcb, "pcesvn", json_integer(PLATFORM_PCE_SVN));
+	return tcb;
+}
+
+static json_t *tdx_tcb(int step)
+{
+	json_t *tcb = sgx_tcb(step);
+
 	json_object_set_new(tcb, "tdxtcbcomponents",
 			    components(tdx_svn, 2, step, tdx_names));
 	return tcb;
@@ -213,23 +220,32 @@ static char *text_of(json_t *object)
 	return text;
 }
 
+static void add_modules(json_t *info, const char *status)
+{
+	json_t *module = json_object();
+
+	add_module_identity(module);
+	json_object_set_new(info, "tdxModule", module);
+	json_object_set_new(info, "tdxModuleIdentities",
+			    module_identities(status));
+}
+
 char *tcb_info_text(const struct collateral_plan *plan)
 {
 	static const uint8_t pce_id[2] = PLATFORM_PCE_ID;
-	json_t *info = document("TDX", 3, &plan->tcb_info);
-	json_t *module = json_object();
+	json_t *info = document(plan->enclaves ? "SGX" : "TDX", 3,
+				&plan->tcb_info);
 
 	json_object_set_new(info, "fmspc", hex_string(plan->fmspc, 6));
 	json_object_set_new(info, "pceId", hex_string(pce_id, 2));
 	json_object_set_new(info, "tcbType", json_integer(0));
 	json_object_set_new(info, "tcbEvaluationDataNumber",
 			    json_integer(plan->eval_number));
-	add_module_identity(module);
-	json_object_set_new(info, "tdxModule", module);
-	json_object_set_new(info, "tdxModuleIdentities",
-			    module_identities(plan->module_status));
+	if (!plan->enclaves)
+		add_modules(info, plan->module_status);
 	json_object_set_new(info, "tcbLevels",
-			    levels(platform_tcb, plan->tcb_status));
+			    levels(plan->enclaves ? sgx_tcb : tdx_tcb,
+				   plan->tcb_status));
 	return text_of(info);
 }
 
@@ -240,7 +256,8 @@ char *qe_identity_text(const struct collateral_plan *plan)
 	static const uint8_t mask[16] = {
 		0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 	};
-	json_t *identity = document("TD_QE", 2, &plan->qe_identity);
+	json_t *identity = document(plan->enclaves ? "QE" : "TD_QE", 2,
+				    &plan->qe_identity);
 	uint8_t mrsigner[32];
 
 	sha256(signer, sizeof(signer) - 1, mrsigner);

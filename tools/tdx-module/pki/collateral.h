@@ -7,6 +7,7 @@
 #ifndef TDX_PKI_COLLATERAL_H
 #define TDX_PKI_COLLATERAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -23,6 +24,7 @@ struct period {
  * @tcb_status: of the platform's TCB level
  * @module_status: of the TDX module
  * @qe_status: of the quoting enclave
+ * @enclaves: it is of the platform's enclaves (SGX), not of its TDs
  * @fmspc: platform named in the TCB info
  * @eval_number: tcbEvaluationDataNumber
  * @tcb_info: when the TCB info was made, and when a newer one must be fetched
@@ -32,6 +34,7 @@ struct collateral_plan {
 	const char *tcb_status;
 	const char *module_status;
 	const char *qe_status;
+	bool enclaves;
 	uint8_t fmspc[6];
 	unsigned int eval_number;
 	struct period tcb_info;

@@ -53,6 +53,7 @@ static const char usage_text[] =
 "\n"
 "  --from=DIR           keep keys and certificates of DIR, so that quotes\n"
 "                       made with them meet the collateral made here\n"
+"  --enclaves           the collateral is for quotes of SGX enclaves\n"
 "  --status=STATUS      what the platform's TCB level is (UpToDate)\n"
 "  --module-status=STATUS  the TDX module's (UpToDate)\n"
 "  --qe-status=STATUS   the quoting enclave's (UpToDate)\n"
@@ -158,6 +159,7 @@ static int parse_expired(const char *what, struct options *options)
 
 static const struct option long_options[] = {
 	{ "from", required_argument, NULL, 'f' },
+	{ "enclaves", no_argument, NULL, 'E' },
 	{ "status", required_argument, NULL, 's' },
 	{ "module-status", required_argument, NULL, 'm' },
 	{ "qe-status", required_argument, NULL, 'q' },
@@ -178,6 +180,9 @@ static int parse_option(int option, struct options *options)
 	switch (option) {
 	case 'f':
 		options->from = optarg;
+		return 0;
+	case 'E':
+		plan->enclaves = true;
 		return 0;
 	case 's':
 		return parse_status(optarg, ALL_STATUSES, &plan->tcb_status);

@@ -113,6 +113,24 @@ check_revocation() {
 		refuses 'lead to the root' "$dir/old-crls" "$quote"
 }
 
+# How many kinds of members it has that are of TDs only
+about_tds() {
+	query "$1/tcb_info.json" '[.. | objects | keys[] |
+		select(startswith("tdx"))] | unique | length'
+}
+
+check_enclaves() {
+	variant enclaves --enclaves --status=OutOfDate
+	claim collateral_of_enclaves_is_signed check "$dir/enclaves"
+	claim collateral_of_enclaves_is_sgx same \
+		"$(query enclaves/tcb_info.json .id)" SGX
+	claim identity_of_enclaves_is_qe same \
+		"$(query enclaves/qe_identity.json .id)" QE
+	claim enclaves_have_no_module same "$(about_tds enclaves)" 0
+	variant tds
+	claim tds_have_one same "$(about_tds tds)" 3
+}
+
 check_options() {
 	variant other --fmspc=00A06D080000 --eval-number=7
 	claim fmspc_is_an_option same "$(query other/tcb_info.json .fmspc)" \
@@ -144,5 +162,6 @@ claim collateral_is_whole_and_signed check "$pki"
 claim quote_verifies_with_the_pki check "$pki" "$quote"
 check_statuses
 check_revocation
+check_enclaves
 check_options
 summary pki
