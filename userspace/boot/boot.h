@@ -40,6 +40,8 @@ struct boot_options {
 	const char *mount_point;
 	const char *until;	/* the step to end after, or NULL */
 	const char *tpm;	/* how it is reached, in words of tpm2-tss */
+	const char *enclave_root;	/* a file; NULL: Intel's */
+	const char *enclave_policy;	/* a file; NULL: the default */
 	unsigned int time_scale;	/* of all limits */
 };
 

@@ -40,6 +40,12 @@ static void usage(FILE *out)
 	      "                     (default: none)\n"
 	      "  --mount DIR        where to mount it (default: " MOUNT_POINT ")\n"
 	      "  --tpm TCTI         how to reach the TPM (default: " TPM ")\n"
+	      "  --enclave-root FILE\n"
+	      "                     the root of platforms whose key enclaves are believed\n"
+	      "                     (default: Intel's)\n"
+	      "  --enclave-policy FILE\n"
+	      "                     a policy of their quotes (default: platforms that are up\n"
+	      "                     to date, enclaves that nobody can debug)\n"
 	      "  --until STEP       end after this step\n"
 	      "  --time-scale N     take N times as long before a step is given up\n"
 	      "  --help             this text\n\n"
@@ -78,6 +84,12 @@ static int set_option(struct boot_options *opt, int c)
 	case 'T':
 		opt->tpm = optarg;
 		return -1;
+	case 'R':
+		opt->enclave_root = optarg;
+		return -1;
+	case 'P':
+		opt->enclave_policy = optarg;
+		return -1;
 	case 'u':
 		opt->until = optarg;
 		if (boot_is_step(optarg))
@@ -109,6 +121,8 @@ static int parse(int argc, char **argv, struct boot_options *opt)
 		{ "data-device", required_argument, NULL, 'D' },
 		{ "mount", required_argument, NULL, 'm' },
 		{ "tpm", required_argument, NULL, 'T' },
+		{ "enclave-root", required_argument, NULL, 'R' },
+		{ "enclave-policy", required_argument, NULL, 'P' },
 		{ "until", required_argument, NULL, 'u' },
 		{ "time-scale", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },

@@ -47,9 +47,10 @@ static int ask(struct boot *boot)
 		return provider_ask_kms(boot);
 	case APP_PROVIDER_TPM:
 		return provider_ask_tpm(boot);
-	default:
-		return boot_fail(-EOPNOTSUPP, BOOT_COMPOSE ": key_provider: 'local' is a key sealed by an enclave of the host, which this system does not ask: use 'kms' or 'tpm'");
+	case APP_PROVIDER_LOCAL:
+		return provider_ask_local(boot);
 	}
+	return -EINVAL;
 }
 
 /* What an earlier start stored is what it measured. */
@@ -110,7 +111,7 @@ static int check_id(const struct boot *boot)
 	     !memcmp(compose->key_provider_id, boot->keys->provider_id,
 		     boot->keys->provider_id_len)))
 		return 0;
-	return boot_fail(-EKEYREJECTED, "the keys are of another provider than the application's key_provider_id names: are the host's kms_urls right?");
+	return boot_fail(-EKEYREJECTED, "the keys are of another provider than the application's key_provider_id names: is what the host's .sys-config.json names the right one?");
 }
 
 static int check_config_id(struct boot *boot)
@@ -144,12 +145,37 @@ static int measure_os_image(struct boot *boot)
 			boot->has_os_image_hash ? APP_HASH_SIZE : 0);
 }
 
+/* All of it or nothing; what is there already is what it would be. */
+static int store_keys(struct boot *boot)
+{
+	char *text;
+	size_t len;
+	int err;
+
+	if (boot->keys_found)
+		return 0;
+	err = keys_to_json(boot->keys, &text, &len);
+	if (err)
+		return err;
+	err = directory_write(boot, BOOT_KEYS, text, len);
+	libdstack_secret_free(text, KEYS_JSON_MAX);
+	boot->keys_found = !err;
+	return err;
+}
+
+/* Who made a key of the register as it was would make another one then. */
+static int store_first(struct boot *boot)
+{
+	return boot->keys->provider == AGENT_PROVIDER_LOCAL ?
+		store_keys(boot) : 0;
+}
+
 int provider_measure(struct boot *boot)
 {
 	const struct agent_app_keys *keys = boot->keys;
 	char id[2 * AGENT_PROVIDER_ID_MAX + 1], *text;
 	int err = check_id(boot) ?: check_config_id(boot) ?:
-		measure_os_image(boot), len;
+		store_first(boot) ?: measure_os_image(boot), len;
 
 	if (err)
 		return err;
@@ -166,21 +192,9 @@ int provider_measure(struct boot *boot)
 /* First for who comes after us, so that the module never has other keys. */
 int provider_store(struct boot *boot)
 {
-	char *text;
-	size_t len;
-	int err;
-
-	if (!boot->keys_found) {
-		err = keys_to_json(boot->keys, &text, &len);
-		if (err)
-			return err;
-		err = directory_write(boot, BOOT_KEYS, text, len);
-		libdstack_secret_free(text, KEYS_JSON_MAX);
-		if (err)
-			return err;
-	}
-	return libdstack_ensure_root(boot->control, boot->app_id, 0,
-				     boot->keys->k256_key) ?:
+	return store_keys(boot) ?:
+		libdstack_ensure_root(boot->control, boot->app_id, 0,
+				      boot->keys->k256_key) ?:
 		provider_follow(boot);
 }
 

@@ -13,6 +13,10 @@
 
 int provider_ask_kms(struct boot *boot);
 
+/* provider_local.c */
+
+int provider_ask_local(struct boot *boot);
+
 /* provider_tpm.c */
 
 int provider_ask_tpm(struct boot *boot);

@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <yyjson.h>
 
+#include "local.h"
+
 #define DMI_PRODUCT	"/sys/class/dmi/id/product_name"
 #define GCE_PRODUCT	"Google Compute Engine"
 #define GPU_VENDORS	"/sys/bus/pci/devices/*/vendor"
@@ -194,15 +196,36 @@ static int check_rest(const struct boot *boot)
 /* Another instance each time would never get the same seed. */
 static int check_instance(const struct boot *boot)
 {
-	if (boot->compose->key_provider != APP_PROVIDER_TPM ||
-	    !boot->instance_id_len || boot->instance_given)
+	enum app_key_provider provider = boot->compose->key_provider;
+
+	if (!boot->instance_id_len || boot->instance_given)
 		return 0;
-	return refuse("key_provider", "'tpm' seals for one instance: the host has to share .instance_info with an instance_id_seed that stays, or the application to say no_instance_id");
+	if (provider == APP_PROVIDER_TPM)
+		return refuse("key_provider", "'tpm' seals for one instance: the host has to share .instance_info with an instance_id_seed that stays, or the application to say no_instance_id");
+	if (provider == APP_PROVIDER_LOCAL)
+		return refuse("key_provider", "'local' makes a key for one instance: the host has to share .instance_info with an instance_id_seed that stays, or the application to say no_instance_id");
+	return 0;
+}
+
+/* An enclave of the host makes it of a TD's registers. */
+static int check_local(const struct boot *boot)
+{
+	size_t len = boot->compose->key_provider_id_len;
+
+	if (boot->compose->key_provider != APP_PROVIDER_LOCAL)
+		return 0;
+	if (boot->backend != DSTACK_BACKEND_TDX)
+		return refuse("key_provider", "'local' is a key that is made of a TD's registers, and this machine is none");
+	if (len && len != LOCAL_ENCLAVE_SIZE)
+		return refuse("key_provider_id", "of 'local' it is an MRENCLAVE, of 64 hex digits");
+	if (!*boot->config->host_api_url)
+		return refuse("key_provider", "'local' is asked of the host's API, and .sys-config.json has no host_api_url");
+	return 0;
 }
 
 int requirements_check(struct boot *boot)
 {
-	return check_rest(boot) ?: check_instance(boot) ?:
+	return check_rest(boot) ?: check_local(boot) ?: check_instance(boot) ?:
 		check_platform(boot) ?: check_acpi(boot) ?:
 		check_token(boot) ?: check_gpu(boot) ?:
 		check_lockdown(boot) ?: check_time(boot);

@@ -22,28 +22,6 @@
 #include "dcap/dcap.h"
 #include "quote_fixture.h"
 
-/* The test platform. */
-#define MODULE_VERSION	1
-#define MODULE_SVN	11
-#define UCODE_SVN	4
-#define QE_SVN		6
-#define QE_PRODID	2
-#define QE_SIGNER	"dstack test quoting enclave signer"
-
-/* Offsets in a TD report and in an enclave's report. */
-#define TD_SVN		0
-#define TD_SIGNER	64
-#define TD_SEAM_ATTRIBUTES 112
-#define TD_ATTRIBUTES	120
-#define TD_SVN2		584
-#define TD_SERVICE	600
-#define QE_MISC		16
-#define QE_ATTRIBUTES	48
-#define QE_MRSIGNER	128
-#define QE_PRODID_AT	256
-#define QE_SVN_AT	258
-#define QE_REPORT_DATA	320
-
 static char dir[] = "/tmp/dstack-pki-XXXXXX";
 static char mkpki[4096];
 static EVP_PKEY *pck, *attest;

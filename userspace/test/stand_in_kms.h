@@ -13,10 +13,9 @@
 
 #include <libdstack_ratls.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "../issue/issue.h"
+#include "need.h"
 
 #define STAND_IN_SEED	32
 
@@ -106,15 +105,5 @@ struct stand_in_kms {
 
 struct stand_in_kms *stand_in_start(const struct stand_in_config *config);
 void stand_in_stop(struct stand_in_kms *kms);
-
-/* Ends the program, for what can't go wrong in tests. */
-#define stand_in_need(what) \
-	do { \
-		if (!(what)) { \
-			fprintf(stderr, "stand-in: %s:%d: %s\n", __FILE__, \
-				__LINE__, #what); \
-			abort(); \
-		} \
-	} while (0)
 
 #endif /* STAND_IN_KMS_H */
