@@ -301,6 +301,34 @@ migration_test() {
 	return "$status"
 }
 
+# local_key STAGE FROM TO [OPTION]...: one stage, in a machine of its own.
+local_key() {
+	local stage=$1 from=$2 to=$3 pki=build/tdx-module/pki name
+	shift 3
+	mkdir -p "$from/pki" "$to"
+	for name in root.pem pck.key pck_chain.pem collateral.json; do
+		cp "$pki/$name" "$from/pki/" || return
+	done
+	build/tdx-module/mkpki --from="$pki" --enclaves "$from/pki/enclaves" &&
+		build/tdx-module/mkpki --from="$pki" --enclaves \
+			--status=OutOfDate "$from/pki/old" || return
+	scripts/td run --copy "$from" --out "$to" "$@" -- \
+		"$guest_tests/local_key.sh" "$stage"
+}
+
+# An enclave of the host gives the same machine the same keys, and none of its own
+# to another.
+local_key_test() {
+	local status=0 dir=build/check/local_key
+	staged module tdx-module stage || return
+	rm -rf "$dir"
+	local_key first "$dir/0" "$dir/1" || status=$?
+	local_key again "$dir/1" "$dir/2" || status=$?
+	local_key other "$dir/2" "$dir/3" --tdx "mrtd=$(printf '%096d' 1)" ||
+		status=$?
+	return "$status"
+}
+
 # What others have made for the same evidence says the same of it.
 peers_test() {
 	local modules dir=build/check/peers status=0
@@ -408,7 +436,7 @@ declare -A limits=(
 	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
-	[measured]=200 [peers]=300 [scaling]=300 [booted]=1500
+	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
 	[contracts]=300 [authorisation]=600
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
@@ -418,7 +446,7 @@ first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured booted
-	peers contracts authorisation load bench
+	local_key peers contracts authorisation load bench
 )
 last=scaling
 
