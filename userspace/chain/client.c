@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,22 +115,55 @@ static uint64_t common_number(const struct chain_client *client,
 	return best;
 }
 
+/* Of one server, whose thread it is. */
+struct asking {
+	const struct chain_client *client;
+	const char *url;
+	struct said *said;
+	struct chain_why why;
+	pthread_t thread;
+	bool runs;
+	int err;
+};
+
+static void *ask_head(void *arg)
+{
+	struct asking *asking = arg;
+	const struct chain_client *client = asking->client;
+	int err = check_chain(client, asking->url, &asking->why);
+
+	if (!err)
+		err = ask_block(client, asking->url, client->tag,
+				&asking->said->header, &asking->why);
+	asking->said->good = !err;
+	asking->err = err;
+	return NULL;
+}
+
+/* All at once: one that is silent takes its time, but not that of others. */
 static void ask_heads(const struct chain_client *client, struct said *said,
 		      struct chain_why *first)
 {
-	struct chain_why why;
+	struct asking askings[CHAIN_SERVERS_MAX] = { { .err = 0 } };
+	struct asking *asking;
 	size_t i;
-	int err;
 
 	for (i = 0; i < client->nr; i++) {
-		why.text[0] = 0;
-		err = check_chain(client, client->urls[i], &why);
-		if (!err)
-			err = ask_block(client, client->urls[i], client->tag,
-					&said[i].header, &why);
-		said[i].good = !err;
-		if (err)
-			blame(first, err, i, &why);
+		asking = &askings[i];
+		asking->client = client;
+		asking->url = client->urls[i];
+		asking->said = &said[i];
+		asking->runs = !pthread_create(&asking->thread, NULL,
+					       ask_head, asking);
+		if (!asking->runs)
+			ask_head(asking);
+	}
+	for (i = 0; i < client->nr; i++) {
+		asking = &askings[i];
+		if (asking->runs)
+			pthread_join(asking->thread, NULL);
+		if (asking->err)
+			blame(first, asking->err, i, &asking->why);
 	}
 }
 
@@ -179,6 +213,7 @@ int chain_client_agree(const struct chain_client *client,
 	struct said said[CHAIN_SERVERS_MAX] = { { .good = false } };
 	const struct chain_header *header;
 	struct chain_why first = { "" };
+	size_t i;
 	int err = check_client(client, why);
 
 	memset(view, 0, sizeof(*view));
@@ -198,6 +233,9 @@ int chain_client_agree(const struct chain_client *client,
 		return err;
 	view->client = client;
 	view->header = *header;
+	for (i = 0; i < client->nr; i++)
+		view->agrees[i] = said[i].good &&
+			!memcmp(said[i].header.hash, header->hash, CHAIN_HASH);
 	return 0;
 }
 
@@ -245,6 +283,18 @@ static int ask_proof(const struct chain_view *view, const char *url,
 	return err;
 }
 
+/* The i-th to be asked: first those that have the block. */
+static size_t in_turn(const struct chain_view *view, size_t i)
+{
+	bool agrees = true;
+	size_t at;
+
+	for (;; agrees = false)
+		for (at = 0; at < view->client->nr; at++)
+			if (view->agrees[at] == agrees && !i--)
+				return at;
+}
+
 int chain_view_prove(void *arg, const uint8_t address[CHAIN_ADDRESS],
 		     struct chain_slot *slots, size_t nr,
 		     struct chain_account *account, struct chain_why *why)
@@ -252,7 +302,7 @@ int chain_view_prove(void *arg, const uint8_t address[CHAIN_ADDRESS],
 	const struct chain_view *view = arg;
 	struct chain_why own, first = { "" };
 	char *params;
-	size_t i;
+	size_t i, at;
 	int err = -EINVAL;
 
 	if (!view->client || nr > CHAIN_SLOTS_MAX)
@@ -262,10 +312,11 @@ int chain_view_prove(void *arg, const uint8_t address[CHAIN_ADDRESS],
 		return chain_fail(why, -ENOMEM, "out of memory");
 	for (i = 0; err && i < view->client->nr; i++) {
 		own.text[0] = 0;
-		err = ask_proof(view, view->client->urls[i], params, address,
+		at = in_turn(view, i);
+		err = ask_proof(view, view->client->urls[at], params, address,
 				slots, nr, account, &own);
 		if (err)
-			blame(&first, err, i, &own);
+			blame(&first, err, at, &own);
 	}
 	free(params);
 	if (!err)

@@ -32,6 +32,7 @@ struct chain_client {
 struct chain_view {
 	const struct chain_client *client;
 	struct chain_header header;
+	bool agrees[CHAIN_SERVERS_MAX];	/* who has it, to be asked first */
 };
 
 /* Before the first thread; curl_global_cleanup() is the caller's. */

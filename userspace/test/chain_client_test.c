@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "../chain/rpc.h"
 #include "chain_fixture.h"
@@ -25,11 +26,12 @@
 #define CHAIN_ID	31337
 #define TIME		0x6b045409ULL
 #define REQUEST_MAX	8192
+#define SLOW_US		400000
 
 enum lie {
 	NONE, WRONG_BLOCK, OTHER_NUMBER, OLD_HEAD, FORK, NO_BLOCK, OTHER_CHAIN,
 	WRONG_PROOF, SHORT_PROOF, NO_PROOF, REFUSES, SILENT, GARBAGE,
-	HUGE_ANSWER, OTHER_CALL, SAYS_YES,
+	HUGE_ANSWER, OTHER_CALL, SAYS_YES, SLOW,
 };
 
 static struct server {
@@ -138,6 +140,8 @@ static void *serve(void *arg)
 	int fd;
 
 	while ((fd = accept(server->listener, NULL, NULL)) >= 0) {
+		if (server->lie == SLOW)
+			usleep(SLOW_US);
 		if (server->lie != SILENT && hear(fd, request)) {
 			if (server == &servers[0])
 				memcpy(called, request, sizeof(called));
@@ -460,6 +464,32 @@ static void attack_79_a_chain_that_is_away_proves_nothing(void **state)
 	assert_int_equal(head.number, 0);
 }
 
+/* Which chain, which block, a proof. */
+static void slow_servers_are_asked_at_once(void **state)
+{
+	struct timespec from, to;
+	int64_t took_us;
+
+	(void)state;
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	assert_int_equal(ask(SLOW, SLOW, SLOW), 0);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	took_us = (to.tv_sec - from.tv_sec) * 1000000 +
+		(to.tv_nsec - from.tv_nsec) / 1000;
+	assert_true(took_us >= 3 * SLOW_US);
+	assert_true(took_us < 6 * SLOW_US);
+}
+
+static void who_has_the_block_is_asked_for_its_proof(void **state)
+{
+	(void)state;
+	assert_int_equal(ask(OLD_HEAD, NONE, NONE), 0);
+	assert_non_null(strstr(called, "eth_getBlockByNumber"));
+	/* But before nobody is. */
+	assert_int_equal(ask(OLD_HEAD, NO_PROOF, NO_PROOF), 0);
+	assert_non_null(strstr(called, "eth_getProof"));
+}
+
 static void half_of_the_servers_are_no_quorum(void **state)
 {
 	const char *const urls[] = { "https://a", "https://b" };
@@ -507,6 +537,8 @@ int main(void)
 		test(unknown_code_is_asked_of_a_quorum),
 		test(question_is_encoded_as_others_do),
 		test(attack_79_a_chain_that_is_away_proves_nothing),
+		test(slow_servers_are_asked_at_once),
+		test(who_has_the_block_is_asked_for_its_proof),
 		test(half_of_the_servers_are_no_quorum),
 		test(only_this_machine_is_asked_without_tls),
 	};
