@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import {
 	DAY, NOBODY, claim, deploy, deploy_app, deploy_proxy, equal,
-	ethers, finish, now, pass, rpc, start, word,
+	ethers, finish, next_at, now, pass, rpc, start, word,
 } from "./chain.mjs";
 
 const program = process.argv[4];
@@ -365,7 +365,10 @@ await claims("attack_72_reorganised_approval_is_not_believed", async () => {
 	await registered();
 	await a.allowed();
 	// Another block in its place, in which nothing was registered.
+	const at = await now();
+
 	await rpc("evm_revert", before);
+	await next_at(at + 1);
 	await rpc("evm_mine");
 	await a.fails("EBADMSG", "forked");
 	await rpc("evm_mine");

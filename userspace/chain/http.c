@@ -9,17 +9,25 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rpc.h"
 
-#define IDLE_MAX	16	/* handles; each keeps its connections */
+#define IDLE_MAX	32	/* handles; each keeps its connection */
+#define ORIGIN_MAX	256
+
+/* A handle, and whom it was used to ask.  libcurl knows the rest of it. */
+struct idle {
+	void *curl;
+	char origin[ORIGIN_MAX];
+};
 
 struct chain_pool {
 	pthread_mutex_t lock;
 	size_t nr;
-	void *idle[IDLE_MAX];		/* CURL */
+	struct idle idle[IDLE_MAX];	/* who was used last is the last */
 };
 
 struct body {
@@ -51,40 +59,66 @@ void chain_pool_free(struct chain_pool *pool)
 	if (!pool)
 		return;
 	while (pool->nr)
-		curl_easy_cleanup(pool->idle[--pool->nr]);
+		curl_easy_cleanup(pool->idle[--pool->nr].curl);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }
 
-/* The one that was used last: its connections are most likely open. */
-static CURL *take(struct chain_pool *pool)
+static void name_origin(const struct chain_request *request, char *out)
+{
+	const char *host = strstr(request->url, "://");
+	size_t len = host ? host + 3 - request->url : 0;
+
+	len += strcspn(request->url + len, "/?#");
+	snprintf(out, ORIGIN_MAX, "%.*s %s", (int)len, request->url,
+		 request->socket ? request->socket : "");
+}
+
+static void drop(struct chain_pool *pool, size_t i)
+{
+	memmove(&pool->idle[i], &pool->idle[i + 1],
+		(--pool->nr - i) * sizeof(pool->idle[0]));
+}
+
+/* One whose connection is to the same server, the last that was used. */
+static CURL *take(struct chain_pool *pool, const char *origin)
 {
 	CURL *curl = NULL;
+	size_t i;
 
 	if (pool) {
 		pthread_mutex_lock(&pool->lock);
-		if (pool->nr)
-			curl = pool->idle[--pool->nr];
+		for (i = pool->nr; i-- && !curl;) {
+			if (strcmp(pool->idle[i].origin, origin))
+				continue;
+			curl = pool->idle[i].curl;
+			drop(pool, i);
+		}
 		pthread_mutex_unlock(&pool->lock);
 	}
 	return curl ? curl : curl_easy_init();
 }
 
-static void give(struct chain_pool *pool, CURL *curl)
+static void give(struct chain_pool *pool, CURL *curl, const char *origin)
 {
-	bool kept = false;
+	CURL *old = curl;
+	struct idle *idle;
 
 	if (pool) {
-		/* Nothing of the request stays, its connections do. */
+		old = NULL;
+		/* Nothing of the request stays, its connection does. */
 		curl_easy_reset(curl);
 		pthread_mutex_lock(&pool->lock);
-		kept = pool->nr < IDLE_MAX;
-		if (kept)
-			pool->idle[pool->nr++] = curl;
+		if (pool->nr == IDLE_MAX) {
+			old = pool->idle[0].curl;
+			drop(pool, 0);
+		}
+		idle = &pool->idle[pool->nr++];
+		idle->curl = curl;
+		memcpy(idle->origin, origin, ORIGIN_MAX);
 		pthread_mutex_unlock(&pool->lock);
 	}
-	if (!kept)
-		curl_easy_cleanup(curl);
+	curl_easy_cleanup(old);
 }
 
 /*
@@ -204,6 +238,7 @@ int chain_http_ask(struct chain_pool *pool,
 		   size_t *len, struct chain_why *why)
 {
 	struct body body = { .max = request->max };
+	char origin[ORIGIN_MAX] = "";
 	struct curl_slist *headers;
 	CURL *curl;
 	int err;
@@ -213,14 +248,15 @@ int chain_http_ask(struct chain_pool *pool,
 	if (!chain_http_is_good(request))
 		return chain_fail(why, -EINVAL,
 				  "its URL is not https, nor http to this machine");
-	curl = take(pool);
+	name_origin(request, origin);
+	curl = take(pool, origin);
 	if (!curl)
 		return chain_fail(why, -ENOMEM, "out of memory");
 	set_limits(curl, request, &body);
 	headers = set_request(curl, request);
 	err = headers ? perform(curl, &body, why) :
 		chain_fail(why, -ENOMEM, "out of memory");
-	give(pool, curl);
+	give(pool, curl, origin);
 	curl_slist_free_all(headers);
 	if (!err && !body.data) {
 		body.data = calloc(1, 1);

@@ -56,18 +56,22 @@ static bool answer_rpc(int fd, const char *request)
 	return good;
 }
 
+#define ROOT \
+	"d9717ecc253684291f828688f311ba74d05af74c31654f6e14077669fca62f6a"
+#define UPDATES_AT	"/light_client/updates?start_period="
+
 static bool answer(int fd, const char *request)
 {
 	if (strstr(request, "POST "))
 		return answer_rpc(fd, request);
 	if (!strstr(request, "Accept: application/octet-stream\r\n"))
 		return web_reply(fd, "406 No", "", 0);
-	if (strstr(request, "/light_client/bootstrap/0xd9717ecc253684291f828688f311ba74d05af74c31654f6e14077669fca62f6a "))
+	if (strstr(request, "/light_client/bootstrap/0x" ROOT " "))
 		return web_reply(fd, "200 OK", bootstrap.data, bootstrap.len);
-	if (strstr(request, "/light_client/updates?start_period=1421&count=16 "))
+	if (strstr(request, UPDATES_AT "1421&count=16 "))
 		return web_reply(fd, "200 OK", update.data,
 				 update.len - (lies == 1));
-	if (strstr(request, "/light_client/updates?start_period=1422&count=16 "))
+	if (strstr(request, UPDATES_AT "1422&count=16 "))
 		return web_reply(fd, "200 OK", "", 0);
 	if (strstr(request, "/light_client/finality_update "))
 		return web_reply(fd, "200 OK", finality,
@@ -97,13 +101,14 @@ static void make_finality(void)
 
 static int begin(void **state)
 {
+	yyjson_val *block;
+
 	(void)state;
 	if (!getenv("DSTACK_VECTORS"))
 		return 0;
 	chain_open_anvil(&asked);
-	block_text = yyjson_val_write(
-		yyjson_obj_get(yyjson_doc_get_root(asked.doc), "block"), 0,
-		NULL);
+	block = yyjson_obj_get(yyjson_doc_get_root(asked.doc), "block");
+	block_text = yyjson_val_write(block, 0, NULL);
 	proof_text = yyjson_val_write(asked.answer, 0, NULL);
 	bootstrap = vector_load(DATA "bootstrap-deneb.ssz");
 	update = vector_load(DATA "update-1421-deneb.ssz");
@@ -370,8 +375,7 @@ static struct follow *begin_follow(struct chain_pool *pool)
 	light_config = (struct auth_config){
 		.beacon_urls = beacons, .timeout_ms = 5000,
 	};
-	chain_hex("d9717ecc253684291f828688f311ba74d05af74c31654f6e14077669fca62f6a",
-		  light_config.checkpoint, CHAIN_HASH);
+	chain_hex(ROOT, light_config.checkpoint, CHAIN_HASH);
 	return follow_new(&light_config, pool);
 }
 

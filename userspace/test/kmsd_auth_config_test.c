@@ -16,7 +16,9 @@
 
 #define H32	"0101010101010101010101010101010101010101010101010101010101010101"
 #define ADDRESS	"0x0202020202020202020202020202020202020202"
-#define CHAIN	"\"type\":\"chain\",\"chain_id\":1,\"kms_contract\":\"" ADDRESS "\""
+#define CHAIN_OF(id) \
+	"\"type\":\"chain\",\"chain_id\":" id ",\"kms_contract\":\"" ADDRESS "\""
+#define CHAIN	CHAIN_OF("1")
 #define URLS	",\"rpc_urls\":[\"https://a\",\"https://b\",\"https://c\"]"
 #define CODE	",\"known_code\":{\"proxies\":[\"" H32 "\"]}"
 
@@ -111,8 +113,8 @@ static void what_is_wrong_is_refused_by_name(void **state)
 		  "auth.light_client.checkpoint" },
 		{ "{" CHAIN URLS CODE LIGHT("\"checkpoint\":\"" H32 "\"") "}",
 		  "auth.light_client.beacon_urls" },
-		{ "{\"type\":\"chain\",\"chain_id\":2,\"kms_contract\":\"" ADDRESS "\""
-		  URLS CODE LIGHT("") "}", "auth.light_client" },
+		{ "{" CHAIN_OF("2") URLS CODE LIGHT("") "}",
+		  "auth.light_client" },
 		{ "{" CHAIN URLS CODE ",\"allow_everything\":true}",
 		  "auth.allow_everything" },
 	};

@@ -86,17 +86,25 @@ static void say_epochs(const char *name, const struct chain_epochs *epochs)
 	       epochs->current, epochs->previous_ends, epochs->first_live);
 }
 
+static void say_number(const char *name, uint64_t number)
+{
+	printf(",\"%s\":%" PRIu64, name, number);
+}
+
 static void say_verdict(const struct auth_verdict *verdict)
 {
 	char hash[2 * CHAIN_HASH + 1], root[2 * 32 + 1];
 
-	printf("{\"allowed\":%s,\"reason\":\"%s\",\"how\":\"%s\",\"gateway\":\"%s\",\"block\":%" PRIu64 ",\"time\":%" PRIu64 ",\"hash\":\"%s\",\"policyEpoch\":%" PRIu64 ",\"policyRoot\":\"%s\"",
+	printf("{\"allowed\":%s,\"reason\":\"%s\",\"how\":\"%s\"",
 	       verdict->allowed ? "true" : "false", verdict->reason,
-	       auth_how_name(verdict->how), verdict->gateway_app_id,
-	       verdict->block.number, verdict->block.time,
+	       auth_how_name(verdict->how));
+	printf(",\"gateway\":\"%s\",\"hash\":\"%s\",\"policyRoot\":\"%s\"",
+	       verdict->gateway_app_id,
 	       libdstack_to_hex(verdict->block.hash, CHAIN_HASH, hash),
-	       verdict->policy_epoch,
 	       libdstack_to_hex(verdict->policy_root, 32, root));
+	say_number("block", verdict->block.number);
+	say_number("time", verdict->block.time);
+	say_number("policyEpoch", verdict->policy_epoch);
 	say_epochs("kmsKeys", &verdict->kms_keys);
 	say_epochs("appKeys", &verdict->app_keys);
 	puts("}");
@@ -108,12 +116,15 @@ static void ask_info(struct auth *auth, uint64_t now)
 	struct auth_info info;
 	int err = auth_info(auth, now, &info, &why);
 
-	if (err)
+	if (err) {
 		say_error(err, &why);
-	else
-		printf("{\"contract\":\"%s\",\"implementation\":\"%s\",\"gateway\":\"%s\",\"chain\":%" PRIu64 "}\n",
-		       info.kms_contract, info.app_implementation,
-		       info.gateway_app_id, info.chain_id);
+		return;
+	}
+	printf("{\"contract\":\"%s\",\"implementation\":\"%s\"",
+	       info.kms_contract, info.app_implementation);
+	printf(",\"gateway\":\"%s\"", info.gateway_app_id);
+	say_number("chain", info.chain_id);
+	puts("}");
 }
 
 static void ask(struct auth *auth, yyjson_val *question)
@@ -130,8 +141,10 @@ static void ask(struct auth *auth, yyjson_val *question)
 		return;
 	}
 	get_boot(yyjson_obj_get(question, "boot"), &boot);
-	err = (what && !strcmp(what, "kms") ? auth_kms : auth_app)(
-		auth, &boot, now, &verdict, &why);
+	if (what && !strcmp(what, "kms"))
+		err = auth_kms(auth, &boot, now, &verdict, &why);
+	else
+		err = auth_app(auth, &boot, now, &verdict, &why);
 	if (err)
 		say_error(err, &why);
 	else

@@ -92,10 +92,11 @@ static void put_verdict(const struct chain_verdict *said,
 	verdict->how = said->asked ? AUTH_BY_ASKING : AUTH_BY_PROOF;
 	snprintf(verdict->reason, sizeof(verdict->reason), "%s",
 		 said->reason);
-	/* It goes into messages and replies, like a webhook's. */
-	dstack_disarm(verdict->reason);
 	memcpy(verdict->gateway_app_id, said->gateway_app_id,
 	       sizeof(verdict->gateway_app_id));
+	/* They go into messages and replies, like a webhook's. */
+	dstack_disarm(verdict->reason);
+	dstack_disarm(verdict->gateway_app_id);
 	memcpy(verdict->block.hash, header->hash, CHAIN_HASH);
 	verdict->block.number = header->number;
 	verdict->block.time = header->time;
