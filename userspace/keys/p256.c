@@ -21,7 +21,7 @@
 #define SALT		"RATLS"
 #define POINT_SIZE	65		/* uncompressed */
 #define CONTEXT_MAX	4096
-#define DER_MAX		256
+#define DER_SIZE	138
 #define GROUP_NAME_MAX	32
 
 static int expand(EVP_KDF_CTX *ctx, const uint8_t *ikm, void *info, size_t len,
@@ -142,17 +142,63 @@ bool p256_is(const EVP_PKEY *key)
 		!strcmp(group, GROUP);
 }
 
+static bool get_scalar(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE])
+{
+	BIGNUM *number = NULL;
+	bool good;
+
+	good = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY,
+				     &number) == 1 &&
+		BN_bn2binpad(number, out, DSTACK_KEY_SIZE) == DSTACK_KEY_SIZE;
+	BN_clear_free(number);
+	return good;
+}
+
+/*
+ * PKCS #8, of which two parts vary, in one place that is wiped: OpenSSL's
+ * encoders leave copies in memory that they free.
+ */
+static int write_der(const EVP_PKEY *key, uint8_t der[DER_SIZE])
+{
+	static const uint8_t head[] = {
+		0x30, 0x81, 0x87, 0x02, 0x01, 0x00,	/* version 0 */
+		0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+		0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
+		0x07,			/* ecPublicKey on prime256v1 */
+		0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20,
+	}, middle[] = {
+		0xa1, 0x44, 0x03, 0x42, 0x00,	/* the public key, as bits */
+	};
+	uint8_t *p = der + sizeof(head), *point;
+	size_t len;
+
+	_Static_assert(sizeof(head) + DSTACK_KEY_SIZE + sizeof(middle) +
+		       POINT_SIZE == DER_SIZE, "PKCS #8 of P-256");
+	memcpy(der, head, sizeof(head));
+	memcpy(p + DSTACK_KEY_SIZE, middle, sizeof(middle));
+	point = p + DSTACK_KEY_SIZE + sizeof(middle);
+	if (p256_is(key) && get_scalar(key, p) &&
+	    EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY,
+					    point, POINT_SIZE, &len) == 1 &&
+	    len == POINT_SIZE)
+		return 0;
+	ERR_clear_error();
+	return -EIO;
+}
+
 char *p256_pem(const EVP_PKEY *key)
 {
 	BIO *out = BIO_new(BIO_s_secmem());
 	char *text = NULL, *data;
+	uint8_t der[DER_SIZE];
 	long len;
 
-	if (out && PEM_write_bio_PKCS8PrivateKey(out, key, NULL, NULL, 0, NULL,
-						 NULL) == 1) {
+	if (out && !write_der(key, der) &&
+	    PEM_write_bio(out, PEM_STRING_PKCS8INF, "", der, DER_SIZE) > 0) {
 		len = BIO_get_mem_data(out, &data);
 		text = strndup(data, len);
 	}
+	OPENSSL_cleanse(der, sizeof(der));
 	BIO_free(out);
 	ERR_clear_error();
 	return text;
@@ -160,18 +206,11 @@ char *p256_pem(const EVP_PKEY *key)
 
 int p256_secret(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE])
 {
-	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
-	uint8_t der[DER_MAX], *p = der;
-	struct part part = { der, 0 };
-	int len, err = -EIO;
+	uint8_t der[DER_SIZE];
+	const struct part part = { der, sizeof(der) };
+	int err = write_der(key, der) ?:
+		hash_parts(HASH_SHA256, &part, 1, out);
 
-	len = info ? i2d_PKCS8_PRIV_KEY_INFO(info, NULL) : 0;
-	if (len > 0 && len <= DER_MAX) {
-		part.len = i2d_PKCS8_PRIV_KEY_INFO(info, &p);
-		err = hash_parts(HASH_SHA256, &part, 1, out);
-	}
-	PKCS8_PRIV_KEY_INFO_free(info);
 	OPENSSL_cleanse(der, sizeof(der));
-	ERR_clear_error();
 	return err;
 }

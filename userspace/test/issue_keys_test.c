@@ -214,6 +214,35 @@ static void environment_key_is_that_of_the_application(void **state)
  * Roots
  */
 
+/* p256.c has a form of its own for them, which is wiped. */
+static void private_keys_are_written_as_by_openssl(void **state)
+{
+	EVP_PKEY *key;
+	char *pem, *want;
+	BIO *out;
+	long len;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 16; i++) {
+		key = EVP_EC_gen("P-256");
+		pem = p256_pem(key);
+		out = BIO_new(BIO_s_mem());
+		assert_int_equal(PEM_write_bio_PKCS8PrivateKey(out, key, NULL,
+							       NULL, 0, NULL,
+							       NULL), 1);
+		len = BIO_get_mem_data(out, &want);
+		assert_int_equal(strlen(pem), len);
+		assert_memory_equal(pem, want, len);
+		free(pem);
+		BIO_free(out);
+		EVP_PKEY_free(key);
+	}
+	key = EVP_EC_gen("P-384");
+	assert_null(p256_pem(key));
+	EVP_PKEY_free(key);
+}
+
 static void new_roots_are_keys_and_never_the_same(void **state)
 {
 	struct issue_roots made, more;
@@ -311,6 +340,7 @@ int main(void)
 		cmocka_unit_test(other_epoch_or_application_shares_no_key),
 		cmocka_unit_test(environment_key_is_that_of_the_application),
 		cmocka_unit_test(new_roots_are_keys_and_never_the_same),
+		cmocka_unit_test(private_keys_are_written_as_by_openssl),
 		cmocka_unit_test(numbers_that_are_no_keys_of_p256_are_none),
 		cmocka_unit_test(roots_that_are_no_keys_issue_nothing),
 		cmocka_unit_test(public_keys_and_report_data_are_the_roots),
