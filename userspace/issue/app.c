@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define INSTANCE_ID_SIZE	20
-#define TIME_SIZE		8
 
 /* What upstream calls a DH secret. */
 static int derive_secret(const struct issue *issue, const struct part *context,
@@ -19,7 +18,7 @@ static int derive_secret(const struct issue *issue, const struct part *context,
 {
 	uint8_t scalar[DSTACK_KEY_SIZE];
 	EVP_PKEY *key;
-	int err = p256_derive(issue->roots.ca, context, nr, scalar);
+	int err = p256_derive(issue->roots->ca, context, nr, scalar);
 
 	if (!err) {
 		key = p256_key(scalar);
@@ -69,10 +68,12 @@ static int make_k256(const struct issue *issue, const struct part *app,
 		issue_text("dstack-kms-issued:"), *app,
 		{ public, sizeof(public) },
 	};
+	int err = p256_derive(issue->roots->k256, context, 2, keys->k256) ?:
+		secp_public(keys->k256, public);
 
-	return p256_derive(issue->roots.k256, context, 2, keys->k256) ?:
-		secp_public(keys->k256, public) ?:
-		issue_vouch(issue->roots.k256, claim, 3, keys->k256_signature);
+	if (err)
+		return err;
+	return issue_vouch(issue->roots->k256, claim, 3, keys->k256_signature);
 }
 
 int issue_app_keys(const struct issue *issue,
@@ -118,7 +119,8 @@ int issue_env_key(const struct issue *issue,
 		  uint64_t timestamp, struct issue_env_key *key)
 {
 	const struct part app = { app_id, DSTACK_APP_ID_SIZE };
-	uint8_t secret[DSTACK_KEY_SIZE], time[TIME_SIZE];
+	const uint8_t *k256 = issue->roots->k256;
+	uint8_t secret[DSTACK_KEY_SIZE], time[ISSUE_BE64_SIZE];
 	const struct part claim[] = {
 		issue_text("dstack-env-encrypt-pubkey:"), app,
 		{ key->public, sizeof(key->public) },
@@ -126,14 +128,14 @@ int issue_env_key(const struct issue *issue,
 	const struct part timed[] = {
 		claim[0], app, { time, sizeof(time) }, claim[2],
 	};
-	int err, i;
+	int err;
 
-	for (i = 0; i < TIME_SIZE; i++)
-		time[i] = timestamp >> (56 - 8 * i);
+	issue_put_be64(timestamp, time);
 	err = derive_env(issue, &app, secret) ?:
-		x25519_public(secret, key->public) ?:
-		issue_vouch(issue->roots.k256, claim, 3, key->signature) ?:
-		issue_vouch(issue->roots.k256, timed, 4, key->signature_v1);
+		x25519_public(secret, key->public);
 	explicit_bzero(secret, sizeof(secret));
-	return err;
+	if (err)
+		return err;
+	err = issue_vouch(k256, claim, 3, key->signature);
+	return err ? err : issue_vouch(k256, timed, 4, key->signature_v1);
 }

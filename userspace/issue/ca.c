@@ -178,10 +178,9 @@ static int open_ca(struct issue_authority *ca, const struct kind *kind,
 
 static int take_public(struct issue *issue, const char **why)
 {
-	const struct issue_roots *roots = &issue->roots;
 	uint8_t *p = issue->public.ca;
 	EVP_PKEY *key = issue->ca[ISSUE_ROOT_CA].key;
-	int err = secp_public(roots->k256, issue->public.k256);
+	int err = secp_public(issue->roots->k256, issue->public.k256);
 
 	if (err)
 		return issue_fail(why, err,
@@ -197,11 +196,26 @@ static int fill(struct issue *issue, const char *const certs[__ISSUE_CA_MAX],
 		time_t now, const char **why)
 {
 	return open_ca(&issue->ca[ISSUE_ROOT_CA], &kinds[ISSUE_ROOT_CA],
-		       issue->roots.ca, certs[ISSUE_ROOT_CA], now, why) ?:
+		       issue->roots->ca, certs[ISSUE_ROOT_CA], now, why) ?:
 		open_ca(&issue->ca[ISSUE_TEMP_CA], &kinds[ISSUE_TEMP_CA],
-			issue->roots.temp_ca, certs[ISSUE_TEMP_CA], now,
+			issue->roots->temp_ca, certs[ISSUE_TEMP_CA], now,
 			why) ?:
 		take_public(issue, why);
+}
+
+/* Secrets on pages of their own, and what OpenSSL has of them beside it. */
+static struct issue *alloc(const struct issue_roots *roots)
+{
+	struct issue *issue = calloc(1, sizeof(*issue));
+	void *secret;
+
+	if (!issue || libdstack_secret_alloc(sizeof(*roots), &secret)) {
+		free(issue);
+		return NULL;
+	}
+	issue->roots = secret;
+	*issue->roots = *roots;
+	return issue;
 }
 
 int issue_open(const struct issue_roots *roots,
@@ -215,10 +229,9 @@ int issue_open(const struct issue_roots *roots,
 	if (now < ISSUE_NOT_BEFORE || now > LAST_SECOND - ISSUE_VALID_S)
 		return issue_fail(why, -EINVAL,
 				  "the time is none that certificates have: is the clock right?");
-	err = libdstack_secret_alloc(sizeof(*issue), (void **)&issue);
-	if (err)
-		return issue_fail(why, err, "no memory for secrets");
-	issue->roots = *roots;
+	issue = alloc(roots);
+	if (!issue)
+		return issue_fail(why, -ENOMEM, "no memory for secrets");
 	err = fill(issue, certs, now, why);
 	if (err)
 		issue_close(issue);
@@ -238,7 +251,8 @@ void issue_close(struct issue *issue)
 		X509_free(issue->ca[i].cert);
 		free(issue->ca[i].pem);
 	}
-	libdstack_secret_free(issue, sizeof(*issue));
+	libdstack_secret_free(issue->roots, sizeof(*issue->roots));
+	free(issue);
 }
 
 const struct issue_public *issue_public(const struct issue *issue)

@@ -23,7 +23,7 @@ struct issue_authority {
 };
 
 struct issue {
-	struct issue_roots roots;
+	struct issue_roots *roots;	/* libdstack_secret_alloc() */
 	struct issue_public public;
 	struct issue_authority ca[__ISSUE_CA_MAX];
 };
@@ -38,6 +38,17 @@ static inline int issue_fail(const char **why, int err, const char *text)
 static inline struct part issue_text(const char *text)
 {
 	return (struct part){ text, strlen(text) };
+}
+
+#define ISSUE_BE64_SIZE		8
+
+/* Big-endian, as numbers are signed. */
+static inline void issue_put_be64(uint64_t value, uint8_t out[ISSUE_BE64_SIZE])
+{
+	int i;
+
+	for (i = ISSUE_BE64_SIZE; i--; value >>= 8)
+		out[i] = value;
 }
 
 /* app.c: by a root on secp256k1, over the KECCAK-256 hash of the parts */

@@ -45,7 +45,7 @@ static int derive_app_ca(const struct issue *issue, const uint8_t *app_id,
 		{ app_id, DSTACK_APP_ID_SIZE }, issue_text("app-ca"),
 	};
 	uint8_t scalar[DSTACK_KEY_SIZE];
-	int err = p256_derive(issue->roots.ca, context, 2, scalar);
+	int err = p256_derive(issue->roots->ca, context, 2, scalar);
 
 	if (!err)
 		app->key = p256_key(scalar);

@@ -16,8 +16,7 @@
 #include <string.h>
 
 #define CONTEXT		"dstack-kms-succession-v1:"
-#define EPOCH_SIZE	8
-#define MESSAGE_SIZE	(sizeof(CONTEXT) - 1 + EPOCH_SIZE + \
+#define MESSAGE_SIZE	(sizeof(CONTEXT) - 1 + ISSUE_BE64_SIZE + \
 			 AGENT_SECP256K1_SIZE + ISSUE_CA_HASH_SIZE)
 
 /* What is signed: all lengths are fixed, so nothing needs a frame. */
@@ -25,11 +24,10 @@ static void write_message(const struct issue_succession *record,
 			  uint8_t out[MESSAGE_SIZE])
 {
 	size_t len = strlen(CONTEXT);
-	int i;
 
 	memcpy(out, CONTEXT, len);
-	for (i = 0; i < EPOCH_SIZE; i++)
-		out[len++] = record->epoch >> (56 - 8 * i);
+	issue_put_be64(record->epoch, out + len);
+	len += ISSUE_BE64_SIZE;
 	memcpy(out + len, record->k256, sizeof(record->k256));
 	len += sizeof(record->k256);
 	memcpy(out + len, record->ca, sizeof(record->ca));
@@ -72,7 +70,7 @@ int issue_succession_make(const struct issue *issue, uint64_t epoch,
 	if (err)
 		return err;
 	write_message(record, bytes);
-	return issue_vouch(issue->roots.k256, &message, 1,
+	return issue_vouch(issue->roots->k256, &message, 1,
 			   record->k256_signature) ?:
 		sign_by_ca(issue, bytes, record);
 }
