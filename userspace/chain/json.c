@@ -148,6 +148,7 @@ int chain_json_header(yyjson_val *block, struct chain_header *header,
 		      struct chain_why *why)
 {
 	uint8_t said[CHAIN_HASH];
+	uint8_t room[CHAIN_HEADER_MAX];
 	struct chain_bytes rlp;
 	struct rlp_out out;
 	int err;
@@ -155,7 +156,7 @@ int chain_json_header(yyjson_val *block, struct chain_header *header,
 	memset(header, 0, sizeof(*header));
 	if (!yyjson_is_obj(block))
 		return chain_fail(why, -EBADMSG, "there is no such block");
-	rlp_begin(&out);
+	rlp_begin(&out, room, sizeof(room));
 	err = put_fields(&out, block, why);
 	rlp = rlp_end(&out);
 	if (!err)

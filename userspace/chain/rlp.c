@@ -12,6 +12,7 @@
 #define STRING		0x80
 #define LIST		0xc0
 #define HEAD_MAX	3	/* bytes before a list that is written here */
+#define OUT_MAX		(UINT16_MAX + 1)	/* that they can count */
 
 /* The length of @nr bytes, which is no shorter one's. */
 static bool long_length(struct chain_bytes in, size_t nr, size_t *len)
@@ -125,19 +126,20 @@ static size_t put_head(uint8_t *out, uint8_t base, size_t len)
 	return 3;
 }
 
-void rlp_begin(struct rlp_out *out)
+void rlp_begin(struct rlp_out *out, void *data, size_t room)
 {
-	out->start = HEAD_MAX;
+	out->data = data;
+	out->room = room < OUT_MAX ? room : OUT_MAX;
 	out->len = HEAD_MAX;
-	out->full = false;
+	out->full = out->room < HEAD_MAX;
 }
 
 void rlp_put(struct rlp_out *out, const void *data, size_t len)
 {
 	const uint8_t *bytes = data;
 
-	if (len > RLP_OUT_MAX - HEAD_MAX ||
-	    out->len + HEAD_MAX + len > RLP_OUT_MAX) {
+	if (out->full || len > out->room ||
+	    out->len + HEAD_MAX + len > out->room) {
 		out->full = true;
 		return;
 	}
@@ -148,14 +150,42 @@ void rlp_put(struct rlp_out *out, const void *data, size_t len)
 	out->len += len;
 }
 
+void rlp_put_number(struct rlp_out *out, const uint8_t *data, size_t len)
+{
+	while (len && !*data) {
+		data++;
+		len--;
+	}
+	rlp_put(out, data, len);
+}
+
+void rlp_put_u64(struct rlp_out *out, uint64_t value)
+{
+	uint8_t bytes[sizeof(value)];
+	size_t i;
+
+	for (i = sizeof(bytes); i--; value >>= 8)
+		bytes[i] = value;
+	rlp_put_number(out, bytes, sizeof(bytes));
+}
+
+void rlp_put_empty(struct rlp_out *out)
+{
+	if (out->full || out->len == out->room)
+		out->full = true;
+	else
+		out->data[out->len++] = LIST;
+}
+
 struct chain_bytes rlp_end(struct rlp_out *out)
 {
 	uint8_t head[HEAD_MAX];
-	size_t nr = put_head(head, LIST, out->len - out->start);
+	size_t nr;
 
 	if (out->full)
 		return (struct chain_bytes){ NULL, 0 };
-	memcpy(out->data + out->start - nr, head, nr);
-	return (struct chain_bytes){ out->data + out->start - nr,
-				     out->len - out->start + nr };
+	nr = put_head(head, LIST, out->len - HEAD_MAX);
+	memcpy(out->data + HEAD_MAX - nr, head, nr);
+	return (struct chain_bytes){ out->data + HEAD_MAX - nr,
+				     out->len - HEAD_MAX + nr };
 }

@@ -28,17 +28,21 @@ bool rlp_fixed(struct chain_bytes *in, void *out, size_t len);
 bool rlp_number(struct chain_bytes *in, uint8_t *out, size_t len);
 bool rlp_u64(struct chain_bytes *in, uint64_t *out);
 
-#define RLP_OUT_MAX	CHAIN_HEADER_MAX
-
 /* One list that grows; @full once something found no room. */
 struct rlp_out {
-	uint8_t data[RLP_OUT_MAX];
-	size_t start, len;		/* the list's head comes before start */
+	uint8_t *data;			/* of who writes; 65536 are the most */
+	size_t room;
+	size_t len;			/* with room for the list's head */
 	bool full;
 };
 
-void rlp_begin(struct rlp_out *out);
+void rlp_begin(struct rlp_out *out, void *data, size_t room);
 void rlp_put(struct rlp_out *out, const void *data, size_t len);
+/* As a number is: without leading zeros. */
+void rlp_put_number(struct rlp_out *out, const uint8_t *data, size_t len);
+void rlp_put_u64(struct rlp_out *out, uint64_t value);
+/* A list in the list, with nothing in it. */
+void rlp_put_empty(struct rlp_out *out);
 /* The whole list; without data if it is too long. */
 struct chain_bytes rlp_end(struct rlp_out *out);
 

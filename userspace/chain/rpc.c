@@ -22,7 +22,7 @@ static int read_error(yyjson_val *error, struct chain_why *why)
 }
 
 static int read_reply(yyjson_doc *doc, yyjson_val **result,
-		      struct chain_why *why)
+		      yyjson_val **refusal, struct chain_why *why)
 {
 	yyjson_val *root = yyjson_doc_get_root(doc);
 	yyjson_val *error = yyjson_obj_get(root, "error");
@@ -31,16 +31,19 @@ static int read_reply(yyjson_doc *doc, yyjson_val **result,
 	    yyjson_get_uint(yyjson_obj_get(root, "id")) != ID)
 		return chain_fail(why, -EBADMSG,
 				  "its answer is no JSON-RPC, or to another call");
-	if (error && !yyjson_is_null(error))
+	if (error && !yyjson_is_null(error)) {
+		*refusal = error;
 		return read_error(error, why);
+	}
 	*result = yyjson_obj_get(root, "result");
 	return *result ? 0 :
 		chain_fail(why, -EBADMSG, "its answer has no result");
 }
 
-int chain_rpc_ask(const struct chain_client *client, const char *url,
+int chain_rpc_try(const struct chain_client *client, const char *url,
 		  const char *method, const char *params, yyjson_doc **doc,
-		  yyjson_val **result, struct chain_why *why)
+		  yyjson_val **result, yyjson_val **refusal,
+		  struct chain_why *why)
 {
 	char *text = NULL, *reply = NULL;
 	size_t len = 0;
@@ -48,6 +51,7 @@ int chain_rpc_ask(const struct chain_client *client, const char *url,
 
 	*doc = NULL;
 	*result = NULL;
+	*refusal = NULL;
 	if (asprintf(&text,
 		     "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\",\"params\":%s}",
 		     ID, method, params) < 0)
@@ -60,7 +64,22 @@ int chain_rpc_ask(const struct chain_client *client, const char *url,
 	free(reply);
 	if (!*doc)
 		return chain_fail(why, -EBADMSG, "its answer is no JSON");
-	err = read_reply(*doc, result, why);
+	err = read_reply(*doc, result, refusal, why);
+	if (err && !*refusal) {
+		yyjson_doc_free(*doc);
+		*doc = NULL;
+	}
+	return err;
+}
+
+int chain_rpc_ask(const struct chain_client *client, const char *url,
+		  const char *method, const char *params, yyjson_doc **doc,
+		  yyjson_val **result, struct chain_why *why)
+{
+	yyjson_val *refusal;
+	int err = chain_rpc_try(client, url, method, params, doc, result,
+				&refusal, why);
+
 	if (err) {
 		yyjson_doc_free(*doc);
 		*doc = NULL;

@@ -81,5 +81,13 @@ int chain_http_post(const struct chain_client *client, const char *url,
 int chain_rpc_ask(const struct chain_client *client, const char *url,
 		  const char *method, const char *params, yyjson_doc **doc,
 		  yyjson_val **result, struct chain_why *why);
+/*
+ * The same for what may be refused: *@refusal is the server's error then, in
+ * *@doc, and the result -EREMOTEIO.  Else it is NULL.
+ */
+int chain_rpc_try(const struct chain_client *client, const char *url,
+		  const char *method, const char *params, yyjson_doc **doc,
+		  yyjson_val **result, yyjson_val **refusal,
+		  struct chain_why *why);
 
 #endif /* CHAIN_RPC_H */

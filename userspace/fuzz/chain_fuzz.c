@@ -105,12 +105,13 @@ static void seed_header(size_t fields)
 		0, 32, 32,
 	};
 	uint8_t bytes[256], seed[CHAIN_HEADER_MAX + 1] = { 'h' };
+	uint8_t room[CHAIN_HEADER_MAX];
 	struct chain_bytes rlp;
 	struct rlp_out out;
 	size_t i;
 
 	memset(bytes, 0x91, sizeof(bytes));
-	rlp_begin(&out);
+	rlp_begin(&out, room, sizeof(room));
 	for (i = 0; i < fields; i++)
 		rlp_put(&out, bytes, i == 6 ? sizeof(bytes) : sizes[i]);
 	rlp = rlp_end(&out);

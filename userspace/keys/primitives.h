@@ -12,6 +12,7 @@
 #include "claims.h"
 
 #define HASH_SIZE	32
+#define SECP_POINT_SIZE	64	/* x, y */
 
 enum hash { HASH_SHA256, HASH_KECCAK256 };
 
@@ -27,6 +28,9 @@ int hash_parts(enum hash which, const struct part *parts, size_t nr,
 /* secp256k1.c: -EINVAL is what is no key, or no signature */
 int secp_public(const uint8_t key[DSTACK_KEY_SIZE],
 		uint8_t public[AGENT_SECP256K1_SIZE]);
+/* All of the point, as a chain hashes it to an address. */
+int secp_public_point(const uint8_t key[DSTACK_KEY_SIZE],
+		      uint8_t point[SECP_POINT_SIZE]);
 int secp_sign(const uint8_t key[DSTACK_KEY_SIZE],
 	      const uint8_t digest[HASH_SIZE],
 	      uint8_t signature[AGENT_SIGNATURE_SIZE]);

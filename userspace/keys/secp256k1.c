@@ -73,6 +73,25 @@ int secp_public(const uint8_t key[DSTACK_KEY_SIZE],
 	return write_public(ctx, &point, public);
 }
 
+int secp_public_point(const uint8_t key[DSTACK_KEY_SIZE],
+		      uint8_t point[SECP_POINT_SIZE])
+{
+	const secp256k1_context *ctx = get_context();
+	uint8_t tagged[UNCOMPRESSED_SIZE];
+	size_t len = sizeof(tagged);
+	secp256k1_pubkey public;
+
+	if (!ctx)
+		return -EIO;
+	if (!secp256k1_ec_pubkey_create(ctx, &public, key))
+		return -EINVAL;
+	if (!secp256k1_ec_pubkey_serialize(ctx, tagged, &len, &public,
+					   SECP256K1_EC_UNCOMPRESSED))
+		return -EIO;
+	memcpy(point, tagged + 1, SECP_POINT_SIZE);
+	return 0;
+}
+
 /*
  * The library's own nonces are those of RFC 6979 with SHA-256, and its s is in
  * the lower half: all that it can refuse is the key.
