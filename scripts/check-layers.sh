@@ -221,6 +221,9 @@ programs_include_only_the_library() {
 		# dstackd has the agent in it, and reads its files as that does.
 		test "$dir" != userspace/dstackd ||
 			own+='|\.\./(agent/(agent|routes|metrics/metrics)|app/(app|json)|daemon/daemon|http/http)\.h'
+		# The owner's command has what an owner does on a chain.
+		test "$dir" != userspace/dstackctl ||
+			own+='|\.\./contract/(contract|state)\.h'
 		code "${files[@]}" | without "[\"<]($allowed${own:+|$own})[\">]"
 	done | no_line '#[ \t]*include[ \t]*("|<dstack|<linux/dstack)'
 }
@@ -259,6 +262,16 @@ who_may_have_keys_is_apart_from_keys() {
 		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
 }
 
+contracts_are_above_chain_and_keys() {
+	{
+		mapfile -t files < <(sources userspace/contract)
+		code "${files[@]}" |
+			without '"\.\./(chain/(rlp|rpc)|keys/primitives)\.h"'
+		mapfile -t files < <(sources userspace/chain)
+		code "${files[@]}" | without '"\.\./[a-z]+\.h"'
+	} | no_line '#[ \t]*include[ \t]*"\.\./'
+}
+
 library_never_prints_or_exits() {
 	mapfile -t files < <(sources userspace/lib; sources userspace/verify)
 	code "${files[@]}" | no_line \
@@ -287,6 +300,7 @@ rules=(
 	what_is_issued_follows_from_arguments
 	rooms_of_a_kms_see_only_keys
 	who_may_have_keys_is_apart_from_keys
+	contracts_are_above_chain_and_keys
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
 )
@@ -313,6 +327,8 @@ what_is_issued_follows_from_arguments userspace/issue/sign.c #include "../rpc/rp
 what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
 rooms_of_a_kms_see_only_keys userspace/kmsd/state/x.c #include "../auth/auth.h"
 who_may_have_keys_is_apart_from_keys userspace/kmsd/auth/x.c #include "../../keys/epoch.h"
+contracts_are_above_chain_and_keys userspace/contract/tx.c #include "../rpc/rpc.h"
+contracts_are_above_chain_and_keys userspace/chain/rpc.c #include "../contract/contract.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);
 bpf_carries_facts_not_policy bpf/dstack.bpf.c } rules SEC(".maps");
 '

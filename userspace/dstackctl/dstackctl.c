@@ -30,6 +30,7 @@ static const struct command {
 	{ "verify", cmd_verify, "verify a quote and its event log" },
 	{ "mr", cmd_mr, "which measurements a TD will have" },
 	{ "volume", cmd_volume, "open an encrypted disk, its key unseen" },
+	{ "contract", cmd_contract, "what the contracts on the chain allow" },
 	{ "replay", cmd_replay, "compute the register from an event log" },
 };
 

@@ -26,6 +26,7 @@
  * that getopt_long() works as in main(); the result is the exit status.
  */
 int cmd_container(int argc, char **argv);
+int cmd_contract(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_key(int argc, char **argv);
