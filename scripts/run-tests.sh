@@ -348,9 +348,10 @@ peers_test() {
 # On a chain of their own, which ends with it.
 contracts_test() {
 	local modules
-	make -s contracts >&2
+	make -s contracts userspace >&2
 	modules=$(scripts/npm.sh contracts)
-	node contracts/test/run.mjs "$modules" build/contracts
+	node contracts/test/run.mjs "$modules" build/contracts \
+		build/userspace/dstackctl
 }
 
 # What a KMS makes of the contracts, by proof.

@@ -2,12 +2,12 @@
 // Copyright The dstack for Linux authors
 //
 // A test chain of its own, what is deployed there, and claims about it in KTAP:
-// TEST.mjs MODULES BUILD.
+// TEST.mjs MODULES BUILD DSTACKCTL.
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const [modules, build] = process.argv.slice(2);
+export const [modules, build, dstackctl] = process.argv.slice(2);
 
 export const ethers = createRequire(`${modules}/`)("ethers");
 
@@ -45,6 +45,8 @@ export async function rpc(method, ...params) {
 			{ data: error.data });
 	return result;
 }
+
+export const chain_url = () => url;
 
 export function start() {
 	anvil = spawn(`${modules}/node_modules/@foundry-rs/` +

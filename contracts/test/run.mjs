@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright The dstack for Linux authors
 //
-// All tests of the contracts, in KTAP: run.mjs MODULES BUILD.
+// All tests of the contracts, in KTAP: run.mjs MODULES BUILD DSTACKCTL.
 import { finish, start } from "./chain.mjs";
 
 console.log("TAP version 13");
@@ -10,4 +10,5 @@ await import("./upstream.mjs");
 await import("./extension.mjs");
 await import("./invariants.mjs");
 await import("./gas.mjs");
+await import("./dstackctl.mjs");
 finish();
