@@ -429,6 +429,22 @@ await claim("nothing_allows_an_app_that_is_not_deployed", async () => {
 	equal(answer.denials[2].transaction, undefined);
 });
 
+await claim("what_is_behind_unknown_code_is_not_guessed", async () => {
+	const other = await deploy_proxy(owner.address, "DstackApp", APP_INIT,
+		owner.address, false, false, false, ZERO, ZERO);
+
+	boot({ appId: other.address });
+
+	const answer = await why(1, ...known);
+
+	equal(reasons(answer), ["App not registered",
+		"OS image is not allowed"]);
+	equal(answer.canBeAllowed, false);
+	equal(answer.unknown.includes("not among those that are known"), true);
+	await obey(answer);
+	await why(2, ...known);
+});
+
 await claim("why_says_what_waits_and_until_when", async () => {
 	boot();
 	await kms.send(owner.address, "addOsImageHash", word(6));

@@ -113,7 +113,9 @@ static int set_time(struct contract_session *session,
 
 	if (!libdstack_parse_u64(arg + 1, UINT32_MAX, &after))
 		return chain_fail(why, -EINVAL, "'%.80s' is no time", arg);
+	/* What is final may be a quarter of an hour old. */
 	if (!session->view.client) {
+		session->options->client.tag = "latest";
 		err = contract_look(session);
 		if (err)
 			return err;
@@ -220,7 +222,7 @@ static void outcome_print(const struct contract_session *session,
 	printf("  hash  %s\n", contract_hex(receipt->hash, CHAIN_HASH, hex));
 	if (outcome->err)
 		return;
-	printf("proven: it is so since block %" PRIu64 ", for %" PRIu64 " gas\n",
+	printf("done, and proven: block %" PRIu64 ", %" PRIu64 " gas\n",
 	       receipt->block, receipt->gas_used);
 	if (receipt->has_app)
 		printf("app     %s\n", contract_hex(receipt->app,

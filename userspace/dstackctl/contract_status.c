@@ -239,7 +239,7 @@ static void state_print(const uint8_t *address,
 	if (!state->is_app && !state->asked) {
 		printf("  %-18s ", "gateway");
 		print_safe(stdout, state->gateway, strlen(state->gateway));
-		putchar('\n');
+		puts(state->gateway[0] ? "" : "none");
 	}
 	if (state->is_ours)
 		print_ours(state);
