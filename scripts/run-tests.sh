@@ -348,7 +348,8 @@ peers_test() {
 # On a chain of their own, which ends with it.
 contracts_test() {
 	local modules
-	make -s contracts userspace >&2
+	make -s contracts >&2
+	make -s -C userspace "$top/build/userspace/dstackctl" >&2
 	modules=$(scripts/npm.sh contracts)
 	node contracts/test/run.mjs "$modules" build/contracts \
 		build/userspace/dstackctl
@@ -438,7 +439,7 @@ declare -A limits=(
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
 	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
-	[contracts]=300 [authorisation]=600
+	[contracts]=600 [authorisation]=600
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the

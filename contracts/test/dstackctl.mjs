@@ -321,6 +321,8 @@ await claim("command_lines_that_are_wrong_are_refused", async () => {
 		[1, "allow", "device", "0x12", ...of_app],
 		[2, "delay"], [2, "deploy"], [2, "why"], [2, "no"],
 		[2, "status", "--key", owner.key],
+		[2, "delay", 1, "--block", "safe"],
+		[2, "delay", 1, "--yes-chain", 31337],
 		[2, "delay", 1, "--kms", "0x12"],
 		[1, "delay", "1x"], [1, "policy", "announce", word(1), 1],
 	])

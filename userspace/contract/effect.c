@@ -59,23 +59,49 @@ static void put_time(struct writes *w, const struct chain_slot *slot,
 	w->list[w->nr - 1].is_time = true;
 }
 
-static void put_in(struct writes *w, uint8_t slot_nr, size_t from, bool value)
+/* What is in upstream's slots: a truth, or one for each key of a mapping. */
+static const struct entry {
+	enum contract_function function;
+	uint8_t slot;
+	bool mapping, value;		/* else the argument is the value */
+	size_t from;
+} entries[] = {
+	{ CONTRACT_ADD_OS_IMAGE, 8, true, true, 0 },
+	{ CONTRACT_REMOVE_OS_IMAGE, 8, true, false, 0 },
+	{ CONTRACT_ADD_KMS_MR, 6, true, true, 0 },
+	{ CONTRACT_REMOVE_KMS_MR, 6, true, false, 0 },
+	{ CONTRACT_ADD_KMS_DEVICE, 7, true, true, 0 },
+	{ CONTRACT_REMOVE_KMS_DEVICE, 7, true, false, 0 },
+	{ CONTRACT_REGISTER_APP, 5, true, true, 0 },
+	{ CONTRACT_ADD_COMPOSE_HASH, 0, true, true, 0 },
+	{ CONTRACT_REMOVE_COMPOSE_HASH, 0, true, false, 0 },
+	{ CONTRACT_ADD_DEVICE, 2, true, true, 0 },
+	{ CONTRACT_REMOVE_DEVICE, 2, true, false, 0 },
+	{ CONTRACT_ALLOW_ANY_DEVICE, 1, false, false, 1 },
+	{ CONTRACT_REQUIRE_TCB, 3, false, false, 0 },
+};
+
+static bool entry_writes(struct writes *w, const struct contract_call *call)
 {
+	const uint8_t *arg = call->args[0];
+	const struct entry *entry;
 	struct chain_slot slot;
+	size_t i;
 
-	chain_slot_at(&slot, upstream, slot_nr);
-	put_number(w, &slot, from, 1, value);
-}
-
-static void put_entry(struct writes *w, uint8_t slot_nr, const uint8_t *key,
-		      bool value)
-{
-	struct chain_slot slot;
-
-	if (chain_slot_of(&slot, upstream, slot_nr, key))
-		put_number(w, &slot, 0, 1, value);
-	else
+	for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		if (entries[i].function == call->function)
+			break;
+	if (i == sizeof(entries) / sizeof(entries[0]))
+		return false;
+	entry = &entries[i];
+	if (!entry->mapping)
+		chain_slot_at(&slot, upstream, entry->slot);
+	else if (!chain_slot_of(&slot, upstream, entry->slot, arg))
 		w->failed = true;
+	if (!w->failed)
+		put_number(w, &slot, entry->from, 1, entry->mapping ?
+			   entry->value : arg[WORD - 1]);
+	return true;
 }
 
 /* Indices of chain_policy_slots(), in the order of the table of slots. */
@@ -144,42 +170,10 @@ static void timelock_writes(struct writes *w, const struct contract_call *call)
 
 static void writes_of(struct writes *w, const struct contract_call *call)
 {
-	const uint8_t *key = call->args[0];
-	bool yes = key[WORD - 1];
-
 	memset(w, 0, sizeof(*w));
+	if (entry_writes(w, call))
+		return;
 	switch (call->function) {
-	case CONTRACT_ADD_OS_IMAGE:
-	case CONTRACT_REMOVE_OS_IMAGE:
-		put_entry(w, 8, key, call->function == CONTRACT_ADD_OS_IMAGE);
-		break;
-	case CONTRACT_ADD_KMS_MR:
-	case CONTRACT_REMOVE_KMS_MR:
-		put_entry(w, 6, key, call->function == CONTRACT_ADD_KMS_MR);
-		break;
-	case CONTRACT_ADD_KMS_DEVICE:
-	case CONTRACT_REMOVE_KMS_DEVICE:
-		put_entry(w, 7, key,
-			  call->function == CONTRACT_ADD_KMS_DEVICE);
-		break;
-	case CONTRACT_REGISTER_APP:
-		put_entry(w, 5, key, true);
-		break;
-	case CONTRACT_ADD_COMPOSE_HASH:
-	case CONTRACT_REMOVE_COMPOSE_HASH:
-		put_entry(w, 0, key,
-			  call->function == CONTRACT_ADD_COMPOSE_HASH);
-		break;
-	case CONTRACT_ADD_DEVICE:
-	case CONTRACT_REMOVE_DEVICE:
-		put_entry(w, 2, key, call->function == CONTRACT_ADD_DEVICE);
-		break;
-	case CONTRACT_ALLOW_ANY_DEVICE:
-		put_in(w, 1, 1, yes);
-		break;
-	case CONTRACT_REQUIRE_TCB:
-		put_in(w, 3, 0, yes);
-		break;
 	case CONTRACT_ANNOUNCE_POLICY:
 	case CONTRACT_PIN_DEVICE:
 	case CONTRACT_UNPIN_DEVICE:

@@ -32,9 +32,10 @@ struct contract_options {
 };
 
 /* Options that every command takes: servers, how they are asked, --json. */
-#define CONTRACT_ASKS	"rcqCtmpjh"
-/* And those of who sends. */
-#define CONTRACT_SENDS	CONTRACT_ASKS "ykKFdfw"
+#define CONTRACT_ASKS	"rcqCmpjh"
+/* And those of who reads, and of who sends. */
+#define CONTRACT_READS	CONTRACT_ASKS "tkA"
+#define CONTRACT_SENDS	CONTRACT_ASKS "kKFdfw"
 
 /*
  * @allowed: letters of this command's options.  What is left in @argv begins at
@@ -42,6 +43,9 @@ struct contract_options {
  */
 bool contract_options(int argc, char **argv, const char *allowed,
 		      struct contract_options *options);
+
+/* Whether it is made for tests, on one machine. */
+bool contract_is_test_chain(uint64_t id);
 
 /* One run of a command, for contract_close(). */
 struct contract_session {

@@ -203,7 +203,7 @@ static bool may_deploy(const struct contract_options *options)
 {
 	uint64_t id = options->client.chain_id;
 
-	if (options->yes_chain || id == 31337 || id == 1337)
+	if (options->yes_chain || contract_is_test_chain(id))
 		return true;
 	error_msg("this is chain %llu: to deploy there, for good and for money, say --yes-chain %llu",
 		  (unsigned long long)id, (unsigned long long)id);
@@ -232,7 +232,7 @@ int contract_deploy(int argc, char **argv)
 	int status = EXIT_FAILURE;
 
 	/* Without --pins: what is deployed is what is pinned. */
-	if (!contract_options(argc, argv, "rcqCtmjhyKfwbo", &options))
+	if (!contract_options(argc, argv, "rcyqCmjhKfwbo", &options))
 		return usage_hint("contract");
 	if (!options.build || optind != argc) {
 		error_msg("contract deploy needs --build DIR, as 'make contracts' makes it");

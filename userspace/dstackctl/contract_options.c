@@ -244,8 +244,7 @@ static int read_pins(struct contract_session *session)
 	return err;
 }
 
-/* Chains that are made for tests, on one machine. */
-static bool is_test_chain(uint64_t id)
+bool contract_is_test_chain(uint64_t id)
 {
 	return id == 31337 || id == 1337;
 }
@@ -274,7 +273,7 @@ static int know_chain(struct contract_session *session)
 	err = contract_chain_id(client, &client->chain_id, &why);
 	if (err)
 		return contract_error(err, &why);
-	if (is_test_chain(client->chain_id))
+	if (contract_is_test_chain(client->chain_id))
 		return 0;
 	error_msg("a server says that this is chain %" PRIu64 ", which is none for tests: name yours by --chain",
 		  client->chain_id);
@@ -285,7 +284,7 @@ static int know_chain(struct contract_session *session)
 static void set_limits(struct contract_options *options)
 {
 	struct chain_client *client = &options->client;
-	bool test = is_test_chain(client->chain_id);
+	bool test = contract_is_test_chain(client->chain_id);
 
 	client->limits.max_age = test && !options->has_age ? UINT64_MAX :
 		options->max_age;

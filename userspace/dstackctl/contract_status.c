@@ -316,7 +316,7 @@ int contract_status(int argc, char **argv)
 	struct contract_session session;
 	int status = EXIT_FAILURE;
 
-	if (!contract_options(argc, argv, CONTRACT_ASKS "kaA", &options) ||
+	if (!contract_options(argc, argv, CONTRACT_READS "a", &options) ||
 	    optind != argc)
 		return usage_hint("contract");
 	if (!contract_open(&session, &options, false)) {

@@ -212,7 +212,7 @@ int contract_why_command(int argc, char **argv)
 	struct contract_boot boot = { .doc = NULL };
 	int status = CANT_TELL;
 
-	if (!contract_options(argc, argv, CONTRACT_ASKS "kBMRA", &options) ||
+	if (!contract_options(argc, argv, CONTRACT_READS "BMR", &options) ||
 	    optind != argc)
 		return usage_hint("contract");
 	if (!options.boot) {
