@@ -229,7 +229,9 @@ static int look(struct journey *journey, struct chain_why *last)
 				return 0;
 		}
 		nr_refused += !ret;
-		if (!own.text[0])
+		/* That the time is up says less than what was said before. */
+		if (!own.text[0] ||
+		    (last->text[0] && left_ms(journey) < NAP_MS))
 			continue;
 		last->text[0] = 0;
 		contract_blame(last, ret, i, &own);

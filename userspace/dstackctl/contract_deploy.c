@@ -22,6 +22,8 @@ struct deployment {
 	uint8_t app_at[CHAIN_ADDRESS], kms_at[CHAIN_ADDRESS];
 	uint8_t proxy_at[CHAIN_ADDRESS];
 	uint8_t owner[CHAIN_ADDRESS];
+	json_t *plan;			/* of --dry-run: transactions */
+	uint64_t next;			/* the nonce of the next of them */
 };
 
 static int read_build(const char *dir, const char *name,
@@ -63,6 +65,39 @@ static int is_there(void *arg, const struct chain_source *source,
 	return err;
 }
 
+/*
+ * What would be sent.  Only the first is asked about: the others are made of
+ * what it makes.
+ */
+static int plan(struct deployment *d, const char *name,
+		struct contract_build *build, uint8_t at[CHAIN_ADDRESS],
+		uint8_t hash[CHAIN_HASH])
+{
+	struct contract_tx tx = { .data = { build->code, build->code_len } };
+	char *data = contract_data_text(build->code, build->code_len);
+	struct chain_why why = { "" };
+	json_t *item = json_object();
+	int err = 0;
+
+	if (!json_array_size(d->plan)) {
+		err = contract_prepare(&d->session.sender, &tx, &why);
+		d->next = tx.nonce;
+	}
+	if (!err && !contract_made_at(d->session.sender.from, d->next, at))
+		err = -EIO;
+	if (!err)
+		err = contract_build_hash(build, at, hash, &why);
+	contract_put_text(item, "contract", name);
+	contract_put_number(item, "nonce", d->next++);
+	contract_put_hex(item, "from", d->session.sender.from, CHAIN_ADDRESS);
+	contract_put_hex(item, "address", at, CHAIN_ADDRESS);
+	contract_put_hex(item, "codeHash", hash, CHAIN_HASH);
+	contract_put_text(item, "data", data ?: "");
+	json_array_append_new(d->plan, item);
+	free(data);
+	return err ? contract_error(err, &why) : 0;
+}
+
 /* One contract; its code becomes what is pinned. */
 static int make(struct deployment *d, const char *name,
 		struct contract_build *build, uint8_t at[CHAIN_ADDRESS],
@@ -77,8 +112,11 @@ static int make(struct deployment *d, const char *name,
 	const struct contract_check check = { is_there, &expected };
 	struct contract_receipt receipt;
 	struct chain_why why = { "" };
-	int err = contract_prepare(&session->sender, &tx, &why);
+	int err;
 
+	if (session->options->dry_run)
+		return plan(d, name, build, at, hash);
+	err = contract_prepare(&session->sender, &tx, &why);
 	if (!err && !contract_made_at(session->sender.from, tx.nonce, at))
 		err = -EIO;
 	if (!err)
@@ -145,7 +183,7 @@ static int make_all(struct deployment *d)
 			   pins->codes[0].hash);
 	if (!err)
 		err = make_proxy(d);
-	return err ?: check_proxy(d);
+	return err || d->session.options->dry_run ? err : check_proxy(d);
 }
 
 static json_t *code_json(const struct chain_code *code)
@@ -198,6 +236,26 @@ static void pins_print(const struct deployment *d)
 	puts("\nall of it is proven; --json prints it as --pins reads it");
 }
 
+static int plan_print(struct deployment *d)
+{
+	const json_t *item;
+	size_t i;
+
+	if (d->session.options->json)
+		return write_json("-", json_incref(d->plan));
+	for (i = 0; i < json_array_size(d->plan); i++) {
+		item = json_array_get(d->plan, i);
+		printf("%-13s nonce %lld, will be at %s\n%-13s code %s\n",
+		       json_string_value(json_object_get(item, "contract")),
+		       (long long)json_integer_value(json_object_get(item,
+								     "nonce")),
+		       json_string_value(json_object_get(item, "address")), "",
+		       json_string_value(json_object_get(item, "codeHash")));
+	}
+	puts("\nnothing was sent; --json prints the data as well");
+	return EXIT_SUCCESS;
+}
+
 /* What can't be undone has to be meant. */
 static bool may_deploy(const struct contract_options *options)
 {
@@ -214,8 +272,12 @@ static int run_deploy(struct deployment *d, struct contract_options *options)
 {
 	int err = contract_open(&d->session, options, true);
 
-	if (!err && !may_deploy(options))
+	if (!err && !options->dry_run && !may_deploy(options))
 		err = -EPERM;
+	if (!err && options->dry_run && !options->key && !options->has_from) {
+		error_msg("contract deploy --dry-run needs --from ADDRESS or --key FILE");
+		err = -EINVAL;
+	}
 	if (!err)
 		err = read_build(options->build, "DstackApp", &d->app) ?:
 			read_build(options->build, "DstackKms", &d->kms) ?:
@@ -228,11 +290,11 @@ static int run_deploy(struct deployment *d, struct contract_options *options)
 int contract_deploy(int argc, char **argv)
 {
 	struct contract_options options;
-	struct deployment d = { .proxy.code = NULL };
+	struct deployment d = { .plan = json_array() };
 	int status = EXIT_FAILURE;
 
 	/* Without --pins: what is deployed is what is pinned. */
-	if (!contract_options(argc, argv, "rcyqCmjhKfwbo", &options))
+	if (!contract_options(argc, argv, "rcyqCmjhKFdfwbo", &options))
 		return usage_hint("contract");
 	if (!options.build || optind != argc) {
 		error_msg("contract deploy needs --build DIR, as 'make contracts' makes it");
@@ -240,11 +302,14 @@ int contract_deploy(int argc, char **argv)
 	}
 	if (!run_deploy(&d, &options)) {
 		status = EXIT_SUCCESS;
-		if (options.json)
+		if (options.dry_run)
+			status = plan_print(&d);
+		else if (options.json)
 			status = write_json("-", pins_json(&d));
 		else
 			pins_print(&d);
 	}
+	json_decref(d.plan);
 	contract_build_clear(&d.app);
 	contract_build_clear(&d.kms);
 	contract_build_clear(&d.proxy);
