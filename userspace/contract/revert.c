@@ -44,6 +44,7 @@ static bool read_reason(const uint8_t *data, size_t len, char *text)
 {
 	uint8_t known[4];
 	uint64_t reason;
+	char *p;
 
 	if (len < 4 + 2 * WORD || !contract_selector("Error(string)", known) ||
 	    memcmp(data, known, sizeof(known)) != 0)
@@ -55,7 +56,9 @@ static bool read_reason(const uint8_t *data, size_t len, char *text)
 		reason = REASON_MAX;
 	snprintf(text, CONTRACT_TEXT, "%.*s", (int)reason,
 		 (const char *)data + 4 + 2 * WORD);
-	dstack_disarm(text);
+	for (p = text; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
 	return true;
 }
 

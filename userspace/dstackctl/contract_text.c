@@ -36,7 +36,9 @@ void contract_put_number(json_t *object, const char *name, uint64_t value)
 
 void contract_put_text(json_t *object, const char *name, const char *text)
 {
-	json_object_set_new(object, name, json_string(text));
+	/* What a contract of somebody else says may be no UTF-8. */
+	json_object_set_new(object, name,
+			    json_string(text) ?: json_string("?"));
 }
 
 char *contract_data_text(const uint8_t *data, size_t len)

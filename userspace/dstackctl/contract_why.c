@@ -34,10 +34,10 @@ static bool has_data(const struct contract_remedy *remedy)
 
 static json_t *remedy_json(const struct contract_remedy *remedy)
 {
-	json_t *root = json_pack("{s:s}", "reason", remedy->reason);
 	char text[COMMAND_TEXT];
-	json_t *tx;
+	json_t *root = json_object(), *tx;
 
+	contract_put_text(root, "reason", remedy->reason);
 	if (remedy->note)
 		contract_put_text(root, "note", remedy->note);
 	if (remedy->wait_until)
@@ -63,9 +63,8 @@ static json_t *answer_json(const struct contract_session *session,
 
 	for (i = 0; i < answer->nr; i++)
 		json_array_append_new(list, remedy_json(&answer->remedies[i]));
-	root = json_pack("{s:b, s:s, s:s, s:I, s:I, s:I, s:o, s:b, s:o}",
-			 "isAllowed", verdict->allowed, "reason",
-			 verdict->reason, "evidence",
+	root = json_pack("{s:b, s:s, s:I, s:I, s:I, s:o, s:b, s:o}",
+			 "isAllowed", verdict->allowed, "evidence",
 			 verdict->asked ? "asked" : "proven", "chainId",
 			 (json_int_t)session->options->client.chain_id,
 			 "block", (json_int_t)session->view.header.number,
@@ -75,6 +74,7 @@ static json_t *answer_json(const struct contract_session *session,
 					   CHAIN_HASH),
 			 "canBeAllowed", answer->can_be_allowed, "denials",
 			 list);
+	contract_put_text(root, "reason", verdict->reason);
 	if (!verdict->asked)
 		contract_put_text(root, "gatewayAppId",
 				  verdict->gateway_app_id);
