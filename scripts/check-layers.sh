@@ -248,7 +248,7 @@ what_is_issued_follows_from_arguments() {
 
 # What a KMS keeps is read without the server, as pure of it as keys are.
 rooms_of_a_kms_see_only_keys() {
-	mapfile -t files < <(sources userspace/kmsd/state)
+	mapfile -t files < <(sources userspace/kmsd/state; sources userspace/kmsd/shares)
 	code "${files[@]}" |
 		without '"\.\./\.\./keys/(epoch|pem|primitives)\.h"' |
 		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
