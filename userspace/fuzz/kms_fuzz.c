@@ -162,6 +162,29 @@ static void sign_cert(const struct kms *kms)
 	free(chain);
 }
 
+static int allow(const struct libdstack_peer *peer, void *arg,
+		 struct libdstack_failure *failure)
+{
+	(void)peer;
+	(void)arg;
+	(void)failure;
+	return 0;
+}
+
+static void get_roots(const struct kms *kms)
+{
+	static const struct libdstack_trust trust;
+	struct kms judged = *kms;
+	struct kms_roots got;
+	const char *why;
+
+	judged.trust = &trust;
+	accepted = !kms_get_roots(&judged, allow, NULL, &got);
+	must(accepted == !!got.epochs && accepted == !!got.nr);
+	must(!accepted || !key_epochs_check(got.epochs, got.nr, &why));
+	kms_roots_wipe(&got);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const char *const urls[] = { "https://kms.test" };
@@ -180,6 +203,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	rest_len = len - 2;
 	if (data[0] == 'k')
 		get_keys(&kms);
+	else if (data[0] == 'r')
+		get_roots(&kms);
 	else if (data[0] == 's')
 		sign_cert(&kms);
 	else if (data[0] == 'e')
@@ -193,9 +218,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
  * Answers to begin with, which are good
  */
 
+static size_t nr_epochs;
+
 static char *answer(const char *method, X509 *client, const char *body)
 {
-	static const struct stand_in_config config = { .name = "kms" };
+	const struct stand_in_config config = {
+		.name = "kms", .epochs = nr_epochs,
+	};
 	struct stand_in_call call = {
 		.config = &config, .roots = &roots, .others = &roots,
 		.client = client, .body = body, .len = strlen(body),
@@ -255,6 +284,9 @@ void fuzz_seeds(void)
 	     answer("GetAppKey", client, "{\"api_version\":1}"));
 	seed("k4", answer("GetTempCaCert", NULL, "null"),
 	     strdup("{\"error\":\"Boot denied: why\"}"));
+	for (nr_epochs = 0; nr_epochs <= 2; nr_epochs += 2)
+		seed("r2", answer("GetTempCaCert", NULL, "null"),
+		     answer("GetKmsKey", client, "{\"vm_config\":\"{}\"}"));
 	X509_free(client);
 	snprintf(body, sizeof(body), app, libdstack_to_hex(APP, 20, hex));
 	seed("e2", answer("GetAppEnvEncryptPubKey", NULL, body), NULL);

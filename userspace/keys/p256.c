@@ -142,16 +142,18 @@ bool p256_is(const EVP_PKEY *key)
 		!strcmp(group, GROUP);
 }
 
-static bool get_scalar(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE])
+int p256_scalar(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE])
 {
 	BIGNUM *number = NULL;
 	bool good;
 
-	good = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY,
-				     &number) == 1 &&
+	good = p256_is(key) &&
+		EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY,
+				      &number) == 1 &&
 		BN_bn2binpad(number, out, DSTACK_KEY_SIZE) == DSTACK_KEY_SIZE;
 	BN_clear_free(number);
-	return good;
+	ERR_clear_error();
+	return good ? 0 : -EINVAL;
 }
 
 /*
@@ -177,7 +179,7 @@ static int write_der(const EVP_PKEY *key, uint8_t der[DER_SIZE])
 	memcpy(der, head, sizeof(head));
 	memcpy(p + DSTACK_KEY_SIZE, middle, sizeof(middle));
 	point = p + DSTACK_KEY_SIZE + sizeof(middle);
-	if (p256_is(key) && get_scalar(key, p) &&
+	if (!p256_scalar(key, p) &&
 	    EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY,
 					    point, POINT_SIZE, &len) == 1 &&
 	    len == POINT_SIZE)

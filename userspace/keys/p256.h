@@ -19,6 +19,8 @@ int p256_derive(const uint8_t ikm[DSTACK_KEY_SIZE], const struct part *context,
 		size_t nr, uint8_t out[DSTACK_KEY_SIZE]);
 /* With its public key.  NULL: as a number, @scalar is 0 or too large. */
 EVP_PKEY *p256_key(const uint8_t scalar[DSTACK_KEY_SIZE]);
+/* The scalar of such a key; -EINVAL: it is no private key on P-256. */
+int p256_scalar(const EVP_PKEY *key, uint8_t out[DSTACK_KEY_SIZE]);
 /* Is it one, public or private? */
 bool p256_is(const EVP_PKEY *key);
 /* PKCS #8 in PEM, for wiping and free(); or NULL. */

@@ -18,53 +18,11 @@
 
 #define API_VERSION	1
 #define GATEWAY_MAX	63
-#define SUBJECT		"RA-TLS TEMP Cert"
-/* From 1975 on, as upstream: the clock of a machine that boots may be wrong. */
-#define NOT_BEFORE	157766400
-#define VALID_S		(3650 * 86400LL)
 
-/* Who we are to every KMS that is asked. */
-struct asker {
-	EVP_PKEY *key;
-	uint8_t *evidence;
-	size_t evidence_len;
+struct asking {
+	struct kms_asker asker;
 	struct kms_app_keys *keys;	/* what came of it */
 };
-
-/*
- * What we show
- */
-
-static int make_evidence(const struct kms *kms, struct asker *asker)
-{
-	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
-	int err;
-
-	asker->key = EVP_EC_gen("P-256");
-	if (!asker->key)
-		return -ENOMEM;
-	err = libdstack_ratls_report_data(asker->key, report_data);
-	if (!err)
-		err = kms->attest(kms->arg, report_data, &asker->evidence,
-				  &asker->evidence_len);
-	return err;
-}
-
-static X509 *make_cert(const struct asker *asker, const struct kms_temp_ca *ca)
-{
-	const struct libdstack_ratls_request request = {
-		.key = asker->key, .subject = SUBJECT, .client = true,
-		.not_before = NOT_BEFORE, .not_after = time(NULL) + VALID_S,
-		.evidence = { asker->evidence, asker->evidence_len },
-		.issuer = ca->cert, .issuer_key = ca->key,
-	};
-
-	return libdstack_ratls_make(&request);
-}
-
-/*
- * What we get
- */
 
 static int take_key(struct kms_call *call, const char *name,
 		    const ProtobufCBinaryData *in, uint8_t out[KMS_KEY_SIZE])
@@ -213,23 +171,16 @@ static int ask_keys(struct kms_call *call, struct kms_app_keys *keys)
 static int ask(struct kms_call *call, void *arg)
 {
 	struct kms_temp_ca ca = { 0 };
-	struct asker *asker = arg;
-	int err = kms_temp_ca_get(call, &ca);
+	struct asking *asking = arg;
+	int err = kms_temp_ca_get(call, &ca) ?:
+		kms_asker_show(call, &asking->asker, &ca);
 
-	if (!err) {
-		call->root = ca.root;
-		call->key = asker->key;
-		call->cert = make_cert(asker, &ca);
-		if (!call->cert)
-			err = kms_fail(call, -EBADMSG,
-				       "no certificate can be made under its temporary CA");
-	}
 	if (!err)
-		err = ask_keys(call, asker->keys);
+		err = ask_keys(call, asking->keys);
 	if (!err)
-		err = take_temp_ca(call, &ca, asker->keys);
+		err = take_temp_ca(call, &ca, asking->keys);
 	if (err)
-		kms_app_keys_wipe(asker->keys);
+		kms_app_keys_wipe(asking->keys);
 	X509_free(call->cert);
 	kms_temp_ca_clear(&ca);
 	return err;
@@ -237,22 +188,13 @@ static int ask(struct kms_call *call, void *arg)
 
 int kms_get_app_keys(const struct kms *kms, struct kms_app_keys *keys)
 {
-	struct asker asker = { .keys = keys };
-	char line[128];
+	struct asking asking = { .keys = keys };
 	int err;
 
 	*keys = (struct kms_app_keys){ .ca_cert = NULL };
-	err = make_evidence(kms, &asker);
-	if (!err) {
-		err = kms_run(kms, ask, &asker);
-	} else if (kms->tell) {
-		snprintf(line, sizeof(line),
-			 "no KMS was asked: no evidence of this machine could be had: %s",
-			 strerror(-err));
-		kms->tell(line);
-	}
-	EVP_PKEY_free(asker.key);
-	free(asker.evidence);
+	err = kms_asker_init(kms, &asking.asker) ?:
+		kms_run(kms, ask, &asking);
+	kms_asker_clear(&asking.asker);
 	ERR_clear_error();
 	return err;
 }

@@ -25,6 +25,8 @@
 
 #include <libdstack_ratls.h>
 
+#include "../keys/epoch.h"
+
 #define KMS_KEY_SIZE		32
 #define KMS_SIGNATURE_SIZE	65	/* r, s, and which of four keys */
 #define KMS_K256_PUBLIC_SIZE	33	/* compressed */
@@ -102,6 +104,29 @@ struct kms_csr {
  */
 int kms_sign_cert(const struct kms *kms, const char *ca_cert,
 		  const struct kms_csr *csr, char **chain);
+
+/* The roots of a KMS, for another one that takes them over. */
+struct kms_roots {
+	/* For libdstack_secret_free() with KMS_ROOTS_SIZE. */
+	struct key_epoch *epochs;
+	size_t nr;
+};
+
+#define KMS_ROOTS_SIZE	(KEY_EPOCHS_MAX * sizeof(struct key_epoch))
+
+/* May it be a KMS: 0, or -errno with a text. */
+typedef int (*kms_allow_fn)(const struct libdstack_peer *peer, void *arg,
+			    struct libdstack_failure *failure);
+
+/*
+ * The KMS is judged by its evidence (kms->trust, which must be there) before it
+ * is asked anything, by @allow before we show who we are, and the connection
+ * on which it gives roots is held to the key that was judged.  Upstream's gives
+ * one set of roots, which is epoch 0; ours all epochs.
+ */
+int kms_get_roots(const struct kms *kms, kms_allow_fn allow, void *arg,
+		  struct kms_roots *roots);
+void kms_roots_wipe(struct kms_roots *roots);
 
 /* What environments of an application are encrypted to. */
 struct kms_env_key {

@@ -5,9 +5,9 @@
  * Copyright The dstack for Linux authors
  *
  * run.c goes from one KMS to the next, http.c asks one, server.c judges its
- * certificate, reply.c reads what it answers, temp_ca.c makes the certificate
- * that evidence is sent in; app_keys.c, sign_cert.c and env_key.c are what is
- * asked for.
+ * certificate, reply.c reads what it answers, temp_ca.c and asker.c make the
+ * certificate that evidence is sent in; app_keys.c, sign_cert.c, env_key.c and
+ * roots.c are what is asked for.
  */
 #ifndef KMS_ROOM_H
 #define KMS_ROOM_H
@@ -21,14 +21,23 @@
 #define KMS_WHY_MAX	512
 #define KMS_KEYS_MAX	65536		/* bytes of a reply with keys */
 #define KMS_CERTS_MAX	(4U << 20)	/* of one with certificates */
+#define KMS_ROOTS_MAX	(512U << 10)	/* of one with all epochs */
+
+/* Who answered, by its evidence alone: its root comes later. */
+struct kms_attested {
+	EVP_PKEY *key;			/* NULL: nobody did yet */
+	struct libdstack_peer peer;
+};
 
 /* One KMS while it is asked. */
 struct kms_call {
 	const struct kms *kms;
 	const char *url;
 	int64_t end;			/* ms of CLOCK_MONOTONIC */
-	/* Who it must be; NULL: anybody, so nothing it says is believed. */
+	/* Who it must be; NULL: anybody, so nothing it says is believed, */
 	X509 *root;
+	/* but by evidence; and from then on, whoever has that key. */
+	struct kms_attested *attested;
 	X509 *cert;			/* who we are, or NULL */
 	EVP_PKEY *key;
 	int err;
@@ -98,5 +107,24 @@ int kms_temp_ca_read(struct kms_call *call, const ProtobufCMessage *msg,
 		     struct kms_temp_ca *ca);
 int kms_temp_ca_get(struct kms_call *call, struct kms_temp_ca *ca);
 void kms_temp_ca_clear(struct kms_temp_ca *ca);
+
+/* asker.c */
+
+/* Who we are to every KMS that is asked. */
+struct kms_asker {
+	EVP_PKEY *key;
+	uint8_t *evidence;
+	size_t evidence_len;
+};
+
+/* Both before any KMS is asked, with a line if that can't be had. */
+int kms_asker_init(const struct kms *kms, struct kms_asker *asker);
+void kms_asker_clear(struct kms_asker *asker);
+/*
+ * From now on the KMS must be @ca's root, and sees evidence.  call->cert is the
+ * caller's to free.
+ */
+int kms_asker_show(struct kms_call *call, const struct kms_asker *asker,
+		   const struct kms_temp_ca *ca);
 
 #endif /* KMS_ROOM_H */

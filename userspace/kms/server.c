@@ -17,22 +17,24 @@
 /* A certificate has evidence in it, with a log of as many events as were. */
 #define CERT_LIST_MAX	1048576
 
-/* Evidence must hold as well, and the caller's policy say yes. */
+/*
+ * Evidence must hold as well, and the caller's policy say yes.  Without a root
+ * nobody's word for it is there, only the evidence.
+ */
 static int check_evidence(struct kms_call *call, X509 *cert,
-			  STACK_OF(X509) *chain, X509_STORE *store)
+			  X509_STORE_CTX *ctx, struct libdstack_peer *peer)
 {
 	struct libdstack_trust trust = *call->kms->trust;
 	time_t now = trust.clock ? trust.clock(NULL) : time(NULL);
 	struct libdstack_failure failure;
-	struct libdstack_peer peer;
 	int err;
 
-	trust.issuers = store;
-	trust.usage = KMS_USAGE;
-	trust.flags = 0;
-	err = libdstack_ratls_verify(cert, chain, X509_PURPOSE_SSL_SERVER,
-				     &trust, now, &peer, &failure);
-	libdstack_peer_clear(&peer);
+	trust.issuers = call->root ? X509_STORE_CTX_get0_store(ctx) : NULL;
+	trust.usage = call->root ? KMS_USAGE : NULL;
+	trust.flags = call->root ? 0 : LIBDSTACK_RATLS_F_ANY_ISSUER;
+	err = libdstack_ratls_verify(cert, X509_STORE_CTX_get0_untrusted(ctx),
+				     X509_PURPOSE_SSL_SERVER, &trust, now,
+				     peer, &failure);
 	if (!err)
 		return 0;
 	return kms_fail(call, err == -ENOMEM ? err : -EKEYREJECTED,
@@ -64,11 +66,36 @@ static const char *clock_hint(int err)
 		": is this machine's clock right?" : "";
 }
 
-static int check(struct kms_call *call, X509_STORE_CTX *ctx)
+/* The first time: its key is what the next connection is held to. */
+static int note_attested(struct kms_call *call, X509_STORE_CTX *ctx)
+{
+	struct kms_attested *attested = call->attested;
+	X509 *cert = X509_STORE_CTX_get0_cert(ctx);
+	int err = check_evidence(call, cert, ctx, &attested->peer);
+
+	if (err)
+		return err;
+	attested->key = X509_get_pubkey(cert);
+	return attested->key ? 0 : kms_fail(call, -ENOMEM, "out of memory");
+}
+
+static int check_key(struct kms_call *call, X509 *cert)
+{
+	if (!call->attested || EVP_PKEY_eq(X509_get0_pubkey(cert),
+					   call->attested->key) == 1)
+		return 0;
+	return kms_fail(call, -EKEYREJECTED,
+			"it has another key than when its evidence was looked at: it is not the one that was asked");
+}
+
+static int check_root(struct kms_call *call, X509_STORE_CTX *ctx)
 {
 	X509 *cert = X509_STORE_CTX_get0_cert(ctx);
-	int err;
+	struct libdstack_peer peer;
+	int err = check_key(call, cert);
 
+	if (err)
+		return err;
 	/* The store has the one root, the purpose is a server's. */
 	if (X509_verify_cert(ctx) != 1) {
 		err = X509_STORE_CTX_get_error(ctx);
@@ -80,13 +107,16 @@ static int check(struct kms_call *call, X509_STORE_CTX *ctx)
 	err = check_usage(call, cert);
 	if (err || !call->kms->trust)
 		return err;
-	return check_evidence(call, cert, X509_STORE_CTX_get0_untrusted(ctx),
-			      X509_STORE_CTX_get0_store(ctx));
+	err = check_evidence(call, cert, ctx, &peer);
+	libdstack_peer_clear(&peer);
+	return err;
 }
 
 static int on_verify(X509_STORE_CTX *ctx, void *arg)
 {
-	int err = check(arg, ctx);
+	struct kms_call *call = arg;
+	int err = call->root ? check_root(call, ctx) :
+		note_attested(call, ctx);
 
 	ERR_clear_error();
 	X509_STORE_CTX_set_error(ctx, err ?
@@ -95,12 +125,13 @@ static int on_verify(X509_STORE_CTX *ctx, void *arg)
 	return !err;
 }
 
-/* The root, and none of the machine's. */
+/* The root, if it is known, and none of the machine's. */
 static bool use_root(SSL_CTX *ctx, struct kms_call *call)
 {
 	X509_STORE *store = X509_STORE_new();
 
-	if (!store || !X509_STORE_add_cert(store, call->root)) {
+	if (!store ||
+	    (call->root && !X509_STORE_add_cert(store, call->root))) {
 		X509_STORE_free(store);
 		return false;
 	}
@@ -118,7 +149,7 @@ static CURLcode on_context(CURL *curl, void *context, void *arg)
 	SSL_CTX_set_max_cert_list(ctx, CERT_LIST_MAX);
 	/* Keys pass through its buffers. */
 	SSL_CTX_set_options(ctx, SSL_OP_CLEANSE_PLAINTEXT);
-	if (call->root && !use_root(ctx, call))
+	if ((call->root || call->attested) && !use_root(ctx, call))
 		return CURLE_OUT_OF_MEMORY;
 	if (call->cert && (SSL_CTX_use_certificate(ctx, call->cert) != 1 ||
 			   SSL_CTX_use_PrivateKey(ctx, call->key) != 1))
@@ -128,11 +159,11 @@ static CURLcode on_context(CURL *curl, void *context, void *arg)
 
 int kms_server_use(CURL *curl, struct kms_call *call)
 {
-	bool known = call->root;
+	bool known = call->root, judged = known || call->attested;
 
 	if (curl_easy_setopt(curl, CURLOPT_SSLVERSION,
 			     (long)CURL_SSLVERSION_TLSv1_3) ||
-	    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, (long)known) ||
+	    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, (long)judged) ||
 	    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, known ? 2L : 0L) ||
 	    curl_easy_setopt(curl, CURLOPT_CAINFO, NULL) ||
 	    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) ||

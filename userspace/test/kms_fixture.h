@@ -56,6 +56,20 @@ static inline int attest_app(void *arg, const uint8_t report_data[64],
 	return 0;
 }
 
+/* Evidence of a KMS, which holds: for need_guests(). */
+static inline int attest_kms(const uint8_t report_data[64], uint8_t **data,
+			     size_t *len)
+{
+	static struct container c;
+
+	memset(&c, 0, sizeof(c));
+	make_evidence(&bob, report_data, &c);
+	*data = malloc(c.len);
+	memcpy(*data, c.data, c.len);
+	*len = c.len;
+	return 0;
+}
+
 static inline int kms_setup(void **state)
 {
 	struct stand_in_config config = { .seed = "one", };

@@ -200,19 +200,6 @@ static void another_kms_is_good_only_without_a_pin(void **state)
  * Evidence of the KMS
  */
 
-static int attest_kms(const uint8_t report_data[64], uint8_t **data,
-		      size_t *len)
-{
-	static struct container c;
-
-	memset(&c, 0, sizeof(c));
-	make_evidence(&bob, report_data, &c);
-	*data = malloc(c.len);
-	memcpy(*data, c.data, c.len);
-	*len = c.len;
-	return 0;
-}
-
 static void evidence_of_a_kms_is_judged_if_asked_for(void **state)
 {
 	(void)state;

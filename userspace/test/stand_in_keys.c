@@ -10,6 +10,7 @@
 
 #include "../keys/p256.h"
 #include "../keys/pem.h"
+#include "key_epoch_fixture.h"
 
 static void derive(const uint8_t *seed, const char *name,
 		   uint8_t out[DSTACK_KEY_SIZE])
@@ -30,6 +31,7 @@ void stand_in_roots_init(struct stand_in_roots *roots, const uint8_t *seed)
 	derive(seed, "temp ca", numbers.temp_ca);
 	stand_in_need(!issue_open(&numbers, none, time(NULL), &roots->issue,
 				  &why));
+	memcpy(roots->k256, numbers.k256, sizeof(roots->k256));
 	roots->ca_key = p256_key(numbers.ca);
 	roots->temp_key = p256_key(numbers.temp_ca);
 	roots->ca = pem_read_cert(issue_cert(roots->issue, ISSUE_ROOT_CA));
@@ -47,6 +49,25 @@ void stand_in_roots_clear(struct stand_in_roots *roots)
 	X509_free(roots->ca);
 	X509_free(roots->temp_ca);
 	issue_close(roots->issue);
+}
+
+void stand_in_epoch(const struct stand_in_roots *roots, uint64_t number,
+		    struct key_epoch *epoch)
+{
+	const char *temp = issue_cert(roots->issue, ISSUE_TEMP_CA);
+	const char *ca = issue_cert(roots->issue, ISSUE_ROOT_CA);
+
+	epoch_make(number, epoch);
+	if (number)
+		return;
+	memcpy(epoch->k256, roots->k256, sizeof(epoch->k256));
+	stand_in_need(!p256_scalar(roots->ca_key, epoch->ca) &&
+		      !p256_scalar(roots->temp_key, epoch->temp_ca) &&
+		      !secp_public(epoch->k256, epoch->k256_public) &&
+		      strlen(ca) < KEY_EPOCH_CERT_MAX &&
+		      strlen(temp) < KEY_EPOCH_CERT_MAX);
+	memcpy(epoch->ca_cert, ca, strlen(ca) + 1);
+	memcpy(epoch->temp_ca_cert, temp, strlen(temp) + 1);
 }
 
 /* The first of that name, before the boot was complete. */

@@ -29,6 +29,7 @@ struct stand_in_server {
 	struct evhttp *http;
 	struct event *stop;
 	SSL_CTX *ctx;
+	EVP_PKEY *key;
 	int stop_fd;
 	pthread_t thread;
 };
@@ -64,6 +65,15 @@ const char *stand_in_fault_name(enum stand_in_fault fault)
 		[STAND_IN_NO_NEW] = "no-new",
 		[STAND_IN_OTHER_APP] = "other-app",
 		[STAND_IN_TWO_ROOTS] = "two-roots",
+		[STAND_IN_KEY_CHANGES] = "key-changes",
+		[STAND_IN_NO_SET] = "no-set", [STAND_IN_TWO_SETS] = "two-sets",
+		[STAND_IN_OTHER_SET] = "other-set",
+		[STAND_IN_OTHER_TEMP] = "other-temp",
+		[STAND_IN_SHORT_SET] = "short-set",
+		[STAND_IN_SHORT_EPOCH] = "short-epoch",
+		[STAND_IN_OTHER_EPOCH] = "other-epoch",
+		[STAND_IN_EPOCH_TWICE] = "epoch-twice",
+		[STAND_IN_RETIRED_ROOTS] = "retired-roots",
 	};
 
 	return fault < __STAND_IN_MAX ? names[fault] : NULL;
@@ -121,10 +131,14 @@ static X509 *make_cert(const struct stand_in_kms *kms, EVP_PKEY *key,
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
 	struct stand_in_kms *kms = arg;
-	EVP_PKEY *key = EVP_EC_gen("P-256");
 	SSL *ssl = SSL_new(kms->server->ctx);
+	EVP_PKEY *key = kms->server->key;
 	X509 *cert;
 
+	if (kms->fault == STAND_IN_KEY_CHANGES)
+		key = EVP_EC_gen("P-256");
+	else
+		EVP_PKEY_up_ref(key);
 	stand_in_need(key && ssl);
 	cert = make_cert(kms, key, kms->fault);
 	stand_in_need(SSL_use_certificate(ssl, cert) == 1 &&
@@ -301,13 +315,14 @@ static void start_server(struct stand_in_kms *kms)
 	stand_in_need(server);
 	kms->server = server;
 	server->ctx = make_context(kms);
+	server->key = EVP_EC_gen("P-256");
 	server->base = event_base_new();
 	stand_in_need(server->base);
 	server->http = evhttp_new(server->base);
 	server->stop_fd = eventfd(0, EFD_CLOEXEC);
 	server->stop = event_new(server->base, server->stop_fd, EV_READ,
 				 on_stop, server->base);
-	stand_in_need(server->http && server->stop &&
+	stand_in_need(server->http && server->key && server->stop &&
 		      !event_add(server->stop, NULL));
 	evhttp_set_max_body_size(server->http, BODY_MAX);
 	evhttp_set_bevcb(server->http, on_connection, kms);
@@ -342,6 +357,7 @@ void stand_in_stop(struct stand_in_kms *kms)
 	evhttp_free(server->http);
 	event_base_free(server->base);
 	SSL_CTX_free(server->ctx);
+	EVP_PKEY_free(server->key);
 	free(server);
 	stand_in_roots_clear(&kms->roots);
 	stand_in_roots_clear(&kms->others);

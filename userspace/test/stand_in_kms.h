@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "../issue/issue.h"
+#include "../keys/epoch.h"
 #include "need.h"
 
 #define STAND_IN_SEED	32
@@ -40,6 +41,12 @@ enum stand_in_fault {
 	/* with the keys of environments */
 	STAND_IN_OLD, STAND_IN_AHEAD, STAND_IN_NO_NEW, STAND_IN_OTHER_APP,
 	STAND_IN_TWO_ROOTS,
+	/* with its own key, another for each connection */
+	STAND_IN_KEY_CHANGES,
+	/* with roots that it gives to KMSs */
+	STAND_IN_NO_SET, STAND_IN_TWO_SETS, STAND_IN_OTHER_SET,
+	STAND_IN_OTHER_TEMP, STAND_IN_SHORT_SET, STAND_IN_SHORT_EPOCH,
+	STAND_IN_OTHER_EPOCH, STAND_IN_EPOCH_TWICE, STAND_IN_RETIRED_ROOTS,
 	__STAND_IN_MAX
 };
 
@@ -56,12 +63,15 @@ struct stand_in_config {
 	int (*attest)(const uint8_t report_data[64], uint8_t **data,
 		      size_t *len);
 	const char *image;	/* os_image_hash in hex, or NULL */
+	/* It gives to KMSs; 0: its roots alone, as upstream. */
+	size_t epochs;
 };
 
 /* stand_in_keys.c: what it is made of, and who asks */
 
 struct stand_in_roots {
 	struct issue *issue;
+	uint8_t k256[DSTACK_KEY_SIZE];
 	EVP_PKEY *ca_key, *temp_key;
 	X509 *ca, *temp_ca;
 };
@@ -75,6 +85,10 @@ void stand_in_roots_clear(struct stand_in_roots *roots);
 bool stand_in_client_read(const struct libdstack_attestation *att,
 			  const void *spki, size_t len,
 			  struct libdstack_identity *client, const char **why);
+
+/* One of its epochs; its roots are epoch 0. */
+void stand_in_epoch(const struct stand_in_roots *roots, uint64_t number,
+		    struct key_epoch *epoch);
 
 /* stand_in_methods.c: what it answers */
 

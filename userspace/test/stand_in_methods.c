@@ -340,6 +340,106 @@ static void get_env_key(struct stand_in_call *call)
 }
 
 /*
+ * GetKmsKey
+ */
+
+static void fill_epoch(const struct stand_in_roots *roots, uint64_t number,
+		       struct key_epoch *epoch, Kms__KmsEpoch *out)
+{
+	stand_in_epoch(roots, number, epoch);
+	kms__kms_epoch__init(out);
+	out->number = epoch->number;
+	out->created = epoch->created;
+	out->ca_key = bytes_of(epoch->ca, sizeof(epoch->ca));
+	out->temp_ca_key = bytes_of(epoch->temp_ca, sizeof(epoch->temp_ca));
+	out->k256_key = bytes_of(epoch->k256, sizeof(epoch->k256));
+	out->k256_pubkey = bytes_of(epoch->k256_public,
+				    sizeof(epoch->k256_public));
+	out->ca_cert = epoch->ca_cert;
+	out->temp_ca_cert = epoch->temp_ca_cert;
+	out->succession = bytes_of(epoch->succession, epoch->succession_len);
+}
+
+static void spoil_epoch(enum stand_in_fault fault, Kms__KmsEpoch *out)
+{
+	switch (fault) {
+	case STAND_IN_SHORT_EPOCH:
+		out->temp_ca_key.len--;
+		break;
+	case STAND_IN_EPOCH_TWICE:
+		out->number = 0;
+		break;
+	case STAND_IN_RETIRED_ROOTS:
+		out->retired = 5;
+		break;
+	default:
+		break;
+	}
+}
+
+static void spoil_set(struct stand_in_call *call, Kms__GetKmsKeyResponse *out,
+		      Kms__KmsKeys *keys)
+{
+	if (call->fault == STAND_IN_NO_SET)
+		out->n_keys = 0;
+	if (call->fault == STAND_IN_TWO_SETS)
+		out->n_keys = 2;
+	if (call->fault == STAND_IN_SHORT_SET)
+		keys->k256_key.len--;
+	/* The second of its epochs it does not tell. */
+	if (call->fault == STAND_IN_OTHER_EPOCH) {
+		out->epochs++;
+		out->n_epochs = 1;
+	}
+}
+
+static void give_roots(struct stand_in_call *call)
+{
+	Kms__GetKmsKeyResponse out = KMS__GET_KMS_KEY_RESPONSE__INIT;
+	const struct stand_in_roots *set = call->fault == STAND_IN_OTHER_SET ?
+		call->others : call->roots;
+	const struct stand_in_roots *temp = call->fault ==
+		STAND_IN_OTHER_TEMP ? call->others : call->roots;
+	static struct key_epoch epochs[3];
+	Kms__KmsEpoch messages[3], *pointers[3];
+	Kms__KmsKeys keys = KMS__KMS_KEYS__INIT, *both[] = { &keys, &keys };
+	size_t i, nr = call->config->epochs;
+
+	for (i = 0; i < nr && i < 3; i++) {
+		fill_epoch(call->roots, i, &epochs[i], &messages[i]);
+		if (i)
+			spoil_epoch(call->fault, &messages[i]);
+		pointers[i] = &messages[i];
+	}
+	keys.ca_key = issue_key(set->issue, ISSUE_ROOT_CA);
+	keys.k256_key = bytes_of((uint8_t *)set->k256, sizeof(set->k256));
+	out.temp_ca_key = issue_key(temp->issue, ISSUE_TEMP_CA);
+	stand_in_need(keys.ca_key && out.temp_ca_key);
+	out.n_keys = 1;
+	out.keys = both;
+	out.n_epochs = nr;
+	out.epochs = pointers;
+	spoil_set(call, &out, &keys);
+	say(call, &out.base);
+	free(keys.ca_key);
+	free(out.temp_ca_key);
+}
+
+static void get_kms_key(struct stand_in_call *call)
+{
+	struct libdstack_identity client;
+	struct rpc_memory memory;
+	Kms__GetKmsKeyRequest *in;
+
+	in = request(call, &kms__get_kms_key_request__descriptor, &memory);
+	if (!in)
+		return;
+	if (read_client(call, &client))
+		give_roots(call);
+	release(in, &memory);
+}
+
+/*
  * All of them
  */
 
@@ -381,6 +481,7 @@ void stand_in_answer(struct stand_in_call *call, const char *method)
 		{ "GetTempCaCert", get_temp_ca }, { "GetAppKey", get_app_key },
 		{ "SignCert", sign_cert },
 		{ "GetAppEnvEncryptPubKey", get_env_key },
+		{ "GetKmsKey", get_kms_key },
 	};
 	char text[128];
 	size_t i;
