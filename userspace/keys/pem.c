@@ -6,6 +6,7 @@
  */
 #include "pem.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <string.h>
@@ -59,6 +60,68 @@ EVP_PKEY *pem_read_key(const char *text)
 	}
 	BIO_free(in);
 	return key;
+}
+
+/* ECPrivateKey of RFC 5915: the sequence, version 1, 32 bytes. */
+static bool take_scalar(const uint8_t *der, int len,
+			uint8_t out[DSTACK_KEY_SIZE])
+{
+	static const uint8_t version[] = { 2, 1, 1, 4, DSTACK_KEY_SIZE };
+	const int at = 2 + sizeof(version);
+
+	if (len < at + DSTACK_KEY_SIZE || der[0] != 0x30 ||
+	    der[1] != len - 2 || memcmp(der + 2, version, sizeof(version)) != 0)
+		return false;
+	memcpy(out, der + at, DSTACK_KEY_SIZE);
+	return true;
+}
+
+static bool is_p256_algorithm(const X509_ALGOR *algorithm)
+{
+	const ASN1_OBJECT *name;
+	const void *group;
+	int type;
+
+	X509_ALGOR_get0(&name, &type, &group, algorithm);
+	return OBJ_obj2nid(name) == NID_X9_62_id_ecPublicKey &&
+		type == V_ASN1_OBJECT &&
+		OBJ_obj2nid(group) == NID_X9_62_prime256v1;
+}
+
+/* The structure wipes what it has when it is freed. */
+static bool read_pkcs8(const uint8_t *der, long len,
+		       uint8_t out[DSTACK_KEY_SIZE])
+{
+	const uint8_t *p = der, *inner;
+	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &p, len);
+	const X509_ALGOR *algorithm;
+	int inner_len;
+	bool good;
+
+	good = info && p == der + len &&
+		PKCS8_pkey_get0(NULL, &inner, &inner_len, &algorithm, info) &&
+		is_p256_algorithm(algorithm) &&
+		take_scalar(inner, inner_len, out);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	return good;
+}
+
+int pem_read_scalar(const char *text, uint8_t out[DSTACK_KEY_SIZE])
+{
+	BIO *in = begin(text, "-----BEGIN PRIVATE KEY-----");
+	unsigned char *der = NULL;
+	bool good = false;
+	long len;
+
+	if (in && PEM_bytes_read_bio_secmem(&der, &len, NULL,
+					    PEM_STRING_PKCS8INF, in, NULL,
+					    no_passphrase) == 1) {
+		good = at_end(in) && read_pkcs8(der, len, out);
+		OPENSSL_secure_clear_free(der, len);
+	}
+	BIO_free(in);
+	ERR_clear_error();
+	return good ? 0 : -EINVAL;
 }
 
 bool pem_is_cert(const char *text)

@@ -7,12 +7,18 @@
 #ifndef KEYS_PEM_H
 #define KEYS_PEM_H
 
+#include <libdstack.h>
 #include <openssl/x509.h>
-#include <stdbool.h>
 
 /* As the functions below want them, or NULL: OpenSSL's errors stay. */
 X509 *pem_read_cert(const char *text);
 EVP_PKEY *pem_read_key(const char *text);
+
+/*
+ * The scalar of a key that pem_is_key(), and no copy of it anywhere else:
+ * OpenSSL's reader of keys leaves some.  -EINVAL: it is none.
+ */
+int pem_read_scalar(const char *text, uint8_t out[DSTACK_KEY_SIZE]);
 
 /* One certificate, and nothing else. */
 bool pem_is_cert(const char *text);

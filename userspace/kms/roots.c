@@ -37,16 +37,14 @@ static int take_pem_key(struct kms_call *call, const char *name,
 			const char *pem, X509 *cert,
 			uint8_t out[DSTACK_KEY_SIZE])
 {
-	EVP_PKEY *key = pem_read_key(pem);
-	int err = -EBADMSG;
+	EVP_PKEY *key = pem_read_scalar(pem, out) ? NULL : p256_key(out);
+	bool good = key && EVP_PKEY_eq(key, X509_get0_pubkey(cert)) == 1;
 
-	if (key && EVP_PKEY_eq(key, X509_get0_pubkey(cert)) == 1)
-		err = p256_scalar(key, out);
 	EVP_PKEY_free(key);
 	ERR_clear_error();
-	return err ? kms_fail(call, -EBADMSG,
-			      "%s is not the key on P-256 of its certificate",
-			      name) : 0;
+	return good ? 0 :
+		kms_fail(call, -EBADMSG,
+			 "%s is not the key on P-256 of its certificate", name);
 }
 
 static int take_bytes(struct kms_call *call, const char *name,

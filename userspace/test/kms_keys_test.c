@@ -11,7 +11,12 @@
 
 #include <cmocka.h>
 
+#include "../keys/p256.h"
+#include "../keys/pem.h"
 #include "kms_fixture.h"
+
+/* Of upstream's own test. */
+#define SCALAR	"f57527cea4ab7ffb49af99b158cdc0e3ec06398f528349ea236b7d2afe19cec1"
 
 static struct kms_app_keys keys;
 
@@ -66,6 +71,59 @@ static void keys_are_gone_once_they_are_wiped(void **state)
 	assert_int_equal(get(), 0);
 	kms_app_keys_wipe(&keys);
 	assert_memory_equal(&keys, &none, sizeof(keys));
+}
+
+static int read_scalar(EVP_PKEY *key, bool old, const char *behind)
+{
+	BIO *pem = BIO_new(BIO_s_mem());
+	uint8_t scalar[32];
+	char *data;
+	int err;
+
+	if (old)
+		err = PEM_write_bio_PrivateKey_traditional(pem, key, NULL, NULL,
+							   0, NULL, NULL);
+	else
+		err = PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL,
+					       NULL);
+	assert_int_equal(err, 1);
+	assert_true(BIO_puts(pem, behind) >= 0);
+	assert_int_equal(BIO_write(pem, "", 1), 1);
+	BIO_get_mem_data(pem, &data);
+	err = pem_read_scalar(data, scalar);
+	BIO_free(pem);
+	return err;
+}
+
+static void scalar_is_read_of_one_key_of_p256_in_pkcs8(void **state)
+{
+	static const char *const others[] = { "P-384", "secp256k1" };
+	uint8_t want[32], got[32];
+	EVP_PKEY *key;
+	char *pem;
+	size_t i;
+
+	(void)state;
+	assert_true(libdstack_from_hex(SCALAR, 64, want, 32));
+	key = p256_key(want);
+	pem = p256_pem(key);
+	assert_int_equal(pem_read_scalar(pem, got), 0);
+	assert_memory_equal(got, want, 32);
+	assert_int_equal(p256_scalar(key, got), 0);
+	assert_memory_equal(got, want, 32);
+	assert_int_equal(read_scalar(key, false, "\n"), 0);
+	assert_int_equal(read_scalar(key, false, pem), -EINVAL);
+	assert_int_equal(read_scalar(key, true, ""), -EINVAL);
+	pem[40] ^= 1;
+	assert_int_equal(pem_read_scalar(pem, got), -EINVAL);
+	free(pem);
+	EVP_PKEY_free(key);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		key = EVP_EC_gen(others[i]);
+		assert_int_equal(read_scalar(key, false, ""), -EINVAL);
+		assert_int_equal(p256_scalar(key, got), -EINVAL);
+		EVP_PKEY_free(key);
+	}
 }
 
 /*
@@ -343,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE(keys_come_with_all_that_belongs_to_them),
 		ONE(keys_are_gone_once_they_are_wiped),
+		ONE(scalar_is_read_of_one_key_of_p256_in_pkcs8),
 		ONE(each_fault_is_refused_and_named),
 		ONE(silence_ends_at_the_deadline),
 		ONE(certificate_of_an_application_is_good_only_without_usage),
