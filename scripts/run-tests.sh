@@ -225,6 +225,7 @@ locked_test() {
 	local status=0
 	machine 7 tdx locked || status=$?
 	machine 6.12 sim locked || status=$?
+	machine 7 tdx locked_kms || status=$?
 	# Nothing runs after it, so that it is no test of run.sh's.
 	scripts/td run --backend sim -- "$guest_tests/locked_end_test" ||
 		status=$?

@@ -37,6 +37,7 @@ struct state_head {
 	uint8_t hash[STATE_HASH_SIZE];
 };
 
+/* What it points to must stay as long as the state. */
 struct state_options {
 	const char *dir;		/* made with mode 0700 if not there */
 	/*
