@@ -75,7 +75,6 @@ struct call *call_new(struct connection *connection,
 		      struct evhttp_request *from)
 {
 	const char *path = "", *query = "", *type = "", *method = "";
-	const char *authorization = "", *token = "";
 	struct evbuffer *body = NULL;
 	struct call *call;
 	size_t len = 0;
@@ -92,15 +91,11 @@ struct call *call_new(struct connection *connection,
 		path = or_none(evhttp_uri_get_path(uri));
 		query = or_none(evhttp_uri_get_query(uri));
 		type = or_none(evhttp_find_header(headers, "Content-Type"));
-		authorization = or_none(evhttp_find_header(headers,
-							   "Authorization"));
-		token = or_none(evhttp_find_header(headers, "X-Admin-Token"));
 		body = evhttp_request_get_input_buffer(from);
 		len = evbuffer_get_length(body);
 	}
 	call = wipe_alloc(sizeof(*call) + strlen(path) + strlen(query) +
-			  strlen(type) + strlen(authorization) +
-			  strlen(token) + len + 6);
+			  strlen(type) + len + 4);
 	if (!call)
 		return NULL;
 	*call = (struct call){
@@ -116,8 +111,6 @@ struct call *call_new(struct connection *connection,
 	call->request.path = put(&at, path);
 	call->request.query = put(&at, query);
 	call->request.content_type = put(&at, type);
-	call->request.authorization = put(&at, authorization);
-	call->request.admin_token = put(&at, token);
 	call->request.body = at;
 	call->request.len = len;
 	if (len)

@@ -24,8 +24,6 @@ struct http_request {
 	const char *path;		/* as sent: still with its % */
 	const char *query;		/* the same; "": none */
 	const char *content_type;	/* "": none */
-	const char *authorization;	/* the same */
-	const char *admin_token;	/* X-Admin-Token, the same */
 	const void *body;		/* with a NUL behind it */
 	size_t len;
 	unsigned int socket;		/* which of http_config.paths */
