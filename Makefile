@@ -24,7 +24,7 @@ S	:= $(if $(V),,-s)
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
 	     bench bench-tools style sparse check-debug fuzz fuzz-smoke \
-	     fuzzers contracts
+	     fuzzers contracts kmsd
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -170,6 +170,7 @@ help:
 	@echo '  make userspace   libdstack, dstackctl, dstackd, dstack-oci-hook'
 	@echo '  make tdx-module  the emulated TDX module for QEMU'
 	@echo '  make contracts   DstackKms and DstackApp, by solc from npm'
+	@echo '  make kmsd        the KMS, build/userspace/dstack-kms; takes npm'
 	@echo '  make stage       what test machines see, in build/stage'
 	@echo '  make clean       remove build/ (caches are outside the tree)'
 	@echo

@@ -93,7 +93,7 @@ builds_with_gcc() {
 
 builds_with_clang() {
 	make -s -C userspace BUILD="$top/build/userspace-clang" CC=clang-19 \
-		all chain
+		all chain kmsd
 }
 
 # Where the analysers find headers; libraries' are not theirs to judge.
@@ -114,20 +114,22 @@ user_sources() {
 		':!userspace/fuzz/*' kmod/{blob,event,kdf,table,words}.c
 }
 
+tidied=${DSTACK_CACHE:-build/check}/tidy
+
 # tidy FILE FLAG...: what passed once is not asked again until it, a header of
 # it or the configuration changes.
 tidy() {
 	local file=$1 key
 	shift
 	key=$(clang -E "$@" "$file" | cat - .clang-tidy | sha256sum | cut -c1-32)
-	test ! -e "build/check/tidy/$key" || return 0
+	test ! -e "$tidied/$key" || return 0
 	clang-tidy --quiet "$file" -- "$@" 2>/dev/null || return 1
-	touch "build/check/tidy/$key"
+	touch "$tidied/$key"
 }
 
 clang_tidy_is_silent() {
 	local flags file bad=0
-	mkdir -p build/check/tidy
+	mkdir -p "$tidied"
 	read -ra flags <<<"$(user_flags | paste -sd ' ')"
 	while read -r file; do
 		tidy "$file" "${flags[@]}" || bad=1

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dstack-kms: what its files share
+ *
+ * Copyright The dstack for Linux authors
+ *
+ *	main.c		its life
+ *	serve.c		its sockets, and who comes by which
+ *	tls.c		the certificate that it shows
+ *	options.c	what its file says
+ *	epochs.c	roots that are ready to issue
+ *	self.c		its own evidence, and whether it may be a KMS
+ *	visit.c		one who asks: by evidence, judged, written down
+ *	method_*.c	what can be asked
+ *	routes.c	where
+ *	audit*.c	what was given, and refused
+ *	images.c	measurements of OS images
+ *
+ * auth/ says who may have keys, state/ keeps roots, ../issue/ makes of them
+ * what is given.  Documentation/admin-guide/kms.rst is for who runs it.
+ */
+#ifndef KMSD_H
+#define KMSD_H
+
+#include <libdstack_collateral.h>
+#include <libdstack_quote.h>
+#include <stdatomic.h>
+
+#include "../agent/rate.h"
+#include "../http/http.h"
+#include "../issue/issue.h"
+#include "../rpc/rpc.h"
+#include "audit.h"
+#include "auth/auth.h"
+#include "images.h"
+#include "state/state.h"
+
+#define KMSD_VERSION	"0.1.0"		/* as dkms.conf has it */
+
+/*
+ * options.c
+ */
+
+struct kmsd_options {
+	char **listen;			/* ADDRESS:PORT, NULL-ended */
+	char **admin;			/* paths of sockets; or NULL */
+	char *state, *witness, *audit, *app;
+	char *domain;			/* to make a state for, at once */
+	char *site_name, *root;
+	size_t root_len;		/* 0: Intel's */
+	struct auth_config auth;
+	struct libdstack_collateral_source collateral;
+	struct libdstack_quote_policy policy;
+	struct images *images;
+	bool any_image, any_self;	/* not looked at */
+	uint64_t loops, workers, rate, burst;
+};
+
+/* -errno, after a line. */
+int kmsd_options_read(const char *path, struct kmsd_options *options);
+void kmsd_options_clear(struct kmsd_options *options);
+
+/*
+ * epochs.c: for many threads
+ */
+
+#define EPOCH_OLDEST	UINT64_MAX	/* that is not retired */
+
+struct epochs;
+
+/* All of @state that live.  Certificates that end soon are made anew. */
+int epochs_open(struct state *state, time_t now, struct epochs **epochs);
+void epochs_close(struct epochs *epochs);
+/*
+ * What issues for that epoch, until epochs_put(); *@number is which it is.
+ * NULL: it is not there, or retired.
+ */
+const struct issue *epochs_get(struct epochs *epochs, uint64_t *number);
+void epochs_put(struct epochs *epochs);
+/* The first of all: roots by chance, in a new state. */
+int epochs_create(const struct state_options *options, const char *domain,
+		  time_t now, struct state **state);
+
+/*
+ * self.c
+ */
+
+struct self;
+
+struct kmsd;
+
+/* A container for @report_data, for free(). */
+int self_attest(struct kmsd *kmsd,
+		const uint8_t report_data[DSTACK_REPORT_DATA_SIZE],
+		uint8_t **data, size_t *len);
+/* Its identity, by its own evidence, verified as others' is. */
+int self_open(struct kmsd *kmsd, struct self **self);
+void self_close(struct self *self);
+const struct auth_boot *self_boot(const struct self *self);
+const struct libdstack_peer *self_peer(const struct self *self);
+/* -errno with @error: this may not be a KMS, or nobody says that it may. */
+int self_allowed(struct kmsd *kmsd, time_t now, struct rpc_error *error);
+
+/*
+ * visit.c
+ */
+
+/* Counted since it began. */
+struct kmsd_counters {
+	atomic_ullong attestations, attestation_failures;
+	atomic_ullong given, denied, failed, limited;
+};
+
+struct kmsd {
+	const struct kmsd_options *options;
+	char *vm_config;		/* of its own machine, or "" */
+	struct state *state;		/* NULL: it has no keys yet */
+	struct epochs *epochs;
+	struct auth *auth;
+	struct audit *audit;
+	struct self *self;		/* NULL: it is not asked about */
+	struct libdstack_collateral_memory *collateral;
+	struct libdstack_trust trust;	/* whose evidence is looked at */
+	struct agent_rate *rate;
+	pthread_mutex_t rate_lock;
+	struct kmsd_counters counters;
+	struct http *onboarding;	/* ends once it has keys; or NULL */
+};
+
+/* One request that evidence comes with. */
+struct visit {
+	struct kmsd *kmsd;
+	const struct http_request *from;
+	const char *method;
+	struct rpc_error *error;
+	time_t now;
+	struct libdstack_peer peer;
+	struct auth_boot boot;
+	struct auth_verdict verdict;
+	uint8_t evidence[32];		/* SHA-256 of its container */
+};
+
+/* May it be answered at all?  In the order in which upstream asks. */
+int visit_begin(struct visit *visit);
+/* Who shows a certificate; what @vm_config says if its evidence does not. */
+int visit_verify(struct visit *visit, const char *vm_config);
+/* The same of a request for a certificate. */
+int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
+		     const ProtobufCBinaryData *signature, uint32_t version,
+		     struct libdstack_csr *parsed);
+/*
+ * May it have that: by ask(), which is auth_app() or auth_kms(), and by the
+ * measurements of the image that it says it booted.
+ */
+int visit_judge(struct visit *visit,
+		int (*ask)(struct auth *auth, const struct auth_boot *boot,
+			   uint64_t now, struct auth_verdict *verdict,
+			   struct chain_why *why));
+/* It is written down; only then it may be given. */
+int visit_grant(struct visit *visit, uint64_t epoch);
+void visit_end(struct visit *visit);
+
+/*
+ * main.c
+ */
+
+/* A state with roots, which it has not; then all that comes of them. */
+int kmsd_make_roots(struct kmsd *kmsd, const char *domain);
+
+/*
+ * serve.c
+ */
+
+/* At the admin sockets alone, until it has keys or is ended: *@ended. */
+int kmsd_serve_onboarding(struct kmsd *kmsd, bool *ended);
+/* At all, until it is ended. */
+int kmsd_serve(struct kmsd *kmsd);
+
+/*
+ * tls.c
+ */
+
+/* A certificate of its own with fresh evidence, for its own name. */
+int kmsd_tls_context(struct kmsd *kmsd, SSL_CTX **ctx);
+
+/*
+ * method_*.c
+ */
+
+#define KMSD_METHOD(name) \
+	int name(void *server, const void *caller, \
+		 const ProtobufCMessage *request, ProtobufCMessage *response, \
+		 struct rpc_error *error)
+
+/* The same, for who knows its server and its caller. */
+#define KMSD_CALL(name) \
+	static int name##_call(struct kmsd *kmsd, \
+			       const struct http_request *from, \
+			       const ProtobufCMessage *request, \
+			       ProtobufCMessage *response, \
+			       struct rpc_error *error); \
+	KMSD_METHOD(name) \
+	{ \
+		return name##_call(server, caller, request, response, error); \
+	} \
+	static int name##_call(struct kmsd *kmsd, \
+			       const struct http_request *from, \
+			       const ProtobufCMessage *request, \
+			       ProtobufCMessage *response, \
+			       struct rpc_error *error)
+
+/* method_keys.c */
+KMSD_METHOD(kmsd_get_app_key);
+KMSD_METHOD(kmsd_get_kms_key);
+
+/* method_certs.c */
+KMSD_METHOD(kmsd_get_temp_ca);
+KMSD_METHOD(kmsd_sign_cert);
+
+/* method_meta.c */
+KMSD_METHOD(kmsd_get_env_key);
+KMSD_METHOD(kmsd_get_meta);
+
+/* method_onboard.c */
+KMSD_METHOD(kmsd_bootstrap);
+KMSD_METHOD(kmsd_attestation_info);
+
+/* routes.c */
+extern const struct rpc_mount kmsd_routes[], kmsd_admin_routes[];
+
+#endif /* KMSD_H */

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the file of dstack-kms says
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../app/app.h"
+#include "../daemon/daemon.h"
+#include "kmsd.h"
+
+#define FILE_MAX	4194304		/* bytes: thousands of machines */
+#define SOCKETS_MAX	8		/* of each kind */
+#define TEXT_MAX	1024
+
+static void tell(const char *line)
+{
+	msg("%s", line);
+}
+
+/*
+ * Files
+ */
+
+static int read_in(const char *path, size_t max, char **text, size_t *len)
+{
+	const char *slash = strrchr(path, '/');
+	char *parent = slash ? strndup(path, slash - path + 1) : strdup(".");
+	int dir, err;
+
+	if (!parent)
+		return -ENOMEM;
+	dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	err = dir < 0 ? -errno : app_file_read(dir, slash ? slash + 1 : path,
+					       max, text, len, tell);
+	if (dir < 0 || err == -ENOENT)
+		msg("%s: %s", path, strerror(-err));
+	if (dir >= 0)
+		close(dir);
+	free(parent);
+	return err;
+}
+
+/*
+ * Fields
+ */
+
+static int take_number(const struct app_json *json, const char *field,
+		       uint64_t from, uint64_t to, uint64_t *out)
+{
+	yyjson_val *value = app_json_find(json, field);
+
+	if (!value)
+		return 0;
+	if (!yyjson_is_uint(value) || yyjson_get_uint(value) < from ||
+	    yyjson_get_uint(value) > to)
+		return app_json_refuse(json, field,
+				       "want a number from %llu to %llu",
+				       (unsigned long long)from,
+				       (unsigned long long)to);
+	*out = yyjson_get_uint(value);
+	return 0;
+}
+
+static int take_texts(const struct app_json *json, struct kmsd_options *options)
+{
+	const struct {
+		const char *field;
+		char **out;
+	} texts[] = {
+		{ "state", &options->state }, { "witness", &options->witness },
+		{ "audit", &options->audit }, { "app", &options->app },
+		{ "domain", &options->domain },
+		{ "site_name", &options->site_name },
+	};
+	size_t i;
+	int err = 0;
+
+	for (i = 0; !err && i < sizeof(texts) / sizeof(texts[0]); i++)
+		err = app_json_text(json, texts[i].field, TEXT_MAX,
+				    texts[i].out);
+	return err;
+}
+
+static int take_numbers(const struct app_json *json,
+			struct kmsd_options *options)
+{
+	return take_number(json, "loops", 1, 64, &options->loops) ?:
+		take_number(json, "workers", 1, 256, &options->workers) ?:
+		take_number(json, "rate", 0, 100000, &options->rate) ?:
+		take_number(json, "burst", 0, 100000, &options->burst) ?:
+		app_json_bool(json, "any_image", &options->any_image) ?:
+		app_json_bool(json, "any_self", &options->any_self);
+}
+
+static int take_auth(const struct app_json *json, struct kmsd_options *options)
+{
+	struct app_json inner;
+	int err = app_json_enter(json, "auth", "auth", &inner);
+
+	if (err)
+		return err;
+	if (!inner.value)
+		return app_json_refuse(json, "auth", "has to be there: it says who may have keys");
+	return auth_config_read(&inner, &options->auth);
+}
+
+static int take_collateral(const struct app_json *json,
+			   struct kmsd_options *options)
+{
+	static const char *const known[] = {
+		"dir", "url", "root_crl_url", "ca_file", NULL
+	};
+	struct app_json inner;
+	char *texts[4] = { NULL };
+	int i, err = app_json_enter(json, "collateral", "collateral", &inner);
+
+	if (err || !inner.value)
+		return err;
+	err = app_json_check(&inner, known);
+	for (i = 0; !err && known[i]; i++)
+		err = app_json_text(&inner, known[i], TEXT_MAX, &texts[i]);
+	/* All of them are the options' from here, whatever comes. */
+	options->collateral.dir = texts[0];
+	options->collateral.url = texts[1];
+	options->collateral.root_crl_url = texts[2];
+	options->collateral.ca_file = texts[3];
+	return err;
+}
+
+/* Trusted in place of Intel's. */
+static int take_root(const struct app_json *json, struct kmsd_options *options)
+{
+	char *path = NULL;
+	int err = app_json_text(json, "root", TEXT_MAX, &path);
+
+	if (!err && path)
+		err = read_in(path, 65536, &options->root, &options->root_len);
+	free(path);
+	options->collateral.root = options->root;
+	options->collateral.root_len = options->root_len;
+	return err;
+}
+
+/* Of quotes: contracts look at the TCB's status, and this at all else. */
+static void any_status(struct libdstack_quote_policy *policy)
+{
+	libdstack_quote_policy_default(policy);
+	policy->tcb_allowed = (1U << LIBDSTACK_TCB_REVOKED) - 1;
+}
+
+static int take_policy(const struct app_json *json,
+		       struct kmsd_options *options)
+{
+	struct libdstack_failure failure;
+	char *path = NULL, *text = NULL;
+	size_t len;
+	int err = app_json_text(json, "quote_policy", TEXT_MAX, &path);
+
+	any_status(&options->policy);
+	if (!err && path) {
+		err = read_in(path, LIBDSTACK_QUOTE_POLICY_MAX, &text, &len);
+		if (!err) {
+			err = libdstack_quote_policy_parse(text, len,
+							   &options->policy,
+							   &failure);
+			if (err)
+				msg("%s: %s", path, failure.text);
+		}
+	}
+	free(text);
+	free(path);
+	return err;
+}
+
+static bool all_are(char *const *list, bool paths)
+{
+	for (; list && *list; list++)
+		if ((**list == '/') != paths)
+			return false;
+	return true;
+}
+
+static int take_sockets(const struct app_json *json,
+			struct kmsd_options *options)
+{
+	int err = app_json_list(json, "listen", SOCKETS_MAX, TEXT_MAX,
+				&options->listen) ?:
+		app_json_list(json, "admin", SOCKETS_MAX, TEXT_MAX,
+			      &options->admin);
+
+	if (err)
+		return err;
+	if (!options->listen || !options->listen[0] ||
+	    !all_are(options->listen, false))
+		return app_json_refuse(json, "listen", "want ADDRESS:PORT");
+	if (!all_are(options->admin, true))
+		return app_json_refuse(json, "admin", "want paths of sockets");
+	return 0;
+}
+
+static int want(const struct app_json *json, const char *field,
+		const char *text)
+{
+	return text ? 0 : app_json_refuse(json, field, "has to be there");
+}
+
+static int take_all(const struct app_json *json, struct kmsd_options *options)
+{
+	static const char *const known[] = {
+		"listen", "admin", "state", "witness", "audit", "app",
+		"domain", "site_name", "auth", "collateral", "root",
+		"quote_policy", "images", "any_image", "any_self", "loops",
+		"workers", "rate", "burst", NULL
+	};
+
+	return app_json_check(json, known) ?: take_sockets(json, options) ?:
+		take_texts(json, options) ?:
+		take_numbers(json, options) ?: take_auth(json, options) ?:
+		take_collateral(json, options) ?: take_root(json, options) ?:
+		take_policy(json, options) ?:
+		images_read(json, "images", &options->images) ?:
+		want(json, "state", options->state) ?:
+		want(json, "audit", options->audit);
+}
+
+int kmsd_options_read(const char *path, struct kmsd_options *options)
+{
+	struct app_json json = { .file = path, .object = "", .tell = tell };
+	yyjson_doc *doc = NULL;
+	char *text = NULL;
+	size_t len;
+	int err;
+
+	memset(options, 0, sizeof(*options));
+	options->loops = 1;
+	options->workers = 4;
+	options->rate = 10;
+	options->burst = 100;
+	err = read_in(path, FILE_MAX, &text, &len) ?:
+		app_json_open(&json, text, len, &doc) ?:
+		take_all(&json, options);
+	yyjson_doc_free(doc);
+	free(text);
+	if (err)
+		kmsd_options_clear(options);
+	return err;
+}
+
+void kmsd_options_clear(struct kmsd_options *options)
+{
+	app_json_free_list(options->listen);
+	app_json_free_list(options->admin);
+	free(options->state);
+	free(options->witness);
+	free(options->audit);
+	free(options->app);
+	free(options->domain);
+	free(options->site_name);
+	free(options->root);
+	auth_config_clear(&options->auth);
+	free((char *)options->collateral.dir);
+	free((char *)options->collateral.url);
+	free((char *)options->collateral.root_crl_url);
+	free((char *)options->collateral.ca_file);
+	images_free(options->images);
+	memset(options, 0, sizeof(*options));
+}

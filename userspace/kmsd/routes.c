@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which method is where
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <kms.pb-c.h>
+
+#include "kmsd.h"
+
+static const struct rpc_method methods[] = {
+	{ .name = "GetAppKey", .call = kmsd_get_app_key,
+	  .in = &kms__get_app_key_request__descriptor,
+	  .out = &kms__get_app_key_response__descriptor },
+	{ .name = "GetKmsKey", .call = kmsd_get_kms_key,
+	  .in = &kms__get_kms_key_request__descriptor,
+	  .out = &kms__get_kms_key_response__descriptor },
+	{ .name = "GetAppEnvEncryptPubKey", .call = kmsd_get_env_key,
+	  .in = &kms__app_id__descriptor,
+	  .out = &kms__get_app_env_encrypt_pub_key_response__descriptor },
+	{ .name = "GetMeta", .call = kmsd_get_meta,
+	  .in = &kms__empty__descriptor,
+	  .out = &kms__get_meta_response__descriptor },
+	{ .name = "GetTempCaCert", .call = kmsd_get_temp_ca,
+	  .in = &kms__empty__descriptor,
+	  .out = &kms__get_temp_ca_cert_response__descriptor },
+	{ .name = "SignCert", .call = kmsd_sign_cert,
+	  .in = &kms__sign_cert_request__descriptor,
+	  .out = &kms__sign_cert_response__descriptor },
+	{ }
+};
+
+/* Upstream has these at the public port until there are keys: attack 71. */
+static const struct rpc_method admin_methods[] = {
+	{ .name = "Bootstrap", .call = kmsd_bootstrap,
+	  .in = &kms__bootstrap_request__descriptor,
+	  .out = &kms__bootstrap_response__descriptor },
+	{ .name = "GetAttestationInfo", .call = kmsd_attestation_info,
+	  .in = &kms__empty__descriptor,
+	  .out = &kms__attestation_info_response__descriptor },
+	{ }
+};
+
+const struct rpc_mount kmsd_routes[] = {
+	{ .prefix = "/prpc/", .service = "KMS.", .methods = methods },
+	{ }
+};
+
+const struct rpc_mount kmsd_admin_routes[] = {
+	{ .prefix = "/prpc/", .service = "Onboard.", .methods = admin_methods },
+	{ }
+};

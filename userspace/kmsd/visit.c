@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One who asks: by evidence, judged, written down
+ *
+ * Copyright The dstack for Linux authors
+ */
+#include <errno.h>
+#include <openssl/sha.h>
+#include <string.h>
+#include <time.h>
+
+#include "../daemon/daemon.h"
+#include "kmsd.h"
+
+static int check_rate(struct visit *visit)
+{
+	struct kmsd *kmsd = visit->kmsd;
+	int64_t wait;
+
+	pthread_mutex_lock(&kmsd->rate_lock);
+	wait = agent_rate_take(kmsd->rate, visit->from->caller.id, now_ms());
+	pthread_mutex_unlock(&kmsd->rate_lock);
+	if (!wait)
+		return 0;
+	atomic_fetch_add(&kmsd->counters.limited, 1);
+	visit->error->status = 429;
+	visit->error->retry_after = wait > 0 ? wait / 1000 + 1 : 1;
+	return rpc_fail(visit->error, -EBUSY, "too many requests from %s",
+			visit->from->caller.id);
+}
+
+int visit_begin(struct visit *visit)
+{
+	visit->now = time(NULL);
+	memset(visit->verdict.reason, 0, sizeof(visit->verdict.reason));
+	return check_rate(visit) ?:
+		self_allowed(visit->kmsd, visit->now, visit->error);
+}
+
+static int not_verified(struct visit *visit, int err,
+			const struct libdstack_failure *failure)
+{
+	atomic_fetch_add(&visit->kmsd->counters.attestation_failures, 1);
+	return rpc_fail(visit->error, err,
+			"attestation verification failed: %s: %s",
+			failure->step, failure->text);
+}
+
+/* Guests of old say what machine they are beside their evidence. */
+static int take_config(struct visit *visit, const char *vm_config,
+		       struct libdstack_failure *failure)
+{
+	struct libdstack_peer *peer = &visit->peer;
+
+	if (peer->attestation->config.len || !*vm_config)
+		return 0;
+	peer->attestation->config = (struct libdstack_span){
+		(const uint8_t *)vm_config, strlen(vm_config)
+	};
+	return libdstack_identity_of_td(peer->attestation,
+					&peer->verdict.quote.td,
+					peer->verdict.quote.ppid, 0,
+					&peer->identity, failure);
+}
+
+static int remember(struct visit *visit,
+		    const struct libdstack_identity *identity)
+{
+	const struct libdstack_span *evidence =
+		&visit->peer.attestation->evidence;
+	struct chain_why why;
+	int err;
+
+	SHA256(evidence->data, evidence->len, visit->evidence);
+	err = auth_boot_of(&visit->peer, identity, &visit->boot, &why);
+	return err ? rpc_fail(visit->error, err, "%s", why.text) : 0;
+}
+
+int visit_verify(struct visit *visit, const char *vm_config)
+{
+	const struct http_request *from = visit->from;
+	struct libdstack_failure failure = { 0 };
+	int err;
+
+	if (!from->cert)
+		return rpc_fail(visit->error, -EKEYREJECTED,
+				"No attestation provided");
+	atomic_fetch_add(&visit->kmsd->counters.attestations, 1);
+	err = libdstack_ratls_verify(from->cert, from->chain,
+				     X509_PURPOSE_SSL_CLIENT,
+				     &visit->kmsd->trust, visit->now,
+				     &visit->peer, &failure) ?:
+		take_config(visit, vm_config, &failure);
+	if (err)
+		return not_verified(visit, err, &failure);
+	return remember(visit, NULL);
+}
+
+int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
+		     const ProtobufCBinaryData *signature, uint32_t version,
+		     struct libdstack_csr *parsed)
+{
+	struct libdstack_identity boot;
+	struct libdstack_failure failure = { 0 };
+	int err;
+
+	atomic_fetch_add(&visit->kmsd->counters.attestations, 1);
+	err = libdstack_csr_verify(csr->data, csr->len, version,
+				   signature->data, signature->len,
+				   &visit->kmsd->trust, visit->now, parsed,
+				   &visit->peer, &failure) ?:
+		libdstack_identity_of_td(visit->peer.attestation,
+					 &visit->peer.verdict.quote.td,
+					 visit->peer.verdict.quote.ppid,
+					 LIBDSTACK_IDENTITY_F_BOOT, &boot,
+					 &failure);
+	if (err)
+		return not_verified(visit, err, &failure);
+	return remember(visit, &boot);
+}
+
+static int write_down(struct visit *visit, const char *refused, uint64_t epoch)
+{
+	const struct audit_entry entry = {
+		.method = visit->method, .from = visit->from->caller.id,
+		.time = (uint64_t)visit->now, .boot = &visit->boot,
+		.verdict = &visit->verdict, .refused = refused,
+		.epoch = epoch,
+	};
+	struct audit_entry line = entry;
+	int err;
+
+	memcpy(line.evidence, visit->evidence, sizeof(line.evidence));
+	err = audit_add(visit->kmsd->audit, &line);
+	if (!err)
+		return 0;
+	visit->error->status = 500;
+	return rpc_fail(visit->error, err,
+			"the KMS can't write down what it gives: %s",
+			strerror(-err));
+}
+
+static int deny(struct visit *visit, const char *reason, const char *refused)
+{
+	atomic_fetch_add(&visit->kmsd->counters.denied, 1);
+	return write_down(visit, refused, 0) ?:
+		rpc_fail(visit->error, -EACCES, "Boot denied: %s", reason);
+}
+
+static bool image_is_known(const struct visit *visit)
+{
+	const struct kmsd_options *options = visit->kmsd->options;
+
+	return options->any_image ||
+		images_know(options->images, &visit->peer.verdict.quote.td,
+			    &visit->peer.identity.os_image_hash);
+}
+
+int visit_judge(struct visit *visit,
+		int (*ask)(struct auth *auth, const struct auth_boot *boot,
+			   uint64_t now, struct auth_verdict *verdict,
+			   struct chain_why *why))
+{
+	static const char wrong_image[] =
+		"the measurements are none that are known of its OS image";
+	struct chain_why why;
+	int err;
+
+	err = ask(visit->kmsd->auth, &visit->boot, (uint64_t)visit->now,
+		  &visit->verdict, &why);
+	if (err) {
+		atomic_fetch_add(&visit->kmsd->counters.failed, 1);
+		return rpc_fail(visit->error, err,
+				"authorization failed: %s", why.text);
+	}
+	if (!visit->verdict.allowed)
+		return deny(visit, visit->verdict.reason, NULL);
+	if (!image_is_known(visit))
+		return deny(visit, wrong_image, wrong_image);
+	return 0;
+}
+
+int visit_grant(struct visit *visit, uint64_t epoch)
+{
+	int err = write_down(visit, NULL, epoch);
+
+	if (!err)
+		atomic_fetch_add(&visit->kmsd->counters.given, 1);
+	return err;
+}
+
+void visit_end(struct visit *visit)
+{
+	libdstack_peer_clear(&visit->peer);
+}
