@@ -366,6 +366,14 @@ authorisation_test() {
 		"$program"
 }
 
+# A chain, a KMS and applications, each in a machine of its own.
+kms_test() {
+	staged module tdx-module stage || return
+	make -s contracts >&2
+	make -s -C userspace kmsd >&2
+	scripts/kms/run.sh
+}
+
 dcap_qvl_agrees() {
 	local script=$top/scripts/checks/dcap_qvl.mjs
 	test -d "${DSTACK_VECTORS-}/dcap" ||
@@ -440,7 +448,7 @@ declare -A limits=(
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
 	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
-	[contracts]=600 [authorisation]=600
+	[contracts]=600 [authorisation]=600 [kms]=900
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -449,7 +457,7 @@ first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured booted
-	local_key peers contracts authorisation load bench
+	local_key peers contracts authorisation kms load bench
 )
 last=scaling
 
