@@ -20,8 +20,7 @@ struct kind {
 	struct libdstack_collateral *kept;	/* NULL: none was found yet */
 	time_t asked;
 	bool asking;			/* one thread is about it */
-	uint64_t answers;		/* so often, and of the last one: */
-	int err;
+	int err;			/* of the last answer */
 	struct libdstack_failure failure;
 	unsigned int users;		/* threads that have this pointer */
 };
@@ -65,10 +64,15 @@ static void forget(struct libdstack_collateral_memory *memory,
 void
 libdstack_collateral_memory_close(struct libdstack_collateral_memory *memory)
 {
+	struct kind *kind, *next;
+
 	if (!memory)
 		return;
-	while (memory->nr)
-		forget(memory, TAILQ_FIRST(&memory->kinds));
+	for (kind = TAILQ_FIRST(&memory->kinds); kind; kind = next) {
+		next = TAILQ_NEXT(kind, link);
+		libdstack_collateral_free(kind->kept);
+		free(kind);
+	}
 	pthread_cond_destroy(&memory->answered);
 	pthread_mutex_destroy(&memory->lock);
 	free(memory);
@@ -154,7 +158,6 @@ static void ask(struct libdstack_collateral_memory *memory, struct kind *kind,
 					     &found, &kind->failure);
 	pthread_mutex_lock(&memory->lock);
 	kind->asking = false;
-	kind->answers++;
 	/* A source that fails is not asked for each quote. */
 	kind->asked = now;
 	pthread_cond_broadcast(&memory->answered);
@@ -168,12 +171,14 @@ static int find(struct libdstack_collateral_memory *memory, struct kind *kind,
 		const void *quote, size_t len, time_t now,
 		struct libdstack_failure *failure)
 {
-	uint64_t answers = kind->answers;
+	bool waited = false;
 
-	while (kind->asking && !is_valid(kind, now))
+	while (kind->asking && !is_valid(kind, now)) {
 		pthread_cond_wait(&memory->answered, &memory->lock);
+		waited = true;
+	}
 	/* Who has waited takes what came of it, good or bad. */
-	if (answers == kind->answers && !kind->asking &&
+	if (!waited && !kind->asking &&
 	    (!is_valid(kind, now) || is_due(kind, now)))
 		ask(memory, kind, quote, len, now);
 	if (is_valid(kind, now))
