@@ -125,6 +125,7 @@ struct kmsd {
 	pthread_mutex_t rate_lock;
 	struct kmsd_counters counters;
 	struct http *onboarding;	/* ends once it has keys; or NULL */
+	pthread_mutex_t onboard_lock;	/* of who makes them */
 };
 
 /* One request that evidence comes with. */
@@ -222,6 +223,9 @@ KMSD_METHOD(kmsd_get_env_key);
 KMSD_METHOD(kmsd_get_meta);
 
 /* method_onboard.c */
+
+/* Evidence of this machine for its roots, beside the state. */
+int kmsd_prove_roots(struct kmsd *kmsd);
 KMSD_METHOD(kmsd_bootstrap);
 KMSD_METHOD(kmsd_attestation_info);
 

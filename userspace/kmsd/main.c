@@ -191,6 +191,8 @@ static int live(struct kmsd *kmsd)
 		err = onboard(kmsd, &ended);
 	if (err || ended)
 		return err;
+	if (!state_has_info(kmsd->state) && kmsd_prove_roots(kmsd))
+		msg("there is no evidence yet of whose roots these are: it is tried again at the next start");
 	return kmsd_serve(kmsd);
 }
 
@@ -222,6 +224,7 @@ static int run(const struct kmsd_options *options)
 
 	kmsd.trust.data = &kmsd;
 	pthread_mutex_init(&kmsd.rate_lock, NULL);
+	pthread_mutex_init(&kmsd.onboard_lock, NULL);
 	notify_init();
 	/* Keys are here: in no core dump, and not for our peers. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))

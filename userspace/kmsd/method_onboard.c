@@ -12,61 +12,88 @@
 
 #include "kmsd.h"
 
-/* Evidence for the roots, beside the state and in the answer. */
-static int attest_roots(struct kmsd *kmsd, const struct issue_public *public,
-			Kms__BootstrapResponse *out)
+static int attest(struct kmsd *kmsd, struct issue_public *public,
+		  uint8_t **data, size_t *len)
 {
-	uint8_t report_data[DSTACK_REPORT_DATA_SIZE], *data = NULL;
-	size_t len = 0;
-	int err;
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	uint64_t epoch = EPOCH_OLDEST;
+	const struct issue *issue = epochs_get(kmsd->epochs, &epoch);
 
-	err = issue_report_data(public, report_data) ?:
-		self_attest(kmsd, report_data, &data, &len) ?:
-		state_write_info(kmsd->state, data, len) ?:
-		rpc_put_bytes(&out->attestation, data, len);
+	if (!issue)
+		return -ENOKEY;
+	*public = *issue_public(issue);
+	epochs_put(kmsd->epochs);
+	return issue_report_data(public, report_data) ?:
+		self_attest(kmsd, report_data, data, len) ?:
+		state_write_info(kmsd->state, *data, *len);
+}
+
+int kmsd_prove_roots(struct kmsd *kmsd)
+{
+	struct issue_public public;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	int err = attest(kmsd, &public, &data, &len);
+
 	free(data);
 	return err;
 }
 
 static int answer(struct kmsd *kmsd, Kms__BootstrapResponse *out)
 {
-	uint64_t epoch = EPOCH_OLDEST;
-	const struct issue *issue = epochs_get(kmsd->epochs, &epoch);
 	struct issue_public public;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	int err = attest(kmsd, &public, &data, &len);
 
-	if (!issue)
-		return -ENOKEY;
-	public = *issue_public(issue);
-	epochs_put(kmsd->epochs);
-	return rpc_put_bytes(&out->ca_pubkey, public.ca, sizeof(public.ca)) ?:
-		rpc_put_bytes(&out->k256_pubkey, public.k256,
-			      sizeof(public.k256)) ?:
-		attest_roots(kmsd, &public, out);
+	if (!err)
+		err = rpc_put_bytes(&out->ca_pubkey, public.ca,
+				    sizeof(public.ca));
+	if (!err)
+		err = rpc_put_bytes(&out->k256_pubkey, public.k256,
+				    sizeof(public.k256));
+	if (!err)
+		err = rpc_put_bytes(&out->attestation, data, len);
+	free(data);
+	return err;
 }
 
-/* Only while there are none: whoever comes second is told so. */
-KMSD_CALL(kmsd_bootstrap)
+/* With the lock: of two who ask at a time, one is told that it was second. */
+static int make(struct kmsd *kmsd, const char *domain,
+		Kms__BootstrapResponse *out, struct rpc_error *error)
 {
-	const Kms__BootstrapRequest *in = (const void *)request;
 	int err;
 
-	(void)from;
 	if (kmsd->state)
 		return rpc_fail(error, -EEXIST, "this KMS has its keys already");
-	err = self_allowed(kmsd, time(NULL), error);
-	if (err)
-		return err;
-	err = kmsd_make_roots(kmsd, in->domain) ?:
-		answer(kmsd, (void *)response);
+	err = kmsd_make_roots(kmsd, domain);
 	if (err == -EINVAL)
 		return rpc_fail(error, err, "'%s' is no name of a host",
-				in->domain);
+				domain);
 	if (err)
 		return rpc_fail(error, err, "can't make the keys of a KMS: %s",
 				strerror(-err));
+	/* They are there, whatever becomes of this answer: it begins. */
 	if (kmsd->onboarding)
 		http_stop(kmsd->onboarding);
-	return 0;
+	err = answer(kmsd, out);
+	return err ? rpc_fail(error, err,
+			      "the keys are made, but there is no evidence of it yet: %s",
+			      strerror(-err)) : 0;
+}
+
+KMSD_CALL(kmsd_bootstrap)
+{
+	const Kms__BootstrapRequest *in = (const void *)request;
+	int err = self_allowed(kmsd, time(NULL), error);
+
+	(void)from;
+	if (err)
+		return err;
+	pthread_mutex_lock(&kmsd->onboard_lock);
+	err = make(kmsd, in->domain, (void *)response, error);
+	pthread_mutex_unlock(&kmsd->onboard_lock);
+	return err;
 }
 
 /* What an operator writes into the contract before this may be a KMS. */

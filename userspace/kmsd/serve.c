@@ -41,7 +41,7 @@ struct server {
 	struct http_tls *tls;
 	int signals, timer;
 	time_t certified;
-	bool onboarding, ended;
+	bool ended;
 };
 
 /*
@@ -297,7 +297,7 @@ static int close_all(struct server *server, int err)
 int kmsd_serve_onboarding(struct kmsd *kmsd, bool *ended)
 {
 	struct server server = {
-		.kmsd = kmsd, .signals = -1, .timer = -1, .onboarding = true,
+		.kmsd = kmsd, .signals = -1, .timer = -1,
 	};
 	int err = add_paths(&server, kmsd->options->admin);
 

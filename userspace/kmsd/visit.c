@@ -32,7 +32,6 @@ static int check_rate(struct visit *visit)
 int visit_begin(struct visit *visit)
 {
 	visit->now = time(NULL);
-	memset(visit->verdict.reason, 0, sizeof(visit->verdict.reason));
 	return check_rate(visit) ?:
 		self_allowed(visit->kmsd, visit->now, visit->error);
 }
