@@ -443,10 +443,10 @@ one_selftest_test() {
 
 # Parts, each with its time limit in seconds, which are for slow machines.
 declare -A limits=(
-	[build]=900 [runner]=60 [style]=400 [layers]=60 [abi]=120 [unit]=600
-	[module_analysis]=600 [user_analysis]=900 [tdx_module]=400
+	[build]=900 [runner]=60 [style]=1000 [layers]=60 [abi]=120 [unit]=1200
+	[module_analysis]=600 [user_analysis]=1500 [tdx_module]=400
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
-	[locked]=400 [load]=3000 [parsers]=1400 [migration]=400
+	[locked]=400 [load]=3000 [parsers]=2000 [migration]=400
 	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
 	[contracts]=600 [authorisation]=600 [kms]=900
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
