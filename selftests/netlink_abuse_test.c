@@ -486,7 +486,7 @@ static int fuzz(void *arg)
 	return refused > MESSAGES / 4 ? 0 : -ENODATA;
 }
 
-TEST_F_TIMEOUT(abuse, messages_by_chance_change_nothing, 60)
+TEST_F_TIMEOUT(abuse, messages_by_chance_change_nothing, 240)
 {
 	struct fuzz args = { .genl = &self->genl };
 
