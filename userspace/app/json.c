@@ -128,6 +128,23 @@ int app_json_bool(const struct app_json *json, const char *field, bool *out)
 	return 0;
 }
 
+int app_json_number(const struct app_json *json, const char *field,
+		    uint64_t from, uint64_t to, uint64_t *out)
+{
+	yyjson_val *value = app_json_find(json, field);
+
+	if (!value)
+		return 0;
+	if (!yyjson_is_uint(value) || yyjson_get_uint(value) < from ||
+	    yyjson_get_uint(value) > to)
+		return app_json_refuse(json, field,
+				       "want a number from %llu to %llu",
+				       (unsigned long long)from,
+				       (unsigned long long)to);
+	*out = yyjson_get_uint(value);
+	return 0;
+}
+
 /* yyjson has checked that it is UTF-8. */
 static char *copy_text(yyjson_val *value, size_t max)
 {

@@ -43,6 +43,8 @@ int app_json_enter(const struct app_json *json, const char *field,
 
 /* Each of these leaves *@out as it is where there is no such field. */
 int app_json_bool(const struct app_json *json, const char *field, bool *out);
+int app_json_number(const struct app_json *json, const char *field,
+		    uint64_t from, uint64_t to, uint64_t *out);
 /* Text without NUL, for free(); @max bytes at most. */
 int app_json_text(const struct app_json *json, const char *field, size_t max,
 		  char **out);

@@ -50,23 +50,6 @@ static int read_in(const char *path, size_t max, char **text, size_t *len)
  * Fields
  */
 
-static int take_number(const struct app_json *json, const char *field,
-		       uint64_t from, uint64_t to, uint64_t *out)
-{
-	yyjson_val *value = app_json_find(json, field);
-
-	if (!value)
-		return 0;
-	if (!yyjson_is_uint(value) || yyjson_get_uint(value) < from ||
-	    yyjson_get_uint(value) > to)
-		return app_json_refuse(json, field,
-				       "want a number from %llu to %llu",
-				       (unsigned long long)from,
-				       (unsigned long long)to);
-	*out = yyjson_get_uint(value);
-	return 0;
-}
-
 static int take_texts(const struct app_json *json, struct kmsd_options *options)
 {
 	const struct {
@@ -90,10 +73,10 @@ static int take_texts(const struct app_json *json, struct kmsd_options *options)
 static int take_numbers(const struct app_json *json,
 			struct kmsd_options *options)
 {
-	return take_number(json, "loops", 1, 64, &options->loops) ?:
-		take_number(json, "workers", 1, 256, &options->workers) ?:
-		take_number(json, "rate", 0, 100000, &options->rate) ?:
-		take_number(json, "burst", 0, 100000, &options->burst) ?:
+	return app_json_number(json, "loops", 1, 64, &options->loops) ?:
+		app_json_number(json, "workers", 1, 256, &options->workers) ?:
+		app_json_number(json, "rate", 0, 100000, &options->rate) ?:
+		app_json_number(json, "burst", 0, 100000, &options->burst) ?:
 		app_json_bool(json, "any_image", &options->any_image) ?:
 		app_json_bool(json, "any_self", &options->any_self);
 }

@@ -39,24 +39,6 @@ static int missing(const struct app_json *json, const char *field)
 	return app_json_refuse(json, field, "has to be there");
 }
 
-/* *@out stays as it is where there is none. */
-static int get_number(const struct app_json *json, const char *field,
-		      uint64_t from, uint64_t to, uint64_t *out)
-{
-	yyjson_val *value = app_json_find(json, field);
-
-	if (!value)
-		return 0;
-	if (!yyjson_is_uint(value) || yyjson_get_uint(value) < from ||
-	    yyjson_get_uint(value) > to)
-		return app_json_refuse(json, field,
-				       "want a number from %llu to %llu",
-				       (unsigned long long)from,
-				       (unsigned long long)to);
-	*out = yyjson_get_uint(value);
-	return 0;
-}
-
 static int get_bytes(const struct app_json *json, const char *field,
 		     uint8_t *out, size_t len)
 {
@@ -79,8 +61,8 @@ static int get_common(const struct app_json *json, struct auth_config *config)
 	int err = app_json_text(json, "ca_file", TEXT_MAX, &config->ca_file);
 
 	config->timeout_ms = 5000;
-	return err ? err : get_number(json, "timeout_ms", 100, 60000,
-				      &config->timeout_ms);
+	return err ? err : app_json_number(json, "timeout_ms", 100, 60000,
+					   &config->timeout_ms);
 }
 
 static int read_dev(const struct app_json *json, struct auth_config *config)
@@ -256,13 +238,13 @@ static int get_times(const struct app_json *json, struct auth_config *config)
 
 	config->limits.max_age = 1800;
 	config->limits.max_ahead = 10;
-	err = get_number(json, "max_head_age_s", 10, 86400,
-			 &config->limits.max_age);
+	err = app_json_number(json, "max_head_age_s", 10, 86400,
+			      &config->limits.max_age);
 	if (!err)
-		err = get_number(json, "max_clock_skew_s", 0, 300,
-				 &config->limits.max_ahead);
+		err = app_json_number(json, "max_clock_skew_s", 0, 300,
+				      &config->limits.max_ahead);
 	if (!err)
-		err = get_number(json, "head_s", 0, 60, &head_s);
+		err = app_json_number(json, "head_s", 0, 60, &head_s);
 	config->head_ms = 1000 * head_s;
 	return err;
 }
@@ -279,7 +261,7 @@ static int get_servers(const struct app_json *json,
 	while (config->rpc_urls[nr])
 		nr++;
 	config->quorum = nr / 2 + 1;
-	return get_number(json, "quorum", nr / 2 + 1, nr, &config->quorum);
+	return app_json_number(json, "quorum", nr / 2 + 1, nr, &config->quorum);
 }
 
 static int read_chain(const struct app_json *json, struct auth_config *config)
@@ -287,8 +269,8 @@ static int read_chain(const struct app_json *json, struct auth_config *config)
 	int err = get_servers(json, config);
 
 	if (!err)
-		err = get_number(json, "chain_id", 1, UINT64_MAX,
-				 &config->chain_id);
+		err = app_json_number(json, "chain_id", 1, UINT64_MAX,
+				      &config->chain_id);
 	if (!err && !config->chain_id)
 		err = missing(json, "chain_id");
 	if (!err)
