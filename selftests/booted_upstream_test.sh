@@ -97,10 +97,11 @@ boot-mr-done="
 claim nothing_is_measured_twice is "$(own)" "$first"
 
 #
-# A clock that jumps: what it says of certificates is what it changes
+# A clock that jumps: what it says of certificates is what it changes, and a
+# KMS's begin in 1975
 #
 
-clock 1980-01-02
+clock 1974-01-02
 boot --until keys
 claim clock_that_jumped_back_is_told says \
 	'certificate is not yet valid: is this machine.s clock right'
