@@ -72,6 +72,11 @@ static int check_message(const ProtobufCMessage *msg,
 	unsigned int i;
 	int err = 0;
 
+	/* protobuf-c sees that there is no field 0 if it takes one byte. */
+	for (i = 0; i < msg->n_unknown_fields; i++)
+		if (!msg->unknown_fields[i].tag)
+			return rpc_fail(error, -EBADMSG, "%s: there is no field 0",
+					desc->name);
 	for (i = 0; i < desc->n_fields && !err; i++)
 		err = check_field(msg, &desc->fields[i], method, error);
 	return err;

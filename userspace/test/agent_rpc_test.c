@@ -416,6 +416,8 @@ static const struct {
 	{ "/GetQuote", "0a0561", NOT_A("guest.v0.ReportDataRequest") },
 	{ "/GetQuote", "0affffffff0f", NOT_A("guest.v0.ReportDataRequest") },
 	{ "/GetQuote", "7b7d", NOT_A("guest.v0.ReportDataRequest") },
+	{ "/GetKey", "810012060a01611a0100",
+	  "guest.v0.GetKeyRequest: there is no field 0" },
 	{ "/GetKey", "0a03610062", "path: a text can't have a NUL" },
 	{ "/GetKey", "120100", "purpose: a text can't have a NUL" },
 	{ "/GetKey", "0a01ff", "path: not UTF-8" },
