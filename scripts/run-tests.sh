@@ -121,6 +121,9 @@ build_test() {
 	claim builds_module_for_kernel_6.12 make module KVER=6.12
 	claim builds_bpf make bpf
 	claim builds_userspace make userspace
+	claim builds_contracts make contracts
+	claim builds_kms make -C userspace kmsd \
+		"$top/build/userspace/test/kmsd-auth"
 	claim builds_tdx_module make tdx-module
 	claim builds_selftests make stage
 	claim rebuild_does_nothing rebuild_does_nothing
@@ -349,8 +352,8 @@ peers_test() {
 # On a chain of their own, which ends with it.
 contracts_test() {
 	local modules
-	make -s contracts >&2
-	make -s -C userspace "$top/build/userspace/dstackctl" >&2
+	flock build make -s contracts >&2
+	flock build make -s -C userspace "$top/build/userspace/dstackctl" >&2
 	modules=$(scripts/npm.sh contracts)
 	node contracts/test/run.mjs "$modules" build/contracts \
 		build/userspace/dstackctl
@@ -359,8 +362,8 @@ contracts_test() {
 # What a KMS makes of the contracts, by proof.
 authorisation_test() {
 	local modules program=build/userspace/test/kmsd-auth
-	make -s contracts >&2
-	make -s -C userspace "$top/$program" >&2
+	flock build make -s contracts >&2
+	flock build make -s -C userspace "$top/$program" >&2
 	modules=$(scripts/npm.sh contracts)
 	node contracts/test/authorisation.mjs "$modules" build/contracts \
 		"$program"
@@ -369,8 +372,8 @@ authorisation_test() {
 # A chain, a KMS and applications, each in a machine of its own.
 kms_test() {
 	staged module tdx-module stage || return
-	make -s contracts >&2
-	make -s -C userspace kmsd >&2
+	flock build make -s contracts >&2
+	flock build make -s -C userspace kmsd >&2
 	scripts/kms/run.sh
 }
 
