@@ -11,7 +11,6 @@
 #include "cert.h"
 
 #include <errno.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,27 +38,13 @@ static X509 *make(const struct agent_cert *cert, X509 *ca, EVP_PKEY *ca_key)
 	return libdstack_ratls_make(&request);
 }
 
-static char *text_of(X509 *cert)
-{
-	BIO *out = BIO_new(BIO_s_mem());
-	char *text = NULL, *data;
-	long len;
-
-	if (out && PEM_write_bio_X509(out, cert) == 1) {
-		len = BIO_get_mem_data(out, &data);
-		text = strndup(data, len);
-	}
-	BIO_free(out);
-	return text;
-}
-
 static int put_chain(X509 *cert, const char *ca, struct agent_chain_text *chain)
 {
 	chain->pem = calloc(2, sizeof(chain->pem[0]));
 	if (!chain->pem)
 		return -ENOMEM;
 	chain->nr = 2;
-	chain->pem[0] = text_of(cert);
+	chain->pem[0] = pem_write_cert(cert);
 	chain->pem[1] = strdup(ca);
 	return chain->pem[0] && chain->pem[1] ? 0 : -ENOMEM;
 }

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,25 +29,11 @@ static const struct kind {
  * Certificates of any kind
  */
 
-static char *write_pem(X509 *cert)
-{
-	BIO *out = BIO_new(BIO_s_mem());
-	char *text = NULL, *data;
-	long len;
-
-	if (out && PEM_write_bio_X509(out, cert) == 1) {
-		len = BIO_get_mem_data(out, &data);
-		text = strndup(data, len);
-	}
-	BIO_free(out);
-	return text;
-}
-
 int issue_make_cert(const struct libdstack_ratls_request *request,
 		    X509 **cert, char **pem)
 {
 	*cert = libdstack_ratls_make(request);
-	*pem = *cert ? write_pem(*cert) : NULL;
+	*pem = *cert ? pem_write_cert(*cert) : NULL;
 	if (*pem)
 		return 0;
 	X509_free(*cert);

@@ -62,6 +62,20 @@ EVP_PKEY *pem_read_key(const char *text)
 	return key;
 }
 
+char *pem_write_cert(X509 *cert)
+{
+	BIO *out = BIO_new(BIO_s_mem());
+	char *text = NULL, *data;
+	long len;
+
+	if (out && PEM_write_bio_X509(out, cert) == 1) {
+		len = BIO_get_mem_data(out, &data);
+		text = strndup(data, len);
+	}
+	BIO_free(out);
+	return text;
+}
+
 /* ECPrivateKey of RFC 5915: the sequence, version 1, 32 bytes. */
 static bool take_scalar(const uint8_t *der, int len,
 			uint8_t out[DSTACK_KEY_SIZE])

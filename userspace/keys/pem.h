@@ -13,6 +13,8 @@
 /* As the functions below want them, or NULL: OpenSSL's errors stay. */
 X509 *pem_read_cert(const char *text);
 EVP_PKEY *pem_read_key(const char *text);
+/* For free(); NULL: no memory. */
+char *pem_write_cert(X509 *cert);
 
 /*
  * The scalar of a key that pem_is_key(), and no copy of it anywhere else:

@@ -8,27 +8,18 @@
  * context that has it, and no longer than a day.
  */
 #include <errno.h>
-#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "../daemon/daemon.h"
 #include "../http/tls.h"
+#include "../keys/pem.h"
 #include "kmsd.h"
-
-static X509 *read_cert(const char *pem)
-{
-	BIO *in = BIO_new_mem_buf(pem, -1);
-	X509 *cert = in ? PEM_read_bio_X509(in, NULL, NULL, NULL) : NULL;
-
-	BIO_free(in);
-	return cert;
-}
 
 static int fill(SSL_CTX *ctx, EVP_PKEY *key, const char *own, const char *root)
 {
-	X509 *cert = read_cert(own), *ca = read_cert(root);
+	X509 *cert = pem_read_cert(own), *ca = pem_read_cert(root);
 	int err = -ENOMEM;
 
 	if (cert && ca && SSL_CTX_use_certificate(ctx, cert) == 1 &&
