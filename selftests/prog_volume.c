@@ -20,8 +20,9 @@
 
 static int usage(void)
 {
-	fputs("Usage: prog_volume [-c CGROUP] [-n] EVENTS [BYTES]\n"
+	fputs("Usage: prog_volume [-c CGROUP] [-b | -n] EVENTS [BYTES]\n"
 	      "       prog_volume -r SEQ\n\n"
+	      "  -b         waits for the daemon to store events, not for the rate\n"
 	      "  -c CGROUP  move to this cgroup directory first\n"
 	      "  -n         no waiting\n"
 	      "  -r SEQ     read this event instead, and say where to go on\n",
@@ -43,7 +44,9 @@ static int read_one(int fd, uint64_t seq)
 	return 0;
 }
 
-static int add(int fd, unsigned long nr, size_t len, int patient)
+enum patience { NONE, ROOM, ROOM_AND_RATE };
+
+static int add(int fd, unsigned long nr, size_t len, enum patience patience)
 {
 	static uint8_t data[DSTACK_USER_DATA_MAX];
 	const struct timespec nap = { .tv_nsec = 10000000 };
@@ -57,8 +60,8 @@ static int add(int fd, unsigned long nr, size_t len, int patient)
 		memcpy(data, &i, sizeof(i) < len ? sizeof(i) : len);
 		if (!ioctl(fd, DSTACK_EXTEND, &extend)) {
 			i++;
-		} else if (patient &&
-			   (errno == ENOBUFS || errno == EDQUOT)) {
+		} else if ((errno == ENOBUFS && patience >= ROOM) ||
+			   (errno == EDQUOT && patience == ROOM_AND_RATE)) {
 			waits++;
 			nanosleep(&nap, NULL);
 		} else {
@@ -73,16 +76,19 @@ static int add(int fd, unsigned long nr, size_t len, int patient)
 int main(int argc, char **argv)
 {
 	const char *cgroup = NULL, *seq = NULL;
-	int c, fd, patient = 1;
+	enum patience patience = ROOM_AND_RATE;
+	int c, fd;
 	size_t len = 0;
 
-	while ((c = getopt(argc, argv, "c:nr:")) != -1) {
+	while ((c = getopt(argc, argv, "bc:nr:")) != -1) {
 		if (c == 'c')
 			cgroup = optarg;
 		else if (c == 'r')
 			seq = optarg;
 		else if (c == 'n')
-			patient = 0;
+			patience = NONE;
+		else if (c == 'b')
+			patience = ROOM;
 		else
 			return usage();
 	}
@@ -100,5 +106,6 @@ int main(int argc, char **argv)
 	}
 	if (seq)
 		return read_one(fd, strtoull(seq, NULL, 10));
-	return add(fd, strtoul(argv[optind], NULL, 10), len, patient);
+	return add(fd, strtoul(argv[optind], NULL, 10), len,
+		   patience);
 }
