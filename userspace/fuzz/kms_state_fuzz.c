@@ -29,7 +29,7 @@ static void try_content(const uint8_t *data, size_t len)
 	if (err)
 		return;
 	must(content.nr && content.nr <= KEY_EPOCHS_MAX);
-	must(content_domain_ok(content.domain));
+	must(state_domain_ok(content.domain));
 	must(content_write(&content, written) == len);
 	must(!memcmp(written, data, len));
 }

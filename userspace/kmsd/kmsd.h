@@ -9,6 +9,7 @@
  *	tls.c		the certificate that it shows
  *	options.c	what its file says
  *	epochs.c	roots that are ready to issue
+ *	roots.c		where roots come of
  *	self.c		its own evidence, and whether it may be a KMS
  *	visit.c		one who asks: by evidence, judged, written down
  *	method_*.c	what can be asked
@@ -113,6 +114,7 @@ struct kmsd_counters {
 
 struct kmsd {
 	const struct kmsd_options *options;
+	struct state_options state_options;
 	char *vm_config;		/* of its own machine, or "" */
 	struct state *state;		/* NULL: it has no keys yet */
 	struct epochs *epochs;
@@ -149,6 +151,11 @@ int visit_verify(struct visit *visit, const char *vm_config);
 int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
 		     const ProtobufCBinaryData *signature, uint32_t version,
 		     struct libdstack_csr *parsed);
+/* Whether that machine booted the image that it says it did. */
+bool kmsd_image_is_known(const struct kmsd *kmsd,
+			 const struct libdstack_peer *peer);
+#define KMSD_WRONG_IMAGE \
+	"the measurements are none that are known of its OS image"
 /*
  * May it have that: by ask(), which is auth_app() or auth_kms(), and by the
  * measurements of the image that it says it booted.
@@ -162,11 +169,14 @@ int visit_grant(struct visit *visit, uint64_t epoch);
 void visit_end(struct visit *visit);
 
 /*
- * main.c
+ * roots.c
  */
 
 /* A state with roots, which it has not; then all that comes of them. */
 int kmsd_make_roots(struct kmsd *kmsd, const char *domain);
+/* The same of roots that another KMS gives. */
+int kmsd_take_roots(struct kmsd *kmsd, const char *url, const char *domain,
+		    struct rpc_error *error);
 
 /*
  * serve.c
@@ -227,6 +237,7 @@ KMSD_METHOD(kmsd_get_meta);
 /* Evidence of this machine for its roots, beside the state. */
 int kmsd_prove_roots(struct kmsd *kmsd);
 KMSD_METHOD(kmsd_bootstrap);
+KMSD_METHOD(kmsd_onboard);
 KMSD_METHOD(kmsd_attestation_info);
 
 /* routes.c */

@@ -13,6 +13,7 @@
 
 #include "../app/app.h"
 #include "../daemon/daemon.h"
+#include "../kms/kms.h"
 #include "kmsd.h"
 
 #define CONFIG		"/etc/dstack/dstack-kms.json"
@@ -33,8 +34,8 @@ static void usage(FILE *out)
 "  --version       which it is\n"
 "  --help          this text\n"
 "\n"
-"Without keys it waits for a Bootstrap at a socket of \"admin\".  See\n"
-"dstack-kms(8) and Documentation/admin-guide/kms.rst.\n", out);
+"Without keys it waits for a Bootstrap, or an Onboard, at a socket of \"admin\".\n"
+"See dstack-kms(8) and Documentation/admin-guide/kms.rst.\n", out);
 }
 
 static void tell(const char *line)
@@ -77,31 +78,10 @@ static int keep_head(void *arg, const struct chain_head *head)
 	return state_set_head(kmsd->state, &seen);
 }
 
-static struct state_options state_options(const struct kmsd *kmsd,
-					  const struct state_seal *seal)
-{
-	return (struct state_options){
-		.dir = kmsd->options->state, .witness = kmsd->options->witness,
-		.seal = seal, .tell = tell,
-	};
-}
-
-static struct state_seal seal;
-
-int kmsd_make_roots(struct kmsd *kmsd, const char *domain)
-{
-	const struct state_options options = state_options(kmsd, &seal);
-	time_t now = time(NULL);
-
-	return epochs_create(&options, domain, now, &kmsd->state) ?:
-		epochs_open(kmsd->state, now, &kmsd->epochs);
-}
-
 /* What there is; -ENOENT is none. */
 static int open_state(struct kmsd *kmsd)
 {
-	const struct state_options options = state_options(kmsd, &seal);
-	int err = state_open(&options, &kmsd->state);
+	int err = state_open(&kmsd->state_options, &kmsd->state);
 
 	return err ? err : epochs_open(kmsd->state, time(NULL), &kmsd->epochs);
 }
@@ -211,8 +191,13 @@ static void end(struct kmsd *kmsd)
 
 static int run(const struct kmsd_options *options)
 {
+	static struct state_seal seal;
 	struct kmsd kmsd = {
 		.options = options,
+		.state_options = {
+			.dir = options->state, .witness = options->witness,
+			.seal = &seal, .tell = tell,
+		},
 		.trust = {
 			.find = find_collateral, .root = options->root,
 			.root_len = options->root_len,
@@ -229,7 +214,7 @@ static int run(const struct kmsd_options *options)
 	/* Keys are here: in no core dump, and not for our peers. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return -errno;
-	err = chain_client_init() ?: state_seal_module_open(&seal);
+	err = kms_init() ?: state_seal_module_open(&seal);
 	if (err)
 		return err;
 	err = live(&kmsd);

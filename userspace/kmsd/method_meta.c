@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "../daemon/daemon.h"
+#include "../rpc/codec.h"
 #include "kmsd.h"
 
 KMSD_CALL(kmsd_get_env_key)
@@ -76,6 +77,55 @@ static int put_auth(struct kmsd *kmsd, Kms__GetMetaResponse *out)
 	return err;
 }
 
+static int copy_info(const Kms__BootstrapResponse *in,
+		     Kms__GetMetaResponse *out)
+{
+	Kms__BootstrapResponse *info = malloc(sizeof(*info));
+
+	if (!info)
+		return -ENOMEM;
+	kms__bootstrap_response__init(info);
+	out->bootstrap_info = info;
+	return rpc_put_bytes(&info->ca_pubkey, in->ca_pubkey.data,
+			     in->ca_pubkey.len) ?:
+		rpc_put_bytes(&info->k256_pubkey, in->k256_pubkey.data,
+			      in->k256_pubkey.len) ?:
+		rpc_put_bytes(&info->attestation, in->attestation.data,
+			      in->attestation.len);
+}
+
+/*
+ * What is in the file proves itself to who verifies it, and nothing here is
+ * decided by it.  Like upstream's, a KMS that has none says nothing of it.
+ */
+static int put_info(struct kmsd *kmsd, Kms__GetMetaResponse *out)
+{
+	static const struct rpc_method method = {
+		.in = &kms__bootstrap_response__descriptor,
+	};
+	struct rpc_request text = { .what = "bootstrap-info.json" };
+	struct rpc_error error = { 0 };
+	ProtobufCAllocator allocator;
+	ProtobufCMessage *msg = NULL;
+	struct rpc_memory memory;
+	char *data;
+	int err = state_read_info(kmsd->state, &data, &text.len);
+
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	text.body = data;
+	memory = (struct rpc_memory){ .left = 2 * text.len + (1U << 20) };
+	allocator = rpc_memory_for_messages(&memory);
+	err = rpc_json_read(&text, &method, &memory, &msg, &error);
+	if (!err)
+		err = copy_info((const void *)msg, out);
+	else
+		msg_at(LOG_WARNING, "GetMeta: %s", error.text);
+	protobuf_c_message_free_unpacked(msg, &allocator);
+	free(data);
+	return err == -ENOMEM ? err : 0;
+}
+
 KMSD_CALL(kmsd_get_meta)
 {
 	Kms__GetMetaResponse *out = (void *)response;
@@ -94,5 +144,5 @@ KMSD_CALL(kmsd_get_meta)
 	epochs_put(kmsd->epochs);
 	out->is_dev = kmsd->options->auth.type == AUTH_TYPE_DEV;
 	out->allow_any_upgrade = out->is_dev;
-	return err ?: put_auth(kmsd, out);
+	return err ?: put_info(kmsd, out) ?: put_auth(kmsd, out);
 }

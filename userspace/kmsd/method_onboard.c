@@ -10,12 +10,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "../daemon/daemon.h"
 #include "kmsd.h"
 
-static int attest(struct kmsd *kmsd, struct issue_public *public,
-		  uint8_t **data, size_t *len)
+static int get_public(struct kmsd *kmsd, struct issue_public *public)
 {
-	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
 	uint64_t epoch = EPOCH_OLDEST;
 	const struct issue *issue = epochs_get(kmsd->epochs, &epoch);
 
@@ -23,7 +22,16 @@ static int attest(struct kmsd *kmsd, struct issue_public *public,
 		return -ENOKEY;
 	*public = *issue_public(issue);
 	epochs_put(kmsd->epochs);
-	return issue_report_data(public, report_data) ?:
+	return 0;
+}
+
+static int attest(struct kmsd *kmsd, struct issue_public *public,
+		  uint8_t **data, size_t *len)
+{
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+
+	return get_public(kmsd, public) ?:
+		issue_report_data(public, report_data) ?:
 		self_attest(kmsd, report_data, data, len) ?:
 		state_write_info(kmsd->state, *data, *len);
 }
@@ -58,24 +66,35 @@ static int answer(struct kmsd *kmsd, Kms__BootstrapResponse *out)
 	return err;
 }
 
+static int check_new(const struct kmsd *kmsd, const char *domain,
+		     struct rpc_error *error)
+{
+	if (kmsd->state)
+		return rpc_fail(error, -EEXIST, "this KMS has its keys already");
+	return state_domain_ok(domain) ? 0 :
+		rpc_fail(error, -EINVAL, "'%s' is no name of a host", domain);
+}
+
+/* They are there, whatever becomes of the answer: it begins to serve. */
+static void go_on(struct kmsd *kmsd)
+{
+	if (kmsd->onboarding)
+		http_stop(kmsd->onboarding);
+}
+
 /* With the lock: of two who ask at a time, one is told that it was second. */
 static int make(struct kmsd *kmsd, const char *domain,
 		Kms__BootstrapResponse *out, struct rpc_error *error)
 {
-	int err;
+	int err = check_new(kmsd, domain, error);
 
-	if (kmsd->state)
-		return rpc_fail(error, -EEXIST, "this KMS has its keys already");
+	if (err)
+		return err;
 	err = kmsd_make_roots(kmsd, domain);
-	if (err == -EINVAL)
-		return rpc_fail(error, err, "'%s' is no name of a host",
-				domain);
 	if (err)
 		return rpc_fail(error, err, "can't make the keys of a KMS: %s",
 				strerror(-err));
-	/* They are there, whatever becomes of this answer: it begins. */
-	if (kmsd->onboarding)
-		http_stop(kmsd->onboarding);
+	go_on(kmsd);
 	err = answer(kmsd, out);
 	return err ? rpc_fail(error, err,
 			      "the keys are made, but there is no evidence of it yet: %s",
@@ -92,6 +111,40 @@ KMSD_CALL(kmsd_bootstrap)
 		return err;
 	pthread_mutex_lock(&kmsd->onboard_lock);
 	err = make(kmsd, in->domain, (void *)response, error);
+	pthread_mutex_unlock(&kmsd->onboard_lock);
+	return err;
+}
+
+/* With the lock, as make(). */
+static int take_over(struct kmsd *kmsd, const Kms__OnboardRequest *in,
+		     Kms__OnboardResponse *out, struct rpc_error *error)
+{
+	struct issue_public public;
+	int err = check_new(kmsd, in->domain, error) ?:
+		kmsd_take_roots(kmsd, in->source_url, in->domain, error);
+
+	if (err)
+		return err;
+	go_on(kmsd);
+	err = get_public(kmsd, &public);
+	if (!err)
+		err = rpc_put_bytes(&out->k256_pubkey, public.k256,
+				    sizeof(public.k256));
+	if (!err && kmsd_prove_roots(kmsd))
+		msg("there is no evidence yet of whose roots these are: it is tried again at the next start");
+	return err;
+}
+
+KMSD_CALL(kmsd_onboard)
+{
+	const Kms__OnboardRequest *in = (const void *)request;
+	int err = self_allowed(kmsd, time(NULL), error);
+
+	(void)from;
+	if (err)
+		return err;
+	pthread_mutex_lock(&kmsd->onboard_lock);
+	err = take_over(kmsd, in, (void *)response, error);
 	pthread_mutex_unlock(&kmsd->onboard_lock);
 	return err;
 }

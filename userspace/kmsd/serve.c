@@ -308,7 +308,7 @@ int kmsd_serve_onboarding(struct kmsd *kmsd, bool *ended)
 	err = err ?: open_loop(&server);
 	if (!err) {
 		kmsd->onboarding = server.http[0];
-		msg_at(LOG_INFO, "there are no keys yet: ask for a Bootstrap at \"admin\"");
+		msg_at(LOG_INFO, "there are no keys yet: ask for a Bootstrap or an Onboard at \"admin\"");
 		err = run(&server);
 		kmsd->onboarding = NULL;
 	}

@@ -146,13 +146,14 @@ static int deny(struct visit *visit, const char *reason, const char *refused)
 		rpc_fail(visit->error, -EACCES, "Boot denied: %s", reason);
 }
 
-static bool image_is_known(const struct visit *visit)
+bool kmsd_image_is_known(const struct kmsd *kmsd,
+			 const struct libdstack_peer *peer)
 {
-	const struct kmsd_options *options = visit->kmsd->options;
+	const struct kmsd_options *options = kmsd->options;
 
 	return options->any_image ||
-		images_know(options->images, &visit->peer.verdict.quote.td,
-			    &visit->peer.identity.os_image_hash);
+		images_know(options->images, &peer->verdict.quote.td,
+			    &peer->identity.os_image_hash);
 }
 
 int visit_judge(struct visit *visit,
@@ -160,8 +161,6 @@ int visit_judge(struct visit *visit,
 			   uint64_t now, struct auth_verdict *verdict,
 			   struct chain_why *why))
 {
-	static const char wrong_image[] =
-		"the measurements are none that are known of its OS image";
 	struct chain_why why;
 	int err;
 
@@ -174,8 +173,8 @@ int visit_judge(struct visit *visit,
 	}
 	if (!visit->verdict.allowed)
 		return deny(visit, visit->verdict.reason, NULL);
-	if (!image_is_known(visit))
-		return deny(visit, wrong_image, wrong_image);
+	if (!kmsd_image_is_known(visit->kmsd, &visit->peer))
+		return deny(visit, KMSD_WRONG_IMAGE, KMSD_WRONG_IMAGE);
 	return 0;
 }
 

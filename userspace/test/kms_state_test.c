@@ -288,13 +288,13 @@ static void domains_are_names_of_hosts(void **st)
 
 	(void)st;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_false(content_domain_ok(bad[i]));
+		assert_false(state_domain_ok(bad[i]));
 	for (i = 0; i < STATE_DOMAIN_MAX; i++)
 		longest[i] = i % 2 ? '.' : 'a';
 	longest[i] = '\0';
-	assert_true(content_domain_ok(longest));
+	assert_true(state_domain_ok(longest));
 	strcpy(longest + i, "a");
-	assert_false(content_domain_ok(longest));
+	assert_false(state_domain_ok(longest));
 }
 
 /*

@@ -171,7 +171,7 @@ int content_read(const uint8_t *data, size_t len, struct content *content,
 
 	get_all(&from, content);
 	*why = from.bad ? "it does not have the parts of a state" :
-		!content_domain_ok(content->domain) ? "its domain is none" :
+		!state_domain_ok(content->domain) ? "its domain is none" :
 		NULL;
 	err = *why ? -EBADMSG :
 		key_epochs_check(content->epochs, content->nr, why);
@@ -193,7 +193,7 @@ static bool is_label(const char *text, size_t len)
 }
 
 /* Letters, digits and hyphens: it becomes the name in certificates. */
-bool content_domain_ok(const char *domain)
+bool state_domain_ok(const char *domain)
 {
 	const char *end;
 

@@ -69,7 +69,7 @@ static int check_file(int fd, size_t max)
 }
 
 /* The size that was looked at may be none of it by now. */
-static int read_all(int fd, size_t max, uint8_t *data, size_t *len)
+int file_read_all(int fd, size_t max, uint8_t *data, size_t *len)
 {
 	ssize_t done;
 
@@ -93,7 +93,7 @@ int file_read(int dir, const char *name, size_t max, uint8_t *data,
 		    O_CLOEXEC);
 	if (fd < 0)
 		return errno == ELOOP || errno == ENXIO ? -EPERM : -errno;
-	err = check_file(fd, max) ?: read_all(fd, max, data, len);
+	err = check_file(fd, max) ?: file_read_all(fd, max, data, len);
 	close(fd);
 	return err;
 }

@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../../keys/pem.h"
 
 #define ATTESTATION_MAX	(10U << 20)
+#define INFO_MAX	(2 * ATTESTATION_MAX + 1024)
 #define FORM "{\"ca_pubkey\":\"%s\",\"k256_pubkey\":\"%s\",\"attestation\":\"%s\"}\n"
 
 static char *hex_of(const void *data, size_t len)
@@ -81,6 +83,35 @@ int state_write_info(struct state *state, const void *attestation, size_t len)
 	free(text);
 	return err ? state_fail(state, err, "can't write '%s/" STATE_INFO "': %s",
 				state->options.dir, strerror(-err)) : 0;
+}
+
+int state_read_info(struct state *state, char **text, size_t *len)
+{
+	struct stat st;
+	int fd, err = 0;
+
+	*text = NULL;
+	fd = openat(state->dir, STATE_INFO, O_RDONLY | O_NOFOLLOW |
+		    O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP || errno == ENXIO ? -EPERM : -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EPERM;
+	else if (st.st_size >= INFO_MAX)
+		err = -EFBIG;
+	if (!err) {
+		*text = malloc((size_t)st.st_size + 1);
+		err = *text ? file_read_all(fd, (size_t)st.st_size + 1,
+					    (uint8_t *)*text, len) : -ENOMEM;
+	}
+	close(fd);
+	if (!err)
+		(*text)[*len] = '\0';
+	else
+		free(*text);
+	return err;
 }
 
 bool state_has_info(struct state *state)

@@ -62,7 +62,6 @@ size_t content_write(const struct content *content, uint8_t out[CONTENT_MAX]);
 /* -EBADMSG: *@why says what is wrong. */
 int content_read(const uint8_t *data, size_t len, struct content *content,
 		 const char **why);
-bool content_domain_ok(const char *domain);
 
 /* envelope.c: pure, but for the seal */
 
@@ -91,6 +90,8 @@ int file_open_dir(const char *path, bool memory);
 /* Less than @max bytes to @data; -ENOENT, -EPERM, -EFBIG. */
 int file_read(int dir, const char *name, size_t max, uint8_t *data,
 	      size_t *len);
+/* Of an open file less than @max bytes, whatever its size was before. */
+int file_read_all(int fd, size_t max, uint8_t *data, size_t *len);
 /*
  * All of it, and stored when this returns, or what there was before: after an
  * error it may be either.

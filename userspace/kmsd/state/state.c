@@ -202,7 +202,7 @@ static int fill(struct state *state, const char *domain,
 	const char *why;
 	int err;
 
-	if (!content_domain_ok(domain))
+	if (!state_domain_ok(domain))
 		return state_fail(state, -EINVAL, "the domain is no name of a host");
 	err = key_epochs_check(epochs, nr, &why);
 	if (err)

@@ -92,6 +92,8 @@ size_t state_count(struct state *state);
 void state_get_epoch(struct state *state, size_t i, struct key_epoch *epoch);
 /* The newest that is not retired. */
 void state_get_newest(struct state *state, struct key_epoch *epoch);
+/* Whether it may be one: the name of a host, of 253 characters at most. */
+bool state_domain_ok(const char *domain);
 /* Lives as long as @state. */
 const char *state_domain(const struct state *state);
 /* How often it was written.  It only rises. */
@@ -103,5 +105,10 @@ uint64_t state_generation(struct state *state);
  */
 int state_write_info(struct state *state, const void *attestation, size_t len);
 bool state_has_info(struct state *state);
+/*
+ * As it is, for free(), with a NUL behind it: the host may have written it.
+ * -ENOENT, -EPERM, -EFBIG, without a line.
+ */
+int state_read_info(struct state *state, char **text, size_t *len);
 
 #endif /* KMSD_STATE_H */
