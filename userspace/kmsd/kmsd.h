@@ -222,6 +222,8 @@ int kmsd_tls_context(struct kmsd *kmsd, SSL_CTX **ctx);
 
 /* method_keys.c */
 KMSD_METHOD(kmsd_get_app_key);
+
+/* method_roots.c */
 KMSD_METHOD(kmsd_get_kms_key);
 
 /* method_certs.c */

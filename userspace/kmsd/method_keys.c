@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Keys: of applications, and of the KMS itself for another one
+ * Keys of applications
  *
  * Copyright The dstack for Linux authors
  */
@@ -83,72 +83,6 @@ KMSD_CALL(kmsd_get_app_key)
 	err = err ?: visit_verify(&visit, in->vm_config) ?:
 		visit_judge(&visit, auth_app) ?:
 		give(&visit, (void *)response);
-	visit_end(&visit);
-	return err;
-}
-
-static int put_roots(const struct issue *issue, const struct key_epoch *epoch,
-		     Kms__GetKmsKeyResponse *out)
-{
-	Kms__KmsKeys *keys = malloc(sizeof(*keys));
-
-	out->keys = malloc(sizeof(*out->keys));
-	if (!keys || !out->keys) {
-		free(keys);
-		return -ENOMEM;
-	}
-	kms__kms_keys__init(keys);
-	out->n_keys = 1;
-	out->keys[0] = keys;
-	out->temp_ca_key = issue_key(issue, ISSUE_TEMP_CA);
-	keys->ca_key = issue_key(issue, ISSUE_ROOT_CA);
-	if (!out->temp_ca_key || !keys->ca_key)
-		return -ENOMEM;
-	return rpc_put_bytes(&keys->k256_key, epoch->k256,
-			     sizeof(epoch->k256));
-}
-
-/* @epoch: of @number, which is there. */
-static void copy_epoch(struct state *state, uint64_t number,
-		       struct key_epoch *epoch)
-{
-	size_t i = 0;
-
-	do {
-		state_get_epoch(state, i++, epoch);
-	} while (epoch->number != number && i < state_count(state));
-}
-
-static int give_roots(struct visit *visit, Kms__GetKmsKeyResponse *out)
-{
-	uint64_t number = EPOCH_OLDEST;
-	const struct issue *issue = epochs_get(visit->kmsd->epochs, &number);
-	void *memory = NULL;
-	int err;
-
-	if (!issue)
-		return no_keys(visit->error);
-	err = libdstack_secret_alloc(sizeof(struct key_epoch), &memory);
-	if (!err) {
-		copy_epoch(visit->kmsd->state, number, memory);
-		err = put_roots(issue, memory, out);
-	}
-	libdstack_secret_free(memory, sizeof(struct key_epoch));
-	epochs_put(visit->kmsd->epochs);
-	return err ? err : visit_grant(visit, number);
-}
-
-KMSD_CALL(kmsd_get_kms_key)
-{
-	const Kms__GetKmsKeyRequest *in = (const void *)request;
-	struct visit visit = {
-		.kmsd = kmsd, .from = from, .method = "GetKmsKey",
-		.error = error,
-	};
-	int err = visit_begin(&visit) ?: visit_verify(&visit, in->vm_config) ?:
-		visit_judge(&visit, auth_kms) ?:
-		give_roots(&visit, (void *)response);
-
 	visit_end(&visit);
 	return err;
 }

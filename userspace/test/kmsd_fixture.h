@@ -287,8 +287,8 @@ static inline yyjson_doc *ask_node(struct node *node,
 
 static inline const char *text_of(yyjson_doc *doc, const char *name)
 {
-	const char *text = yyjson_get_str(yyjson_obj_get(
-		yyjson_doc_get_root(doc), name));
+	yyjson_val *root_of = yyjson_doc_get_root(doc);
+	const char *text = yyjson_get_str(yyjson_obj_get(root_of, name));
 
 	return text ? text : "";
 }

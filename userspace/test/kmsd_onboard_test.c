@@ -73,7 +73,10 @@ static void same_epochs(struct node *one, struct node *other)
 		assert_memory_equal(a.ca, b.ca, sizeof(a.ca));
 		assert_memory_equal(a.k256, b.k256, sizeof(a.k256));
 		assert_memory_equal(a.temp_ca, b.temp_ca, sizeof(a.temp_ca));
-		assert_string_equal(a.ca_cert, b.ca_cert);
+		assert_memory_equal(a.k256_public, b.k256_public, 33);
+		assert_int_equal(a.succession_len, b.succession_len);
+		assert_memory_equal(a.succession, b.succession,
+				    sizeof(a.succession));
 	}
 }
 
@@ -98,6 +101,32 @@ static void roots_are_those_of_the_other(void **state)
 	assert_int_equal(strlen(text_of(one, "k256_pubkey")), 66);
 	yyjson_doc_free(one);
 	yyjson_doc_free(other);
+}
+
+/* Epochs that are no KMS's business to make up: the state's own functions. */
+static void all_epochs_are_taken_over_and_retired_ones_have_no_roots(void **st)
+{
+	static struct key_epoch epoch;
+	uint64_t number;
+
+	(void)st;
+	begin();
+	for (number = 1; number < 4; number++) {
+		epoch_make(number, &epoch);
+		assert_int_equal(state_add_epoch(first.kmsd.state, &epoch), 0);
+	}
+	assert_int_equal(state_retire_epoch(first.kmsd.state, 2, 77), 0);
+	onboard(&second);
+	assert_int_equal(status, 200);
+	assert_int_equal(state_count(second.kmsd.state), 4);
+	same_epochs(&first, &second);
+	state_get_epoch(second.kmsd.state, 2, &epoch);
+	assert_int_equal(epoch.retired, 77);
+	number = 3;
+	assert_non_null(epochs_get(second.kmsd.epochs, &number));
+	epochs_put(second.kmsd.epochs);
+	number = 2;
+	assert_null(epochs_get(second.kmsd.epochs, &number));
 }
 
 static void keys_are_there_once_it_is_started_again(void **state)
@@ -141,7 +170,8 @@ static void meta_has_evidence_for_the_roots(void **state)
 	assert_int_equal(kmsd_prove_roots(&first.kmsd), 0);
 	onboard(&second);
 	meta = meta_of(&second);
-	assert_non_null(strstr(meta, "\"bootstrap_info\":{\"ca_pubkey\":\"3059"));
+	assert_non_null(strstr(meta,
+			       "\"bootstrap_info\":{\"ca_pubkey\":\"3059"));
 	assert_non_null(strstr(meta, "\"attestation\":\"00"));
 	free(meta);
 }
@@ -359,6 +389,7 @@ int main(void)
 #define ONE(name) cmocka_unit_test_teardown(name, end)
 	const struct CMUnitTest tests[] = {
 		ONE(roots_are_those_of_the_other),
+		ONE(all_epochs_are_taken_over_and_retired_ones_have_no_roots),
 		ONE(keys_are_there_once_it_is_started_again),
 		ONE(what_was_given_is_in_the_others_record),
 		ONE(meta_has_evidence_for_the_roots),
