@@ -262,6 +262,13 @@ who_may_have_keys_is_apart_from_keys() {
 		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
 }
 
+# What an image measures follows from its files: no keys, and nobody to ask.
+images_are_apart_from_keys_and_chain() {
+	mapfile -t files < <(sources userspace/kmsd/image)
+	code "${files[@]}" | without '"\.\./\.\./app/(app|json)\.h"' |
+		no_line '#[ \t]*include[ \t]*("\.\./|<event2/)'
+}
+
 contracts_are_above_chain_and_keys() {
 	{
 		mapfile -t files < <(sources userspace/contract)
@@ -300,6 +307,7 @@ rules=(
 	what_is_issued_follows_from_arguments
 	rooms_of_a_kms_see_only_keys
 	who_may_have_keys_is_apart_from_keys
+	images_are_apart_from_keys_and_chain
 	contracts_are_above_chain_and_keys
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
@@ -327,6 +335,7 @@ what_is_issued_follows_from_arguments userspace/issue/sign.c #include "../rpc/rp
 what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
 rooms_of_a_kms_see_only_keys userspace/kmsd/state/x.c #include "../auth/auth.h"
 who_may_have_keys_is_apart_from_keys userspace/kmsd/auth/x.c #include "../../keys/epoch.h"
+images_are_apart_from_keys_and_chain userspace/kmsd/image/x.c #include "../auth/auth.h"
 contracts_are_above_chain_and_keys userspace/contract/tx.c #include "../rpc/rpc.h"
 contracts_are_above_chain_and_keys userspace/chain/rpc.c #include "../contract/contract.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);

@@ -162,6 +162,8 @@ int app_launch_token_check(const char *text, size_t len,
  */
 int app_file_read(int dir, const char *name, size_t max, char **text,
 		  size_t *len, libdstack_message_fn tell);
+/* The same, for who reads it in pieces: a descriptor. */
+int app_file_open(int dir, const char *name, libdstack_message_fn tell);
 
 const char *app_key_provider_name(enum app_key_provider provider);
 

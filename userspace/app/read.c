@@ -79,7 +79,7 @@ static int open_found(int found)
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
-static int open_regular(int dir, const char *name, libdstack_message_fn tell)
+int app_file_open(int dir, const char *name, libdstack_message_fn tell)
 {
 	int found = find(dir, name), fd, err;
 	struct stat st;
@@ -131,7 +131,7 @@ static int read_bounded(int fd, size_t max, char **text, size_t *len)
 int app_file_read(int dir, const char *name, size_t max, char **text,
 		  size_t *len, libdstack_message_fn tell)
 {
-	int fd = open_regular(dir, name, tell), err;
+	int fd = app_file_open(dir, name, tell), err;
 	char why[64];
 
 	*text = NULL;

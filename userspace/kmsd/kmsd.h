@@ -15,10 +15,12 @@
  *	method_*.c	what can be asked
  *	routes.c	where
  *	audit*.c	what was given, and refused
- *	images.c	measurements of OS images
+ *	images.c	measurements of OS images that the file lists
+ *	image_check.c	whether a machine booted its image
  *
- * auth/ says who may have keys, state/ keeps roots, ../issue/ makes of them
- * what is given.  Documentation/admin-guide/kms.rst is for who runs it.
+ * auth/ says who may have keys, image/ what an OS image measures, state/ keeps
+ * roots, ../issue/ makes of them what is given.
+ * Documentation/admin-guide/kms.rst is for who runs it.
  */
 #ifndef KMSD_H
 #define KMSD_H
@@ -33,6 +35,7 @@
 #include "../rpc/rpc.h"
 #include "audit.h"
 #include "auth/auth.h"
+#include "image/image.h"
 #include "images.h"
 #include "state/state.h"
 
@@ -53,6 +56,7 @@ struct kmsd_options {
 	struct libdstack_collateral_source collateral;
 	struct libdstack_quote_policy policy;
 	struct images *images;
+	struct image_options image;	/* without "dir": none by files */
 	bool any_image, any_self;	/* not looked at */
 	uint64_t loops, workers, rate, burst;
 };
@@ -120,6 +124,7 @@ struct kmsd {
 	struct epochs *epochs;
 	struct auth *auth;
 	struct audit *audit;
+	struct image_store *images;	/* NULL: only those that are listed */
 	struct self *self;		/* NULL: it is not asked about */
 	struct libdstack_collateral_memory *collateral;
 	struct libdstack_trust trust;	/* whose evidence is looked at */
@@ -151,11 +156,6 @@ int visit_verify(struct visit *visit, const char *vm_config);
 int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
 		     const ProtobufCBinaryData *signature, uint32_t version,
 		     struct libdstack_csr *parsed);
-/* Whether that machine booted the image that it says it did. */
-bool kmsd_image_is_known(const struct kmsd *kmsd,
-			 const struct libdstack_peer *peer);
-#define KMSD_WRONG_IMAGE \
-	"the measurements are none that are known of its OS image"
 /*
  * May it have that: by ask(), which is auth_app() or auth_kms(), and by the
  * measurements of the image that it says it booted.
@@ -193,6 +193,17 @@ int kmsd_serve(struct kmsd *kmsd);
 
 /* A certificate of its own with fresh evidence, for its own name. */
 int kmsd_tls_context(struct kmsd *kmsd, SSL_CTX **ctx);
+
+/*
+ * image_check.c
+ */
+
+/*
+ * Whether that machine booted the image that it says it did.  -EACCES: it did
+ * not, or nobody knows that image; others: it could not be looked at.
+ */
+int kmsd_check_image(const struct kmsd *kmsd,
+		     const struct libdstack_peer *peer, struct image_why *why);
 
 /*
  * method_*.c
@@ -233,6 +244,9 @@ KMSD_METHOD(kmsd_sign_cert);
 /* method_meta.c */
 KMSD_METHOD(kmsd_get_env_key);
 KMSD_METHOD(kmsd_get_meta);
+
+/* method_images.c */
+KMSD_METHOD(kmsd_clear_image_cache);
 
 /* method_onboard.c */
 

@@ -137,6 +137,8 @@ static int open_parts(struct kmsd *kmsd)
 	if (!err)
 		err = libdstack_collateral_memory_open(&options->collateral,
 						       &kmsd->collateral);
+	if (!err && options->image.dir)
+		err = image_store_open(&options->image, &kmsd->images);
 	if (!err)
 		err = open_auth(kmsd);
 	if (!err && !options->any_self)
@@ -182,6 +184,7 @@ static void end(struct kmsd *kmsd)
 	auth_close(kmsd->auth);
 	libdstack_collateral_memory_close(kmsd->collateral);
 	audit_close(kmsd->audit);
+	image_store_close(kmsd->images);
 	agent_rate_close(kmsd->rate);
 	epochs_close(kmsd->epochs);
 	if (state_close(kmsd->state))

@@ -81,6 +81,28 @@ static int take_numbers(const struct app_json *json,
 		app_json_bool(json, "any_self", &options->any_self);
 }
 
+/* All of them are the options' from here, whatever comes. */
+static int take_image(const struct app_json *json, struct kmsd_options *options)
+{
+	struct image_options *image = &options->image;
+	char *dir = NULL, *url = NULL, *acpi = NULL;
+	int err = app_json_text(json, "image_dir", TEXT_MAX, &dir) ?:
+		app_json_text(json, "image_url", TEXT_MAX, &url) ?:
+		app_json_text(json, "acpi_dir", TEXT_MAX, &acpi) ?:
+		app_json_number(json, "image_timeout", 1, 3600,
+				&image->seconds);
+
+	image->dir = dir;
+	image->url = url;
+	image->acpi = acpi;
+	image->tell = tell;
+	if (err || dir)
+		return err;
+	if (url || acpi)
+		return app_json_refuse(json, "image_dir", "has to be there with \"image_url\" or \"acpi_dir\"");
+	return 0;
+}
+
 static int take_auth(const struct app_json *json, struct kmsd_options *options)
 {
 	struct app_json inner;
@@ -199,7 +221,8 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		"listen", "admin", "state", "witness", "audit", "app",
 		"domain", "site_name", "auth", "collateral", "root",
 		"quote_policy", "images", "any_image", "any_self", "loops",
-		"workers", "rate", "burst", NULL
+		"workers", "rate", "burst", "image_dir", "image_url",
+		"acpi_dir", "image_timeout", NULL
 	};
 
 	return app_json_check(json, known) ?: take_sockets(json, options) ?:
@@ -208,6 +231,7 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		take_collateral(json, options) ?: take_root(json, options) ?:
 		take_policy(json, options) ?:
 		images_read(json, "images", &options->images) ?:
+		take_image(json, options) ?:
 		want(json, "state", options->state) ?:
 		want(json, "audit", options->audit);
 }
@@ -225,6 +249,7 @@ int kmsd_options_read(const char *path, struct kmsd_options *options)
 	options->workers = 4;
 	options->rate = 10;
 	options->burst = 100;
+	options->image.seconds = 120;
 	err = read_in(path, FILE_MAX, &text, &len) ?:
 		app_json_open(&json, text, len, &doc) ?:
 		take_all(&json, options);
@@ -252,5 +277,8 @@ void kmsd_options_clear(struct kmsd_options *options)
 	free((char *)options->collateral.root_crl_url);
 	free((char *)options->collateral.ca_file);
 	images_free(options->images);
+	free((char *)options->image.dir);
+	free((char *)options->image.url);
+	free((char *)options->image.acpi);
 	memset(options, 0, sizeof(*options));
 }

