@@ -275,7 +275,9 @@ static int run(struct server *server)
 	stop(server);
 	for (i = 1; i < started; i++)
 		pthread_join(server->threads[i], NULL);
-	notify_manager("STOPPING=1");
+	/* Once it has keys it goes on at its other sockets. */
+	if (server->ended)
+		notify_manager("STOPPING=1");
 	return err;
 }
 
