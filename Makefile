@@ -24,7 +24,7 @@ S	:= $(if $(V),,-s)
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
 	     bench bench-tools style sparse check-debug fuzz fuzz-smoke \
-	     fuzzers contracts kmsd
+	     fuzzers contracts kmsd install-kmsd
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
 
@@ -96,6 +96,10 @@ stage: userspace selftests
 
 install: userspace
 	$(Q)$(MAKE) $(S) -C $(TOP)/userspace install DESTDIR=$(DESTDIR) \
+		PREFIX=$(PREFIX)
+
+install-kmsd:
+	$(Q)$(MAKE) $(S) -C $(TOP)/userspace install-kmsd DESTDIR=$(DESTDIR) \
 		PREFIX=$(PREFIX)
 
 # scripts/run-tests.sh builds what it tests, so that its log has it.
@@ -176,6 +180,7 @@ help:
 	@echo
 	@echo 'Install:'
 	@echo '  make install     the programs; DESTDIR= and PREFIX= as usual'
+	@echo '  make install-kmsd the KMS; takes npm'
 	@echo '  make dkms        the module by DKMS; with DESTDIR= only its source'
 	@echo
 	@echo 'Check by hand:'

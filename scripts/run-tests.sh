@@ -115,6 +115,16 @@ rebuild_does_nothing() {
 	make -s all | no_line .
 }
 
+kms_is_installed_whole() {
+	local to=build/check/kms
+	rm -rf "$to"
+	make -s install-kmsd DESTDIR="$top/$to" &&
+		test -x "$to/usr/sbin/dstack-kms" &&
+		test -f "$to/usr/lib/systemd/system/dstack-kms.service" &&
+		test -f "$to/usr/share/man/man8/dstack-kms.8" &&
+		test -f "$to/usr/share/doc/dstack/examples/dstack-kms.json"
+}
+
 build_test() {
 	ktap_start
 	claim builds_module_for_kernel_7 make module KVER=7
@@ -124,6 +134,9 @@ build_test() {
 	claim builds_contracts make contracts
 	claim builds_kms make -C userspace kmsd \
 		"$top/build/userspace/test/kmsd-auth"
+	claim kms_takes_its_example build/userspace/dstack-kms --check-config \
+		--config userspace/examples/dstack-kms.json
+	claim kms_is_installed_whole kms_is_installed_whole
 	claim builds_tdx_module make tdx-module
 	claim builds_selftests make stage
 	claim rebuild_does_nothing rebuild_does_nothing

@@ -223,6 +223,39 @@ python_compiles() {
 	return "$bad"
 }
 
+# Units are read as systemd reads them, with all that they name.
+units_are_well_formed() {
+	local root=build/check/units file from=/usr/lib/systemd/system
+	local units=() others=(basic.target local-fs.target multi-user.target
+		network-online.target shutdown.target sysinit.target
+		modprobe@.service)
+	rm -rf "$root"
+	mkdir -p "$root$from"
+	ln -s usr/lib "$root/lib"
+	for file in "${others[@]}"; do
+		cp "$from/$file" "$root$from/"
+	done
+	for file in userspace/systemd/*.service; do
+		cp "$file" "$root$from/"
+		units+=("${file##*/}")
+	done
+	sed -n 's/^Exec[A-Za-z]*=\([^ ]*\).*/\1/p' userspace/systemd/* |
+		sort -u | while read -r file; do
+		install -D /bin/true "$root$file"
+	done
+	systemd-analyze --root="$root" --man=no verify "${units[@]}" 2>&1 |
+		no_line .
+}
+
+# Of 100, by systemd's own count: what is there to be had by who breaks in.
+servers_are_confined() {
+	local unit
+	for unit in dstackd dstack-agent dstack-kms; do
+		systemd-analyze --offline=true --threshold=30 security \
+			"userspace/systemd/$unit.service" >/dev/null || return
+	done
+}
+
 # Under 73 columns, "room: subject"; what was checked out without its history
 # has nothing to check.
 commit_subjects_are_short() {
@@ -283,6 +316,8 @@ style_test() {
 	claim files_are_under_700_lines files_are_under_700_lines
 	claim text_has_no_stray_blanks text_has_no_stray_blanks
 	claim versions_agree versions_agree
+	claim units_are_well_formed units_are_well_formed
+	claim servers_are_confined servers_are_confined
 	claim maintainers_patterns_match maintainers_patterns_match
 	claim commit_subjects_are_short commit_subjects_are_short
 	ktap_finish
