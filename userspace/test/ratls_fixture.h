@@ -34,6 +34,7 @@ static struct libdstack_trust trust;
 static struct libdstack_failure refusal;
 static char accepted[21];		/* the instance that was */
 static const char *only_instance;	/* that the policy accepts */
+static const char *guest_config = "{}";	/* in its evidence */
 
 /* What an application would ask: a good platform, and who it is. */
 static inline int accept_app(const struct libdstack_peer *peer, void *data,
@@ -126,7 +127,7 @@ static inline void make_evidence(const struct guest *guest,
 {
 	struct container_event events[4];
 	struct container_parts parts = {
-		.events = events, .config = "{}",
+		.events = events, .config = guest_config,
 	};
 
 	parts.nr_events = guest_events(guest, events);
