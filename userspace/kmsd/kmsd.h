@@ -152,7 +152,9 @@ struct visit {
 int visit_begin(struct visit *visit);
 /* Who shows a certificate; what @vm_config says if its evidence does not. */
 int visit_verify(struct visit *visit, const char *vm_config);
-/* The same of a request for a certificate. */
+/* The same; what was measured after its boot does not count. */
+int visit_verify_booted(struct visit *visit, const char *vm_config);
+/* That of a request for a certificate. */
 int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
 		     const ProtobufCBinaryData *signature, uint32_t version,
 		     struct libdstack_csr *parsed);
@@ -164,6 +166,11 @@ int visit_judge(struct visit *visit,
 		int (*ask)(struct auth *auth, const struct auth_boot *boot,
 			   uint64_t now, struct auth_verdict *verdict,
 			   struct chain_why *why));
+/*
+ * Whether it booted the image that it says it did.  -EACCES with @why: it did
+ * not; others: nobody knows.
+ */
+int visit_check_image(struct visit *visit, struct image_why *why);
 /* It is written down; only then it may be given. */
 int visit_grant(struct visit *visit, uint64_t epoch);
 void visit_end(struct visit *visit);
@@ -236,6 +243,9 @@ KMSD_METHOD(kmsd_get_app_key);
 
 /* method_roots.c */
 KMSD_METHOD(kmsd_get_kms_key);
+
+/* method_follow.c */
+KMSD_METHOD(kmsd_get_app_state);
 
 /* method_certs.c */
 KMSD_METHOD(kmsd_get_temp_ca);

@@ -27,6 +27,9 @@ static const struct rpc_method methods[] = {
 	{ .name = "SignCert", .call = kmsd_sign_cert,
 	  .in = &kms__sign_cert_request__descriptor,
 	  .out = &kms__sign_cert_response__descriptor },
+	{ .name = "GetAppState", .call = kmsd_get_app_state,
+	  .in = &kms__get_app_state_request__descriptor,
+	  .out = &kms__get_app_state_response__descriptor },
 	{ }
 };
 

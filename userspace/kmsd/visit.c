@@ -75,7 +75,7 @@ static int remember(struct visit *visit,
 	return err ? rpc_fail(visit->error, err, "%s", why.text) : 0;
 }
 
-int visit_verify(struct visit *visit, const char *vm_config)
+static int verify(struct visit *visit, const char *vm_config)
 {
 	const struct http_request *from = visit->from;
 	struct libdstack_failure failure = { 0 };
@@ -90,16 +90,40 @@ int visit_verify(struct visit *visit, const char *vm_config)
 				     &visit->kmsd->trust, visit->now,
 				     &visit->peer, &failure) ?:
 		take_config(visit, vm_config, &failure);
-	if (err)
-		return not_verified(visit, err, &failure);
-	return remember(visit, NULL);
+	return err ? not_verified(visit, err, &failure) : 0;
+}
+
+int visit_verify(struct visit *visit, const char *vm_config)
+{
+	return verify(visit, vm_config) ?: remember(visit, NULL);
+}
+
+/* As it booted: nothing counts that was measured after that. */
+static int remember_boot(struct visit *visit)
+{
+	const struct libdstack_peer *peer = &visit->peer;
+	struct libdstack_identity boot;
+	struct libdstack_failure failure = { 0 };
+	int err;
+
+	err = libdstack_identity_of_td(peer->attestation,
+				       &peer->verdict.quote.td,
+				       peer->verdict.quote.ppid,
+				       LIBDSTACK_IDENTITY_F_BOOT, &boot,
+				       &failure);
+	return err ? not_verified(visit, err, &failure) :
+		remember(visit, &boot);
+}
+
+int visit_verify_booted(struct visit *visit, const char *vm_config)
+{
+	return verify(visit, vm_config) ?: remember_boot(visit);
 }
 
 int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
 		     const ProtobufCBinaryData *signature, uint32_t version,
 		     struct libdstack_csr *parsed)
 {
-	struct libdstack_identity boot;
 	struct libdstack_failure failure = { 0 };
 	int err;
 
@@ -107,15 +131,8 @@ int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
 	err = libdstack_csr_verify(csr->data, csr->len, version,
 				   signature->data, signature->len,
 				   &visit->kmsd->trust, visit->now, parsed,
-				   &visit->peer, &failure) ?:
-		libdstack_identity_of_td(visit->peer.attestation,
-					 &visit->peer.verdict.quote.td,
-					 visit->peer.verdict.quote.ppid,
-					 LIBDSTACK_IDENTITY_F_BOOT, &boot,
-					 &failure);
-	if (err)
-		return not_verified(visit, err, &failure);
-	return remember(visit, &boot);
+				   &visit->peer, &failure);
+	return err ? not_verified(visit, err, &failure) : remember_boot(visit);
 }
 
 static int write_down(struct visit *visit, const char *refused, uint64_t epoch)
@@ -146,19 +163,16 @@ static int deny(struct visit *visit, const char *reason, const char *refused)
 		rpc_fail(visit->error, -EACCES, "Boot denied: %s", reason);
 }
 
-static int check_image(struct visit *visit)
+int visit_check_image(struct visit *visit, struct image_why *why)
 {
-	struct image_why why;
-	int err = kmsd_check_image(visit->kmsd, &visit->peer, &why);
+	int err = kmsd_check_image(visit->kmsd, &visit->peer, why);
 
-	if (!err)
-		return 0;
-	if (err == -EACCES)
-		return deny(visit, why.text, why.text);
+	if (!err || err == -EACCES)
+		return err;
 	atomic_fetch_add(&visit->kmsd->counters.failed, 1);
 	visit->error->status = 503;
 	visit->error->retry_after = 5;
-	return rpc_fail(visit->error, err, "its OS image: %s", why.text);
+	return rpc_fail(visit->error, err, "its OS image: %s", why->text);
 }
 
 int visit_judge(struct visit *visit,
@@ -166,6 +180,7 @@ int visit_judge(struct visit *visit,
 			   uint64_t now, struct auth_verdict *verdict,
 			   struct chain_why *why))
 {
+	struct image_why image;
 	struct chain_why why;
 	int err;
 
@@ -178,7 +193,8 @@ int visit_judge(struct visit *visit,
 	}
 	if (!visit->verdict.allowed)
 		return deny(visit, visit->verdict.reason, NULL);
-	return check_image(visit);
+	err = visit_check_image(visit, &image);
+	return err == -EACCES ? deny(visit, image.text, image.text) : err;
 }
 
 int visit_grant(struct visit *visit, uint64_t epoch)
