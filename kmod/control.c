@@ -286,7 +286,8 @@ static int may_replace(const struct dstack_policy *new, const char **why)
 	struct dstack_policy_facts old;
 
 	dstack_policy_facts(&old);
-	if (new->epoch <= old.epoch)
+	/* Whoever only takes away needs no epoch, which the next one has. */
+	if (new->epoch <= old.epoch && !dstack_policy_withdraws(new->table))
 		return refuse(why, -ESTALE,
 			      "the epoch must be higher than the active policy's");
 	if (dstack_policy_state() != DSTACK_STATE_LOCKED)
@@ -330,6 +331,8 @@ static void trace_policy(const struct dstack_policy *policy, int err)
  * @size: its bytes
  * @document: SHA-256 of the JSON document that it was compiled from
  * @why: what is wrong with it
+ *
+ * Its epoch has to rise, unless it is the active one without its containers.
  *
  * Return: 0; -EBADMSG, -ESTALE if its epoch does not rise, -ENOMEM; in LOCKED
  * -ENODATA without a section for the host, -EPERM for another application; or

@@ -105,6 +105,24 @@ u64 dstack_policy_epoch(void)
 	return epoch;
 }
 
+/**
+ * dstack_policy_withdraws() - is a table the active policy less its containers
+ * @table: checked
+ *
+ * Return: as dstack_table_withdraws(); false if there is no policy.
+ */
+bool dstack_policy_withdraws(const void *table)
+{
+	const struct dstack_policy *policy;
+	bool withdraws;
+
+	rcu_read_lock();
+	policy = rcu_dereference(active);
+	withdraws = policy && dstack_table_withdraws(table, policy->table);
+	rcu_read_unlock();
+	return withdraws;
+}
+
 static __always_inline
 void consult(const struct dstack_policy *policy, const char *section,
 	     enum dstack_kind kind, enum dstack_storage storage,

@@ -72,6 +72,7 @@ void dstack_policy_exit(void);
 void dstack_policy_free(const struct dstack_policy *policy);
 struct dstack_policy *dstack_policy_swap(struct dstack_policy *new);
 u64 dstack_policy_epoch(void);
+bool dstack_policy_withdraws(const void *table);
 void dstack_policy_facts(struct dstack_policy_facts *facts);
 void dstack_policy_ask(const char *section, enum dstack_kind kind,
 		       enum dstack_storage storage,

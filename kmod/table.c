@@ -322,6 +322,49 @@ static u32 bucket_of(const u8 digest[DSTACK_DIGEST_SIZE], u32 bits)
 	return bits ? head >> (32 - bits) : 0;
 }
 
+/* Positions apart, which are of the whole table. */
+static bool same_section(const void *a, const struct dstack_table_section *x,
+			 const void *b, const struct dstack_table_section *y)
+{
+	u32 rules = le32_to_cpu(x->count), keys = le32_to_cpu(x->count_keys);
+
+	return x->count == y->count && x->flags == y->flags &&
+	       x->revoked == y->revoked && x->count_keys == y->count_keys &&
+	       !memcmp(x->accept, y->accept, sizeof(x->accept)) &&
+	       !memcmp(x->trust, y->trust, sizeof(x->trust)) &&
+	       !memcmp(dstack_table_rules(a) + le32_to_cpu(x->first),
+		       dstack_table_rules(b) + le32_to_cpu(y->first),
+		       rules * sizeof(struct dstack_table_rule)) &&
+	       !memcmp(dstack_table_keys(a) + le32_to_cpu(x->first_key),
+		       dstack_table_keys(b) + le32_to_cpu(y->first_key),
+		       keys * sizeof(struct dstack_table_key));
+}
+
+/**
+ * dstack_table_withdraws() - is a table another one without its containers
+ * @table: a checked table
+ * @of: another one
+ *
+ * Return: true if @table is of the same application and epoch and allows what
+ * @of allows to the host, and nothing else; and @of allows more.
+ */
+bool dstack_table_withdraws(const void *table, const void *of)
+{
+	const struct dstack_table_header *new = table, *old = of;
+	const struct dstack_table_section *host =
+		dstack_table_find(of, DSTACK_HOST_ID);
+	u32 sections = host ? 1 : 0;
+
+	if (new->epoch != old->epoch ||
+	    memcmp(new->app_id, old->app_id, sizeof(new->app_id)) ||
+	    le32_to_cpu(new->sections) != sections ||
+	    le32_to_cpu(old->sections) <= sections)
+		return false;
+	return !host ||
+		(!strcmp(dstack_table_sections(table)->name, host->name) &&
+		 same_section(table, dstack_table_sections(table), of, host));
+}
+
 /**
  * dstack_table_index_size() - room for the index
  * @table: a checked table

@@ -126,6 +126,7 @@ struct dstack_table_key {
 int dstack_table_check(const void *table, size_t size, const char **why);
 const struct dstack_table_section *
 dstack_table_find(const void *table, const char *name);
+bool dstack_table_withdraws(const void *table, const void *of);
 size_t dstack_table_index_size(const void *table);
 void dstack_table_index(const void *table, u32 *index);
 u32 dstack_table_kinds(const void *table, const u32 *index,

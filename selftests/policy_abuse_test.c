@@ -112,6 +112,42 @@ TEST_F(abuse, attack_76_stale_table_leaves_the_policy)
 	EXPECT_TRUE(policy_stays(self));
 }
 
+static int load_epoch(FIXTURE_DATA(abuse) * self, uint64_t epoch, bool good)
+{
+	static const uint8_t app_id[DSTACK_APP_ID_SIZE];
+	struct dstack_digest digest = { .alg = DSTACK_ALG_SHA256 };
+	uint8_t active[DSTACK_APP_ID_SIZE];
+	struct libdstack_policy *policy;
+	int err;
+
+	err = file_sha256(self->good, digest.value) ?:
+	      libdstack_policy_new(app_id, epoch, &policy);
+	if (err)
+		return err;
+	if (good)
+		err = libdstack_policy_add(policy, self->c.as.section, &digest,
+					   DSTACK_KIND_EXEC, NULL);
+	err = err ?: libdstack_ensure_policy(self->control, policy, active);
+	libdstack_policy_free(policy);
+	return err ?: libdstack_status(self->control, &self->before);
+}
+
+/* Its epoch is used up; the next one is free for who comes after. */
+TEST_F(abuse, policy_is_withdrawn_within_its_epoch_and_not_restored)
+{
+	uint64_t epoch = self->before.policy_epoch;
+
+	EXPECT_EQ(-ESTALE, load_epoch(self, epoch - 1, false));
+	EXPECT_TRUE(policy_stays(self));
+	EXPECT_EQ(0, load_epoch(self, epoch, false));
+	EXPECT_EQ(epoch, self->before.policy_epoch);
+	EXPECT_TRUE(verdict_is(self, self->good, -EACCES));
+	EXPECT_EQ(-ESTALE, load_epoch(self, epoch, true));
+	EXPECT_TRUE(verdict_is(self, self->good, -EACCES));
+	EXPECT_EQ(0, load_epoch(self, epoch + 1, true));
+	EXPECT_TRUE(verdict_is(self, self->good, 0));
+}
+
 /* At every moment of an upload: also when all has come but the commit. */
 TEST_F(abuse, attack_76_half_an_upload_leaves_the_policy)
 {
