@@ -5,8 +5,9 @@
  * Copyright The dstack for Linux authors
  *
  * By libcurl.  Time and sizes are bounded; there are no redirections, no
- * proxies, no other protocols, and no connection serves two requests: each has
- * its own idea of who the other side must be.
+ * proxies, no other protocols, and no connection serves two requests, each of
+ * which has its own idea of who the other side must be: but for who keeps a
+ * connection, and with it that idea.
  */
 #include "room.h"
 
@@ -177,8 +178,16 @@ static int perform(struct kms_call *call, CURL *curl, struct kms_body *body)
 
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
 	code = curl_easy_perform(curl);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &body->status);
 	return judge(call, code, text, body);
+}
+
+/* Unless it is kept. */
+static void hang_up(const struct kms_call *call, CURL *curl)
+{
+	if (curl != call->curl)
+		curl_easy_cleanup(curl);
 }
 
 int kms_http_post(struct kms_call *call, const char *url, const void *data,
@@ -196,10 +205,10 @@ int kms_http_post(struct kms_call *call, const char *url, const void *data,
 	if (kms_now_ms() >= call->end)
 		return kms_fail(call, -EHOSTUNREACH,
 				"it did not answer in time");
-	curl = curl_easy_init();
+	curl = call->curl ? call->curl : curl_easy_init();
 	err = curl ? libdstack_secret_alloc(body->max, &room) : -ENOMEM;
 	if (err) {
-		curl_easy_cleanup(curl);
+		hang_up(call, curl);
 		return kms_fail(call, -ENOMEM, "out of memory");
 	}
 	body->data = room;
@@ -211,7 +220,7 @@ int kms_http_post(struct kms_call *call, const char *url, const void *data,
 	err = kms_server_use(curl, call);
 	if (!err)
 		err = perform(call, curl, body);
-	curl_easy_cleanup(curl);
+	hang_up(call, curl);
 	return err;
 }
 

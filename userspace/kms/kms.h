@@ -128,6 +128,28 @@ int kms_get_roots(const struct kms *kms, kms_allow_fn allow, void *arg,
 		  struct kms_roots *roots);
 void kms_roots_wipe(struct kms_roots *roots);
 
+/* What is true now of this application, and by which block of a chain. */
+struct kms_app_state {
+	bool allowed;
+	char reason[512];		/* why not; printable */
+	uint64_t block, block_time;	/* 0: no chain was asked */
+	uint64_t policy_epoch;		/* the exec policy in force; 0: none */
+	uint8_t policy_root[32];
+};
+
+struct kms_session;
+
+/*
+ * For who asks again and again: one connection to one KMS, which is kept, and
+ * another one if that fails.  Nothing is asked yet.  @kms stays, and what it
+ * has: a provider_id, too.
+ */
+int kms_session_open(const struct kms *kms, struct kms_session **session);
+void kms_session_close(struct kms_session *session);
+/* kms->attest is called once for all of them, before the first. */
+int kms_get_app_state(struct kms_session *session,
+		      struct kms_app_state *state);
+
 /* What environments of an application are encrypted to. */
 struct kms_env_key {
 	uint8_t public_key[KMS_KEY_SIZE];	/* of X25519 */

@@ -6,8 +6,8 @@
  *
  * run.c goes from one KMS to the next, http.c asks one, server.c judges its
  * certificate, reply.c reads what it answers, temp_ca.c and asker.c make the
- * certificate that evidence is sent in; app_keys.c, sign_cert.c, env_key.c and
- * roots.c are what is asked for.
+ * certificate that evidence is sent in; app_keys.c, sign_cert.c, env_key.c,
+ * roots.c and app_state.c are what is asked for.
  */
 #ifndef KMS_ROOM_H
 #define KMS_ROOM_H
@@ -40,6 +40,11 @@ struct kms_call {
 	struct kms_attested *attested;
 	X509 *cert;			/* who we are, or NULL */
 	EVP_PKEY *key;
+	/*
+	 * For all requests from now on, of which none may differ in what is
+	 * above; NULL: a connection for each.
+	 */
+	CURL *curl;
 	int err;
 	char why[KMS_WHY_MAX];		/* the first reason */
 };
@@ -48,6 +53,8 @@ struct kms_call {
 
 int kms_fail(struct kms_call *call, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Another machine's words, which nothing shall obey: printable ASCII. */
+void kms_make_plain(char *text);
 int64_t kms_now_ms(void);
 /* Asks one after the other, until ask() returns 0 or -ENOMEM. */
 int kms_run(const struct kms *kms,

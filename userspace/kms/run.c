@@ -28,8 +28,7 @@ int64_t kms_now_ms(void)
 	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Parts are another machine's words, which nothing shall obey. */
-static void make_plain(char *text)
+void kms_make_plain(char *text)
 {
 	for (; *text; text++)
 		if (*text < ' ' || *text > '~')
@@ -44,7 +43,7 @@ int kms_fail(struct kms_call *call, int err, const char *fmt, ...)
 		va_start(args, fmt);
 		vsnprintf(call->why, sizeof(call->why), fmt, args);
 		va_end(args);
-		make_plain(call->why);
+		kms_make_plain(call->why);
 	}
 	return err;
 }
@@ -55,7 +54,7 @@ static void tell(const struct kms *kms, const char *before,
 	char line[TELL_MAX], url[URL_SHOWN];
 
 	snprintf(url, sizeof(url), "%s", call->url);
-	make_plain(url);
+	kms_make_plain(url);
 	snprintf(line, sizeof(line), "%sKMS '%s': %s", before, url,
 		 call->why[0] ? call->why : strerror(-call->err));
 	if (kms->tell)

@@ -74,6 +74,7 @@ const char *stand_in_fault_name(enum stand_in_fault fault)
 		[STAND_IN_OTHER_EPOCH] = "other-epoch",
 		[STAND_IN_EPOCH_TWICE] = "epoch-twice",
 		[STAND_IN_RETIRED_ROOTS] = "retired-roots",
+		[STAND_IN_SHORT_POLICY] = "short-policy",
 	};
 
 	return fault < __STAND_IN_MAX ? names[fault] : NULL;
@@ -135,6 +136,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	EVP_PKEY *key = kms->server->key;
 	X509 *cert;
 
+	kms->connections++;
 	if (kms->fault == STAND_IN_KEY_CHANGES)
 		key = EVP_EC_gen("P-256");
 	else
@@ -239,6 +241,7 @@ static void serve(struct stand_in_kms *kms, struct evhttp_request *request,
 	struct stand_in_call call = {
 		.config = &kms->config, .roots = &kms->roots,
 		.others = &kms->others, .fault = kms->fault,
+		.state = &kms->state,
 		.client = SSL_get1_peer_certificate(ssl),
 		.body = evbuffer_pullup(in, -1),
 		.len = evbuffer_get_length(in),

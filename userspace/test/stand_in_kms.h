@@ -47,6 +47,8 @@ enum stand_in_fault {
 	STAND_IN_NO_SET, STAND_IN_TWO_SETS, STAND_IN_OTHER_SET,
 	STAND_IN_OTHER_TEMP, STAND_IN_SHORT_SET, STAND_IN_SHORT_EPOCH,
 	STAND_IN_OTHER_EPOCH, STAND_IN_EPOCH_TWICE, STAND_IN_RETIRED_ROOTS,
+	/* with what it says of who runs */
+	STAND_IN_SHORT_POLICY,
 	__STAND_IN_MAX
 };
 
@@ -90,11 +92,19 @@ bool stand_in_client_read(const struct libdstack_attestation *att,
 void stand_in_epoch(const struct stand_in_roots *roots, uint64_t number,
 		    struct key_epoch *epoch);
 
+/* What a chain would say, at this block; a test changes it meanwhile. */
+struct stand_in_state {
+	atomic_bool denied;
+	atomic_uint block, policy_epoch;
+	uint8_t policy_root[32];
+};
+
 /* stand_in_methods.c: what it answers */
 
 struct stand_in_call {
 	const struct stand_in_config *config;
 	const struct stand_in_roots *roots, *others;
+	struct stand_in_state *state;
 	enum stand_in_fault fault;
 	X509 *client;			/* certificate, or NULL */
 	const void *body;
@@ -112,7 +122,8 @@ void stand_in_answer(struct stand_in_call *call, const char *method);
 struct stand_in_kms {
 	struct stand_in_config config;
 	struct stand_in_roots roots, others;
-	atomic_int fault, requests;
+	struct stand_in_state state;
+	atomic_int fault, requests, connections;
 	char url[128];
 	struct stand_in_server *server;
 };

@@ -440,6 +440,39 @@ static void get_kms_key(struct stand_in_call *call)
 }
 
 /*
+ * GetAppState
+ */
+
+static void get_app_state(struct stand_in_call *call)
+{
+	Kms__GetAppStateResponse out = KMS__GET_APP_STATE_RESPONSE__INIT;
+	const struct stand_in_state *state = call->state;
+	Kms__KeyEpochs epochs = KMS__KEY_EPOCHS__INIT;
+	struct libdstack_identity client;
+	struct rpc_memory memory;
+	Kms__GetAppStateRequest *in;
+
+	in = request(call, &kms__get_app_state_request__descriptor, &memory);
+	if (!in)
+		return;
+	out.allowed = !state->denied;
+	out.reason = (char *)(state->denied ? "Exec policy\nrevoked" : "");
+	out.how = (char *)"proof";
+	out.kms_keys = &epochs;
+	out.app_keys = &epochs;
+	out.block_number = state->block;
+	out.block_time = 12 * out.block_number;
+	out.policy_epoch = state->policy_epoch;
+	if (out.policy_epoch)
+		out.policy_root = bytes_of((uint8_t *)state->policy_root,
+					   call->fault ==
+					   STAND_IN_SHORT_POLICY ? 31 : 32);
+	if (read_client(call, &client))
+		say(call, &out.base);
+	release(in, &memory);
+}
+
+/*
  * All of them
  */
 
@@ -482,6 +515,7 @@ void stand_in_answer(struct stand_in_call *call, const char *method)
 		{ "SignCert", sign_cert },
 		{ "GetAppEnvEncryptPubKey", get_env_key },
 		{ "GetKmsKey", get_kms_key },
+		{ "GetAppState", get_app_state },
 	};
 	char text[128];
 	size_t i;
