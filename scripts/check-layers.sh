@@ -269,6 +269,13 @@ images_are_apart_from_keys_and_chain() {
 		no_line '#[ \t]*include[ \t]*("\.\./|<event2/)'
 }
 
+# What a guest does follows from what it saw: it is judged without looking.
+what_follows_is_judged_apart() {
+	mapfile -t files < <(find userspace/follow -name 'judge.c' 2>/dev/null)
+	test "${#files[@]}" -eq 0 || code "${files[@]}" | without '"follow\.h"' |
+		no_line '#[ \t]*include[ \t]*("|<(sys|unistd|time|fcntl|curl))|\<(libdstack|kms|act|record|time|clock_gettime)[a-z_]* *\('
+}
+
 contracts_are_above_chain_and_keys() {
 	{
 		mapfile -t files < <(sources userspace/contract)
@@ -308,6 +315,7 @@ rules=(
 	rooms_of_a_kms_see_only_keys
 	who_may_have_keys_is_apart_from_keys
 	images_are_apart_from_keys_and_chain
+	what_follows_is_judged_apart
 	contracts_are_above_chain_and_keys
 	library_never_prints_or_exits
 	bpf_carries_facts_not_policy
@@ -336,6 +344,8 @@ what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
 rooms_of_a_kms_see_only_keys userspace/kmsd/state/x.c #include "../auth/auth.h"
 who_may_have_keys_is_apart_from_keys userspace/kmsd/auth/x.c #include "../../keys/epoch.h"
 images_are_apart_from_keys_and_chain userspace/kmsd/image/x.c #include "../auth/auth.h"
+what_follows_is_judged_apart userspace/follow/judge.c #include "../kms/kms.h"
+what_follows_is_judged_apart userspace/follow/judge.c now = time(NULL);
 contracts_are_above_chain_and_keys userspace/contract/tx.c #include "../rpc/rpc.h"
 contracts_are_above_chain_and_keys userspace/chain/rpc.c #include "../contract/contract.h"
 library_never_prints_or_exits userspace/lib/log.c exit(1);

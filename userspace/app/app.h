@@ -95,6 +95,8 @@ struct app_compose {
 	bool has_policy_hash;		/* a file beside has it */
 	uint8_t policy_hash[APP_HASH_SIZE];	/* of that file's bytes */
 	uint32_t state;			/* enum dstack_state, or UNSAID */
+	uint64_t follow_interval_s;	/* between two looks at the contract */
+	uint64_t follow_grace_s;	/* without an answer; 0: for ever */
 	bool has_agent;
 	struct app_agent_section *agent;
 	size_t agent_nr;

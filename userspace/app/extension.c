@@ -16,6 +16,8 @@
 #include "words.h"
 
 #define METHOD_MAX	64	/* bytes of a name */
+#define FOLLOW_INTERVAL_MAX	3600
+#define FOLLOW_GRACE_MAX	31536000
 
 /* { "sha256": HEX }: of a file that is delivered with the document. */
 static int take_policy_hash(const struct app_json *json,
@@ -64,6 +66,25 @@ static int take_state(const struct app_json *json, struct app_compose *compose)
 		return 0;
 	}
 	return app_json_refuse(json, "state", "want \"measure\", \"enforce\" or \"locked\"");
+}
+
+/* How a machine that runs follows the contract; see kms-follow.rst. */
+static int take_follow(const struct app_json *outer,
+		       struct app_compose *compose)
+{
+	static const char *const known[] = { "interval_s", "grace_s", NULL };
+	struct app_json json;
+	int err;
+
+	compose->follow_interval_s = 1;
+	err = app_json_enter(outer, "follow", "dstack.follow", &json) ?:
+		app_json_check(&json, known);
+	if (err || !json.value)
+		return err;
+	return app_json_number(&json, "interval_s", 1, FOLLOW_INTERVAL_MAX,
+			       &compose->follow_interval_s) ?:
+		app_json_number(&json, "grace_s", 0, FOLLOW_GRACE_MAX,
+				&compose->follow_grace_s);
 }
 
 static int take_section(const struct app_json *json, yyjson_val *name,
@@ -206,8 +227,9 @@ static int take_containers(const struct app_json *outer,
 int app_compose_extension(const struct app_json *json,
 			  struct app_compose *compose)
 {
-	static const char *const known[] = { "policy", "state", "agent",
-					     "containers", NULL };
+	static const char *const known[] = {
+		"policy", "state", "agent", "containers", "follow", NULL
+	};
 	struct app_json inner;
 	int err = app_json_enter(json, "dstack", "dstack", &inner);
 
@@ -215,7 +237,8 @@ int app_compose_extension(const struct app_json *json,
 		take_policy(&inner, compose) ?:
 		take_state(&inner, compose) ?:
 		take_agent(&inner, compose) ?:
-		take_containers(&inner, compose);
+		take_containers(&inner, compose) ?:
+		take_follow(&inner, compose);
 	if (!err && compose->state >= DSTACK_STATE_ENFORCE &&
 	    compose->state != APP_STATE_UNSAID && !compose->policy &&
 	    !compose->has_policy_hash)

@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include "boot.h"
+#include "../follow/follow.h"
 #include "../run/run.h"
 #include "sign_cert.h"
 
@@ -28,6 +29,7 @@ static void usage(FILE *out)
 {
 	fputs("Usage: dstack-boot [OPTION]...\n"
 	      "       dstack-boot sign-cert [OPTION]...\n"
+	      "       dstack-boot follow [OPTION]...\n"
 	      "       dstack-boot app [OPTION]...  (see 'dstack-boot app --help')\n\n"
 	      "Boots the application whose files the host shares: checks and measures it, gets\n"
 	      "its keys, opens its disk, decrypts its environment, loads its policy, runs its init\n"
@@ -175,6 +177,8 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (argc > 1 && !strcmp(argv[1], "sign-cert"))
 		return sign_cert_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "follow"))
+		return follow_main(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "app"))
 		return run_app_main(argc - 1, argv + 1);
 	libdstack_set_message_callback(boot_tell);

@@ -46,6 +46,21 @@ static int check_app(const struct boot *boot,
 			 libdstack_to_hex(boot->app_id, APP_ID_SIZE, id));
 }
 
+/* The contract put another one into force since an earlier start. */
+static bool is_passed(const struct boot *boot,
+		      const struct libdstack_policy *policy)
+{
+	struct libdstack_status status;
+
+	if (libdstack_status(boot->control, &status) ||
+	    status.policy_epoch <= libdstack_policy_epoch(policy) ||
+	    memcmp(status.policy_app_id, boot->app_id, APP_ID_SIZE))
+		return false;
+	boot_say("that of epoch %llu is active, which is newer: kept",
+		 (unsigned long long)status.policy_epoch);
+	return true;
+}
+
 int policy_load(struct boot *boot)
 {
 	struct libdstack_policy *policy;
@@ -64,8 +79,9 @@ int policy_load(struct boot *boot)
 	free(text);
 	if (err)
 		return boot_fail(err, BOOT_COMPOSE ": dstack.policy is not one");
-	err = check_app(boot, policy) ?:
-		libdstack_ensure_policy(boot->control, policy, app_id);
+	err = check_app(boot, policy);
+	if (!err && !is_passed(boot, policy))
+		err = libdstack_ensure_policy(boot->control, policy, app_id);
 	libdstack_policy_free(policy);
 	return err;
 }

@@ -179,6 +179,11 @@ static void wrong_types_are_refused_by_name(void **state)
 		{ "\"dstack\":{\"state\":\"locked\"}", "without \"policy\"" },
 		{ "\"dstack\":{\"agent\":{\"web\":{}}}", "web.methods: is" },
 		{ "\"dstack\":{\"agent\":{\"web\":null}}", "web: want" },
+		{ "\"dstack\":{\"follow\":7}", "dstack.follow" },
+		{ "\"dstack\":{\"follow\":{\"other\":7}}", "other" },
+		{ "\"dstack\":{\"follow\":{\"interval_s\":0}}",
+		  "interval_s" },
+		{ "\"dstack\":{\"follow\":{\"grace_s\":-1}}", "grace_s" },
 		{ "\"dstack\":{\"agent\":{\"w w\":{}}}", "a section's name" },
 	};
 	char text[512];
@@ -278,6 +283,21 @@ static void the_extension_names_methods_by_section(void **state)
 	assert_null(compose->agent[0].methods[2]);
 	assert_string_equal(compose->agent[1].section, "db");
 	assert_null(compose->agent[1].methods[0]);
+	app_compose_free(compose);
+}
+
+static void how_it_follows_has_defaults(void **state)
+{
+	static const char text[] = WITH("\"dstack\":{\"follow\":{\"grace_s\":60,\"interval_s\":5}}");
+	struct app_compose *compose = read_text(WITH("\"dstack\":{}"));
+
+	(void)state;
+	assert_int_equal(compose->follow_interval_s, 1);
+	assert_int_equal(compose->follow_grace_s, 0);
+	app_compose_free(compose);
+	compose = read_text(text);
+	assert_int_equal(compose->follow_interval_s, 5);
+	assert_int_equal(compose->follow_grace_s, 60);
 	app_compose_free(compose);
 }
 
@@ -486,6 +506,7 @@ int main(void)
 		cmocka_unit_test(requirements_are_read),
 		cmocka_unit_test(nothing_is_required_where_nothing_is_said),
 		cmocka_unit_test(the_extension_names_methods_by_section),
+		cmocka_unit_test(how_it_follows_has_defaults),
 		cmocka_unit_test(a_policy_is_left_to_its_reader),
 		cmocka_unit_test(a_policy_can_be_a_file_of_this_hash),
 		cmocka_unit_test(services_have_sections_and_allowances),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who asks again and again what is true of it: one connection, while all is well
+ * Who asks again and again what is true: one connection, while all is well
  *
  * Copyright The dstack for Linux authors
  */
@@ -88,8 +88,7 @@ static void connection_and_evidence_serve_all_questions(void **state)
 	assert_int_equal(attested, 1);
 }
 
-static void another_kms_is_asked_when_one_fails_and_one_that_is_kept(
-	void **state)
+static void another_kms_is_asked_when_one_fails_and_kept(void **state)
 {
 	(void)state;
 	kms.nr = 2;
@@ -172,7 +171,7 @@ int main(void)
 		CLAIM(what_is_true_is_told),
 		CLAIM(denial_is_an_answer_in_printable_words),
 		CLAIM(connection_and_evidence_serve_all_questions),
-		CLAIM(another_kms_is_asked_when_one_fails_and_one_that_is_kept),
+		CLAIM(another_kms_is_asked_when_one_fails_and_kept),
 		CLAIM(kms_with_another_root_is_not_asked),
 		CLAIM(each_fault_is_no_answer_and_named),
 		CLAIM(kms_that_is_back_is_asked_again),

@@ -135,8 +135,13 @@ static int setup(void **state)
 {
 	(void)state;
 	kms__get_app_state_response__init(&answer);
-	begun = verified = self_asked = asked = 0;
-	verify_err = self_err = auth_err = 0;
+	begun = 0;
+	verified = 0;
+	self_asked = 0;
+	asked = 0;
+	verify_err = 0;
+	self_err = 0;
+	auth_err = 0;
 	image = NULL;
 	clock_ahead = 0;
 	boot_id = 1;

@@ -64,7 +64,7 @@ static void policy_without_its_containers_withdraws_it(void **state)
 	assert_true(withdraws(APP "," HOST "," WEB, A, 5, HOST));
 }
 
-static void policy_of_another_epoch_or_application_does_not(void **state)
+static void policy_of_another_epoch_or_app_does_not(void **state)
 {
 	(void)state;
 	assert_false(withdraws(APP, A, 4, ""));
@@ -125,7 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policy_without_its_containers_withdraws_it),
-		cmocka_unit_test(policy_of_another_epoch_or_application_does_not),
+		cmocka_unit_test(policy_of_another_epoch_or_app_does_not),
 		cmocka_unit_test(container_that_is_left_does_not),
 		cmocka_unit_test(host_with_another_word_does_not),
 		cmocka_unit_test(there_is_something_to_withdraw),
