@@ -248,9 +248,17 @@ what_is_issued_follows_from_arguments() {
 
 # What a KMS keeps is read without the server, as pure of it as keys are.
 rooms_of_a_kms_see_only_keys() {
-	mapfile -t files < <(sources userspace/kmsd/state; sources userspace/kmsd/shares)
+	mapfile -t files < <(sources userspace/kmsd/state userspace/kmsd/shares)
 	code "${files[@]}" |
 		without '"\.\./\.\./keys/(epoch|pem|primitives)\.h"' |
+		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
+}
+
+# How others are asked is told to it.
+quorum_is_above_state_and_shares() {
+	mapfile -t files < <(sources userspace/kmsd/quorum)
+	code "${files[@]}" |
+		without '"\.\./(\.\./keys/primitives|shares/shares|state/(file|state))\.h"' |
 		no_line '#[ \t]*include[ \t]*("\.\./|<(event2|curl)/)'
 }
 
@@ -313,6 +321,7 @@ rules=(
 	rooms_of_userspace_are_apart
 	what_is_issued_follows_from_arguments
 	rooms_of_a_kms_see_only_keys
+	quorum_is_above_state_and_shares
 	who_may_have_keys_is_apart_from_keys
 	images_are_apart_from_keys_and_chain
 	what_follows_is_judged_apart
@@ -342,6 +351,7 @@ rooms_of_userspace_are_apart userspace/rpc/rpc.c #include "../http/http.h"
 what_is_issued_follows_from_arguments userspace/issue/sign.c #include "../rpc/rpc.h"
 what_is_issued_follows_from_arguments userspace/issue/ca.c now = time(NULL);
 rooms_of_a_kms_see_only_keys userspace/kmsd/state/x.c #include "../auth/auth.h"
+quorum_is_above_state_and_shares userspace/kmsd/quorum/x.c #include "../../kms/kms.h"
 who_may_have_keys_is_apart_from_keys userspace/kmsd/auth/x.c #include "../../keys/epoch.h"
 images_are_apart_from_keys_and_chain userspace/kmsd/image/x.c #include "../auth/auth.h"
 what_follows_is_judged_apart userspace/follow/judge.c #include "../kms/kms.h"

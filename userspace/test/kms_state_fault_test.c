@@ -14,110 +14,13 @@
 
 #include <cmocka.h>
 
+#include "kms_fault_seam.h"
 #include "kms_state_fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-
-/*
- * The seam
- */
-
-enum fault {
-	NONE,
-	FAILS,			/* with ENOSPC, and does nothing */
-	HALF,			/* a write: a part of it, then as above */
-	DIES_BEFORE, DIES_AFTER,
-};
-
-static enum fault fault;
-static int countdown = -1;		/* calls until the fault; -1: off */
-static int calls;
-
-/* True if this call is the one. */
-static bool is_due(void)
-{
-	calls++;
-	if (countdown < 0 || countdown--)
-		return false;
-	if (fault == DIES_BEFORE)
-		_exit(99);
-	return true;
-}
-
-static bool fails(bool due)
-{
-	if (!due || (fault != FAILS && fault != HALF))
-		return false;
-	errno = ENOSPC;
-	return true;
-}
-
-static long done(bool due, long result)
-{
-	if (due && fault == DIES_AFTER)
-		_exit(99);
-	return result;
-}
-
-ssize_t write(int fd, const void *data, size_t len)
-{
-	bool due = is_due();
-
-	if (due && fault == HALF) {
-		countdown = 0;
-		fault = FAILS;
-		return syscall(SYS_write, fd, data, len / 2);
-	}
-	return fails(due) ? -1 :
-		done(due, syscall(SYS_write, fd, data, len));
-}
-
-int fsync(int fd)
-{
-	bool due = is_due();
-
-	return fails(due) ? -1 : done(due, syscall(SYS_fsync, fd));
-}
-
-int fchmod(int fd, mode_t mode)
-{
-	bool due = is_due();
-
-	return fails(due) ? -1 : done(due, syscall(SYS_fchmod, fd, mode));
-}
-
-int renameat(int from, const char *old, int to, const char *new)
-{
-	bool due = is_due();
-
-	return fails(due) ? -1 :
-		done(due, syscall(SYS_renameat, from, old, to, new));
-}
-
-int unlinkat(int dir, const char *name, int flags)
-{
-	bool due = is_due();
-
-	return fails(due) ? -1 :
-		done(due, syscall(SYS_unlinkat, dir, name, flags));
-}
-
-int openat(int dir, const char *name, int flags, ...)
-{
-	bool due = is_due();
-	va_list args;
-	mode_t mode;
-
-	va_start(args, flags);
-	mode = va_arg(args, mode_t);
-	va_end(args);
-	return fails(due) ? -1 :
-		done(due, syscall(SYS_openat, dir, name, flags, mode));
-}
 
 /*
  * Changes
@@ -215,13 +118,6 @@ static void begin_again(void)
 	unlink(note);
 	put_file("state", base, base_len);
 	assert_int_equal(state_open(&options, &kms), 0);
-}
-
-static void arm(enum fault what, int when)
-{
-	fault = what;
-	countdown = when;
-	calls = 0;
 }
 
 static int count_calls(const struct change *change)

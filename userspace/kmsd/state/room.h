@@ -4,15 +4,17 @@
  *
  * Copyright The dstack for Linux authors
  *
- * state.c and epochs.c are what others call, content.c writes and reads what
- * is sealed, envelope.c what is around it, file.c replaces files, witness.c
- * notes what was written last, info.c what is public, module.c is the seal.
+ * state.c, epochs.c and reseal.c are what others call, content.c writes and
+ * reads what is sealed, envelope.c what is around it, file.c replaces files,
+ * witness.c notes what was written last, info.c what is public, module.c is the
+ * seal.
  */
 #ifndef KMSD_STATE_ROOM_H
 #define KMSD_STATE_ROOM_H
 
 #include <pthread.h>
 
+#include "file.h"
 #include "state.h"
 
 #define STATE_FILE	"state"
@@ -79,27 +81,6 @@ int envelope_read(const uint8_t *file, size_t len, struct envelope *envelope,
 int envelope_seal(struct state *state, size_t *len);
 /* state->file, of @len bytes, to state->content. */
 int envelope_open(struct state *state, size_t len);
-
-/* file.c */
-
-/*
- * A descriptor, and nobody else gets one meanwhile.  -EBUSY: somebody has it;
- * -EPERM: it is not ours alone, or with @memory on a disk.
- */
-int file_open_dir(const char *path, bool memory);
-/* Less than @max bytes to @data; -ENOENT, -EPERM, -EFBIG. */
-int file_read(int dir, const char *name, size_t max, uint8_t *data,
-	      size_t *len);
-/* Of an open file less than @max bytes, whatever its size was before. */
-int file_read_all(int fd, size_t max, uint8_t *data, size_t *len);
-/*
- * All of it, and stored when this returns, or what there was before: after an
- * error it may be either.
- */
-int file_replace(int dir, const char *name, mode_t mode, const void *data,
-		 size_t len);
-/* Left behind by one that was ended. */
-void file_clean(int dir);
 
 /* witness.c */
 

@@ -12,6 +12,7 @@
 
 /* In files: numbers are never used again.  0 is none, and never will be one. */
 #define STATE_SEAL_MODULE	1
+#define STATE_SEAL_QUORUM	2	/* and for it shares of other KMSs */
 
 struct state_seal {
 	uint16_t id;

@@ -67,6 +67,17 @@ int state_create(const struct state_options *options, const char *domain,
  */
 int state_close(struct state *state);
 
+/*
+ * How the file in @dir is sealed, by its header, which others can have changed.
+ * -ENOENT, -EBUSY, -EPERM, -EBADMSG as above, without a line.
+ */
+int state_sealed_as(const char *dir, uint16_t *id);
+/*
+ * It is stored under another seal, which has to stay as the first one.  After
+ * an error the old one counts, and the file may be under either.
+ */
+int state_reseal(struct state *state, const struct state_seal *seal);
+
 /* Newer than all that there are; it is stored before this returns. */
 int state_add_epoch(struct state *state, const struct key_epoch *epoch);
 /*
