@@ -241,6 +241,75 @@ static void attack_75_node_as_leaf_is_refused(void **state)
 	libdstack_policy_free(policy);
 }
 
+/* What SHA-256 puts behind @len bytes, up to the end of its block. */
+static size_t padding(uint64_t len, uint8_t out[128])
+{
+	size_t nr = 64 - (len + 8) % 64, i;
+
+	memset(out, 0, 128);
+	out[0] = 0x80;
+	for (i = 0; i < 8; i++)
+		out[nr + i] = 8 * len >> (56 - 8 * i);
+	return nr + 8;
+}
+
+/*
+ * Who knows SHA-256 of a text knows that of the text, its padding and whatever
+ * he likes behind that.  Nothing in a tree is as long as he likes.
+ */
+static void attack_75_leaf_made_longer_is_refused(void **state)
+{
+	struct libdstack_policy *policy = numbered(MANY);
+	struct libdstack_proof proof, other;
+	char section[DSTACK_SECTION_SIZE];
+	struct dstack_digest digest;
+	uint8_t root[HASH], pad[128];
+	uint32_t kinds;
+	size_t len, more;
+
+	(void)state;
+	assert_int_equal(libdstack_policy_root(policy, root), 0);
+	prove(policy, 3, &proof);
+	/* With the byte that all leaves begin with. */
+	len = padding(1 + proof.leaf_len, pad);
+	assert_int_equal((1 + proof.leaf_len + len) % 64, 0);
+	for (more = 0; proof.leaf_len + len + more <= LIBDSTACK_LEAF_MAX;
+	     more++) {
+		other = proof;
+		memcpy(other.leaf + proof.leaf_len, pad, len);
+		memset(other.leaf + proof.leaf_len + len, 'x', more);
+		other.leaf_len = proof.leaf_len + len + more;
+		refused(&other, root);
+		assert_int_equal(libdstack_proof_rule(&other, section, &digest,
+						      &kinds), -EBADMSG);
+	}
+	assert_true(more > 0);
+	libdstack_policy_free(policy);
+}
+
+/* A policy that approves another content is another policy. */
+static void attack_75_each_bit_of_a_digest_is_in_the_root(void **state)
+{
+	struct dstack_digest digest = { .alg = DSTACK_ALG_SHA256 };
+	uint8_t root[HASH], other[HASH];
+	struct libdstack_policy *policy = numbered(1);
+	size_t i;
+
+	(void)state;
+	assert_int_equal(libdstack_policy_root(policy, root), 0);
+	libdstack_policy_free(policy);
+	for (i = 0; i < 8 * HASH; i++) {
+		policy = numbered(0);
+		memset(digest.value, 0, HASH);
+		digest.value[i / 8] ^= 1 << i % 8;
+		assert_int_equal(libdstack_policy_add(policy, "s", &digest, 1,
+						      NULL), 0);
+		assert_int_equal(libdstack_policy_root(policy, other), 0);
+		assert_memory_not_equal(root, other, HASH);
+		libdstack_policy_free(policy);
+	}
+}
+
 static void attack_75_changed_proof_is_refused(void **state)
 {
 	struct libdstack_policy *policy = numbered(MANY);
@@ -350,6 +419,8 @@ int main(void)
 		cmocka_unit_test(every_rule_has_a_proof_that_holds),
 		cmocka_unit_test(attack_75_proof_for_another_index_is_refused),
 		cmocka_unit_test(attack_75_node_as_leaf_is_refused),
+		cmocka_unit_test(attack_75_leaf_made_longer_is_refused),
+		cmocka_unit_test(attack_75_each_bit_of_a_digest_is_in_the_root),
 		cmocka_unit_test(attack_75_changed_proof_is_refused),
 		cmocka_unit_test(trees_that_differ_have_other_roots),
 		cmocka_unit_test(leaf_that_is_no_rule_says_none),
