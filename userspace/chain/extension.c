@@ -84,6 +84,7 @@ void chain_keys_read(const struct chain_slot slots[CHAIN_KEYS_SLOTS],
 {
 	uint64_t next = chain_slot_u64(&slots[1], 0);
 
+	epochs->known = true;
 	epochs->current = chain_slot_u64(&slots[0], 0);
 	epochs->previous_ends = chain_slot_u64(&slots[0], 16);
 	epochs->first_live = chain_slot_u64(&slots[0], 24);

@@ -59,6 +59,7 @@ struct chain_boot {
 
 /* Epochs of keys: which is current, and which live beside it. */
 struct chain_epochs {
+	bool known;			/* a contract that has them was read */
 	uint64_t current;
 	uint64_t previous_ends;		/* the one before lives until then */
 	uint64_t first_live;		/* those before it are revoked */

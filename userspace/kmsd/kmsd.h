@@ -8,7 +8,7 @@
  *	serve.c		its sockets, and who comes by which
  *	tls.c		the certificate that it shows
  *	options.c	what its file says
- *	epochs.c	roots that are ready to issue
+ *	epochs*.c	roots that are ready to issue, and which of them live
  *	roots.c		where roots come of
  *	self.c		its own evidence, and whether it may be a KMS
  *	visit.c		one who asks: by evidence, judged, written down
@@ -66,25 +66,78 @@ int kmsd_options_read(const char *path, struct kmsd_options *options);
 void kmsd_options_clear(struct kmsd_options *options);
 
 /*
- * epochs.c: for many threads
+ * epochs.c: for many threads, as all of it
  */
 
-#define EPOCH_OLDEST	UINT64_MAX	/* that is not retired */
+#define EPOCH_OLDEST	UINT64_MAX	/* that lives */
 
 struct epochs;
 
-/* All of @state that live.  Certificates that end soon are made anew. */
+/* All of @state, which has to stay.  Certificates that end soon are renewed. */
 int epochs_open(struct state *state, time_t now, struct epochs **epochs);
 void epochs_close(struct epochs *epochs);
 /*
- * What issues for that epoch, until epochs_put(); *@number is which it is.
- * NULL: it is not there, or retired.
+ * What the KMS's contract says from now on, if it knows epochs: no older one
+ * counts after it.  @epochs may be NULL.
  */
-const struct issue *epochs_get(struct epochs *epochs, uint64_t *number);
+void epochs_limit(struct epochs *epochs, const struct auth_verdict *verdict);
+/*
+ * What issues for that epoch, not below @floor, until epochs_put(), before
+ * which nothing else of these is to be called but epochs_ended(); *@number is
+ * which it is.  NULL with @error: it does not live, or is not there.  @epochs
+ * may be NULL.
+ */
+const struct issue *epochs_get(struct epochs *epochs, uint64_t floor,
+			       uint64_t *number, struct rpc_error *error);
 void epochs_put(struct epochs *epochs);
+/* When the contract ended that one; 0: it has not. */
+uint64_t epochs_ended(const struct epochs *epochs, uint64_t number);
+/* EPOCH_OLDEST: none lives. */
+uint64_t epochs_oldest(struct epochs *epochs);
+/* Those that live, the oldest first; for free(). */
+int epochs_list(struct epochs *epochs, uint64_t floor, size_t *nr,
+		uint64_t **numbers);
+
+struct epoch_shown {
+	uint64_t number;
+	const char *life;		/* "lives", "retired" and so on */
+	uint8_t k256[AGENT_SECP256K1_SIZE];
+};
+
+/* The @i-th, of those that do not live as well.  False: there is none. */
+bool epochs_show(struct epochs *epochs, size_t i, struct epoch_shown *shown);
+/* False: no contract limits them. */
+bool epochs_get_limits(struct epochs *epochs, struct chain_epochs *limits);
+
+/*
+ * epochs_change.c
+ */
+
 /* The first of all: roots by chance, in a new state. */
 int epochs_create(const struct state_options *options, const char *domain,
 		  time_t now, struct state **state);
+/* The next one, by chance, which the one before it vouches for. */
+int epochs_start(struct epochs *epochs, time_t now, uint64_t *number);
+/*
+ * Its keys are gone for good.  -ENOENT; -EBUSY: it is the newest, or no other
+ * lives.  Twice is once.
+ */
+int epochs_retire(struct epochs *epochs, uint64_t number, time_t now,
+		  struct rpc_error *error);
+
+/* What was learned of another KMS. */
+struct epochs_news {
+	uint64_t added[KEY_EPOCHS_MAX], retired[KEY_EPOCHS_MAX];
+	size_t nr_added, nr_retired;
+};
+
+/*
+ * What a KMS of the same roots has besides, and has retired.  -EKEYREJECTED: it
+ * is none, and nothing was taken.
+ */
+int epochs_take(struct epochs *epochs, const struct key_epoch *theirs,
+		size_t nr, time_t now, struct epochs_news *news,
+		struct rpc_error *error);
 
 /*
  * self.c
@@ -171,6 +224,8 @@ int visit_judge(struct visit *visit,
  * not; others: nobody knows.
  */
 int visit_check_image(struct visit *visit, struct image_why *why);
+/* Which epochs are none for it: those before. */
+uint64_t visit_floor(const struct visit *visit);
 /* It is written down; only then it may be given. */
 int visit_grant(struct visit *visit, uint64_t epoch);
 void visit_end(struct visit *visit);
@@ -184,6 +239,9 @@ int kmsd_make_roots(struct kmsd *kmsd, const char *domain);
 /* The same of roots that another KMS gives. */
 int kmsd_take_roots(struct kmsd *kmsd, const char *url, const char *domain,
 		    struct rpc_error *error);
+/* What that KMS, of the same roots, has besides. */
+int kmsd_fetch_roots(struct kmsd *kmsd, const char *url,
+		     struct epochs_news *news, struct rpc_error *error);
 
 /*
  * serve.c
@@ -265,6 +323,12 @@ int kmsd_prove_roots(struct kmsd *kmsd);
 KMSD_METHOD(kmsd_bootstrap);
 KMSD_METHOD(kmsd_onboard);
 KMSD_METHOD(kmsd_attestation_info);
+
+/* method_admin.c */
+KMSD_METHOD(kmsd_status);
+KMSD_METHOD(kmsd_start_epoch);
+KMSD_METHOD(kmsd_retire_epoch);
+KMSD_METHOD(kmsd_fetch_epochs);
 
 /* routes.c */
 extern const struct rpc_mount kmsd_routes[], kmsd_admin_routes[];

@@ -10,26 +10,12 @@
 
 #include "kmsd.h"
 
-static const struct issue *oldest(struct kmsd *kmsd, uint64_t *epoch,
-				  struct rpc_error *error)
-{
-	const struct issue *issue;
-
-	*epoch = EPOCH_OLDEST;
-	issue = epochs_get(kmsd->epochs, epoch);
-	if (!issue) {
-		error->status = 503;
-		rpc_fail(error, -ENOKEY, "this KMS has no keys");
-	}
-	return issue;
-}
-
 /* On purpose for everybody: who is under it has shown nothing by that. */
 KMSD_CALL(kmsd_get_temp_ca)
 {
 	Kms__GetTempCaCertResponse *out = (void *)response;
+	uint64_t epoch = EPOCH_OLDEST;
 	const struct issue *issue;
-	uint64_t epoch;
 	int err;
 
 	(void)from;
@@ -37,7 +23,7 @@ KMSD_CALL(kmsd_get_temp_ca)
 	err = self_allowed(kmsd, time(NULL), error);
 	if (err)
 		return err;
-	issue = oldest(kmsd, &epoch, error);
+	issue = epochs_get(kmsd->epochs, 0, &epoch, error);
 	if (!issue)
 		return -ENOKEY;
 	out->temp_ca_key = issue_key(issue, ISSUE_TEMP_CA);
@@ -60,8 +46,17 @@ static int put_chain(const struct issue_chain *chain,
 	return err;
 }
 
+static int put_epochs(struct visit *visit, uint64_t epoch,
+		      Kms__SignCertResponse *out)
+{
+	out->epoch_case = KMS__SIGN_CERT_RESPONSE__EPOCH_KEY_EPOCH;
+	out->key_epoch = epoch;
+	return epochs_list(visit->kmsd->epochs, visit_floor(visit),
+			   &out->n_key_epochs, &out->key_epochs);
+}
+
 static int sign(struct visit *visit, const struct libdstack_csr *csr,
-		Kms__SignCertResponse *out)
+		uint64_t epoch, Kms__SignCertResponse *out)
 {
 	const struct issue_request request = {
 		.csr = csr, .attestation = visit->peer.attestation,
@@ -70,17 +65,17 @@ static int sign(struct visit *visit, const struct libdstack_csr *csr,
 	struct issue_chain chain = { { NULL } };
 	const struct issue *issue;
 	const char *why = "no memory";
-	uint64_t epoch;
 	int err;
 
-	issue = oldest(visit->kmsd, &epoch, visit->error);
+	issue = epochs_get(visit->kmsd->epochs, visit_floor(visit), &epoch,
+			   visit->error);
 	if (!issue)
 		return -ENOKEY;
 	err = issue_sign(issue, &request, visit->now, &chain, &why);
 	epochs_put(visit->kmsd->epochs);
 	if (err)
 		return rpc_fail(visit->error, err, "%s", why);
-	err = put_chain(&chain, out);
+	err = put_chain(&chain, out) ?: put_epochs(visit, epoch, out);
 	issue_chain_free(&chain);
 	return err ? err : visit_grant(visit, epoch);
 }
@@ -92,6 +87,7 @@ KMSD_CALL(kmsd_sign_cert)
 		.kmsd = kmsd, .from = from, .method = "SignCert",
 		.error = error,
 	};
+	bool named = in->epoch_case == KMS__SIGN_CERT_REQUEST__EPOCH_KEY_EPOCH;
 	struct libdstack_csr csr;
 	int err = visit_begin(&visit);
 
@@ -102,7 +98,8 @@ KMSD_CALL(kmsd_sign_cert)
 	err = err ?: visit_verify_csr(&visit, &in->csr, &in->signature,
 				      (uint32_t)in->api_version, &csr) ?:
 		visit_judge(&visit, auth_app) ?:
-		sign(&visit, &csr, (void *)response);
+		sign(&visit, &csr, named ? in->key_epoch : EPOCH_OLDEST,
+		     (void *)response);
 	visit_end(&visit);
 	return err;
 }

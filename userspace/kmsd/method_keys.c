@@ -13,12 +13,6 @@
 
 #define API_VERSION_MAX	1
 
-static int no_keys(struct rpc_error *error)
-{
-	error->status = 503;
-	return rpc_fail(error, -ENOKEY, "this KMS has no keys");
-}
-
 static int put_keys(const struct issue_app_keys *keys,
 		    Kms__GetAppKeyResponse *out)
 {
@@ -50,21 +44,33 @@ static int put_rest(const struct visit *visit, const struct issue *issue,
 	return err;
 }
 
-static int give(struct visit *visit, Kms__GetAppKeyResponse *out)
+static int put_epochs(struct visit *visit, uint64_t epoch,
+		      Kms__GetAppKeyResponse *out)
+{
+	out->epoch_case = KMS__GET_APP_KEY_RESPONSE__EPOCH_KEY_EPOCH;
+	out->key_epoch = epoch;
+	return epochs_list(visit->kmsd->epochs, visit_floor(visit),
+			   &out->n_key_epochs, &out->key_epochs);
+}
+
+static int give(struct visit *visit, uint64_t epoch,
+		Kms__GetAppKeyResponse *out)
 {
 	struct issue_app_keys keys;
-	uint64_t epoch = EPOCH_OLDEST;
-	const struct issue *issue = epochs_get(visit->kmsd->epochs, &epoch);
+	const struct issue *issue;
 	int err;
 
+	issue = epochs_get(visit->kmsd->epochs, visit_floor(visit), &epoch,
+			   visit->error);
 	if (!issue)
-		return no_keys(visit->error);
+		return -ENOKEY;
 	err = issue_app_keys(issue, visit->boot.app_id,
 			     &visit->boot.instance_id, &keys) ?:
 		put_keys(&keys, out) ?: put_rest(visit, issue, out);
 	issue_app_keys_wipe(&keys);
 	epochs_put(visit->kmsd->epochs);
-	return err ? err : visit_grant(visit, epoch);
+	return err ?: put_epochs(visit, epoch, out) ?:
+		visit_grant(visit, epoch);
 }
 
 KMSD_CALL(kmsd_get_app_key)
@@ -74,6 +80,8 @@ KMSD_CALL(kmsd_get_app_key)
 		.kmsd = kmsd, .from = from, .method = "GetAppKey",
 		.error = error,
 	};
+	bool named = in->epoch_case ==
+		KMS__GET_APP_KEY_REQUEST__EPOCH_KEY_EPOCH;
 	int err = visit_begin(&visit);
 
 	if (!err && in->api_version > API_VERSION_MAX)
@@ -82,7 +90,8 @@ KMSD_CALL(kmsd_get_app_key)
 			       (unsigned long long)in->api_version);
 	err = err ?: visit_verify(&visit, in->vm_config) ?:
 		visit_judge(&visit, auth_app) ?:
-		give(&visit, (void *)response);
+		give(&visit, named ? in->key_epoch : EPOCH_OLDEST,
+		     (void *)response);
 	visit_end(&visit);
 	return err;
 }

@@ -18,7 +18,8 @@ KMSD_CALL(kmsd_get_env_key)
 {
 	const Kms__AppId *in = (const void *)request;
 	Kms__GetAppEnvEncryptPubKeyResponse *out = (void *)response;
-	uint64_t epoch = EPOCH_OLDEST;
+	bool named = in->epoch_case == KMS__APP_ID__EPOCH_KEY_EPOCH;
+	uint64_t epoch = named ? in->key_epoch : EPOCH_OLDEST;
 	const struct issue *issue;
 	struct issue_env_key key;
 	int err;
@@ -30,9 +31,12 @@ KMSD_CALL(kmsd_get_env_key)
 	err = self_allowed(kmsd, time(NULL), error);
 	if (err)
 		return err;
-	issue = epochs_get(kmsd->epochs, &epoch);
+	issue = epochs_get(kmsd->epochs, 0, &epoch, error);
 	if (!issue)
-		return rpc_fail(error, -ENOKEY, "this KMS has no keys");
+		return -ENOKEY;
+	out->epoch_case =
+		KMS__GET_APP_ENV_ENCRYPT_PUB_KEY_RESPONSE__EPOCH_KEY_EPOCH;
+	out->key_epoch = epoch;
 	out->timestamp = (uint64_t)time(NULL);
 	err = issue_env_key(issue, in->app_id.data, out->timestamp, &key);
 	epochs_put(kmsd->epochs);
@@ -41,7 +45,9 @@ KMSD_CALL(kmsd_get_env_key)
 		rpc_put_bytes(&out->signature, key.signature,
 			      sizeof(key.signature)) ?:
 		rpc_put_bytes(&out->signature_v1, key.signature_v1,
-			      sizeof(key.signature_v1));
+			      sizeof(key.signature_v1)) ?:
+		epochs_list(kmsd->epochs, 0, &out->n_key_epochs,
+			    &out->key_epochs);
 }
 
 static int put_auth(struct kmsd *kmsd, Kms__GetMetaResponse *out)
@@ -106,7 +112,7 @@ static int put_info(struct kmsd *kmsd, Kms__GetMetaResponse *out)
 	struct rpc_request text = { .what = "bootstrap-info.json" };
 	struct rpc_error error = { 0 };
 	ProtobufCAllocator allocator;
-	ProtobufCMessage *msg = NULL;
+	ProtobufCMessage *info = NULL;
 	struct rpc_memory memory;
 	char *data;
 	int err = state_read_info(kmsd->state, &data, &text.len);
@@ -116,12 +122,12 @@ static int put_info(struct kmsd *kmsd, Kms__GetMetaResponse *out)
 	text.body = data;
 	memory = (struct rpc_memory){ .left = 2 * text.len + (1U << 20) };
 	allocator = rpc_memory_for_messages(&memory);
-	err = rpc_json_read(&text, &method, &memory, &msg, &error);
+	err = rpc_json_read(&text, &method, &memory, &info, &error);
 	if (!err)
-		err = copy_info((const void *)msg, out);
+		err = copy_info((const void *)info, out);
 	else
 		msg_at(LOG_WARNING, "GetMeta: %s", error.text);
-	protobuf_c_message_free_unpacked(msg, &allocator);
+	protobuf_c_message_free_unpacked(info, &allocator);
 	free(data);
 	return err == -ENOMEM ? err : 0;
 }
@@ -135,9 +141,9 @@ KMSD_CALL(kmsd_get_meta)
 
 	(void)from;
 	(void)request;
-	issue = epochs_get(kmsd->epochs, &epoch);
+	issue = epochs_get(kmsd->epochs, 0, &epoch, error);
 	if (!issue)
-		return rpc_fail(error, -ENOKEY, "this KMS has no keys");
+		return -ENOKEY;
 	err = rpc_put_text(&out->ca_cert, issue_cert(issue, ISSUE_ROOT_CA)) ?:
 		rpc_put_bytes(&out->k256_pubkey, issue_public(issue)->k256,
 			      sizeof(issue_public(issue)->k256));

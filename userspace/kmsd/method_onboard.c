@@ -13,11 +13,14 @@
 #include "../daemon/daemon.h"
 #include "kmsd.h"
 
-static int get_public(struct kmsd *kmsd, struct issue_public *public)
+static int get_public(struct kmsd *kmsd, uint64_t *epoch,
+		      struct issue_public *public)
 {
-	uint64_t epoch = EPOCH_OLDEST;
-	const struct issue *issue = epochs_get(kmsd->epochs, &epoch);
+	struct rpc_error error = { 0 };
+	const struct issue *issue;
 
+	*epoch = EPOCH_OLDEST;
+	issue = epochs_get(kmsd->epochs, 0, epoch, &error);
 	if (!issue)
 		return -ENOKEY;
 	*public = *issue_public(issue);
@@ -29,11 +32,12 @@ static int attest(struct kmsd *kmsd, struct issue_public *public,
 		  uint8_t **data, size_t *len)
 {
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE];
+	uint64_t epoch;
 
-	return get_public(kmsd, public) ?:
+	return get_public(kmsd, &epoch, public) ?:
 		issue_report_data(public, report_data) ?:
 		self_attest(kmsd, report_data, data, len) ?:
-		state_write_info(kmsd->state, *data, *len);
+		state_write_info(kmsd->state, epoch, *data, *len);
 }
 
 int kmsd_prove_roots(struct kmsd *kmsd)
@@ -120,13 +124,14 @@ static int take_over(struct kmsd *kmsd, const Kms__OnboardRequest *in,
 		     Kms__OnboardResponse *out, struct rpc_error *error)
 {
 	struct issue_public public;
+	uint64_t epoch;
 	int err = check_new(kmsd, in->domain, error) ?:
 		kmsd_take_roots(kmsd, in->source_url, in->domain, error);
 
 	if (err)
 		return err;
 	go_on(kmsd);
-	err = get_public(kmsd, &public);
+	err = get_public(kmsd, &epoch, &public);
 	if (!err)
 		err = rpc_put_bytes(&out->k256_pubkey, public.k256,
 				    sizeof(public.k256));

@@ -72,6 +72,19 @@ static int add_epoch(const struct key_epoch *epoch,
 	return put_epoch(epoch, message);
 }
 
+/* What the contract has ended is given to nobody, as if it were retired. */
+static void leave_out_ended(const struct epochs *epochs,
+			    struct key_epoch *epoch)
+{
+	uint64_t ended = epoch->retired ? 0 :
+		epochs_ended(epochs, epoch->number);
+
+	if (!ended)
+		return;
+	epoch->retired = ended;
+	key_epoch_wipe(epoch);
+}
+
 /* @epoch: for each of them in turn; the set is @number's. */
 static int put_all(struct visit *visit, const struct issue *issue,
 		   uint64_t number, struct key_epoch *epoch,
@@ -86,6 +99,7 @@ static int put_all(struct visit *visit, const struct issue *issue,
 		return -ENOMEM;
 	for (i = 0; !err && i < nr; i++) {
 		state_get_epoch(state, i, epoch);
+		leave_out_ended(visit->kmsd->epochs, epoch);
 		err = add_epoch(epoch, out);
 		if (!err && epoch->number == number)
 			err = put_set(issue, epoch, out);
@@ -96,14 +110,13 @@ static int put_all(struct visit *visit, const struct issue *issue,
 static int give(struct visit *visit, Kms__GetKmsKeyResponse *out)
 {
 	uint64_t number = EPOCH_OLDEST;
-	const struct issue *issue = epochs_get(visit->kmsd->epochs, &number);
+	const struct issue *issue;
 	void *memory = NULL;
 	int err;
 
-	if (!issue) {
-		visit->error->status = 503;
-		return rpc_fail(visit->error, -ENOKEY, "this KMS has no keys");
-	}
+	issue = epochs_get(visit->kmsd->epochs, 0, &number, visit->error);
+	if (!issue)
+		return -ENOKEY;
 	err = libdstack_secret_alloc(sizeof(struct key_epoch), &memory) ?:
 		put_all(visit, issue, number, memory, out);
 	libdstack_secret_free(memory, sizeof(struct key_epoch));

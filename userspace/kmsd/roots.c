@@ -92,6 +92,20 @@ static int ask_peer(struct kmsd *kmsd, const char *url,
 			      strerror(-err)) : 0;
 }
 
+int kmsd_fetch_roots(struct kmsd *kmsd, const char *url,
+		     struct epochs_news *news, struct rpc_error *error)
+{
+	struct kms_roots roots;
+	int err = ask_peer(kmsd, url, &roots, error);
+
+	if (err)
+		return err;
+	err = epochs_take(kmsd->epochs, roots.epochs, roots.nr, time(NULL),
+			  news, error);
+	kms_roots_wipe(&roots);
+	return err;
+}
+
 int kmsd_take_roots(struct kmsd *kmsd, const char *url, const char *domain,
 		    struct rpc_error *error)
 {

@@ -59,7 +59,25 @@ const struct rpc_mount kmsd_routes[] = {
 	{ }
 };
 
+/* Of ours. */
+static const struct rpc_method epoch_methods[] = {
+	{ .name = "Status", .call = kmsd_status,
+	  .in = &kms__empty__descriptor,
+	  .out = &kms__status_response__descriptor },
+	{ .name = "StartEpoch", .call = kmsd_start_epoch,
+	  .in = &kms__empty__descriptor,
+	  .out = &kms__key_epoch__descriptor },
+	{ .name = "RetireEpoch", .call = kmsd_retire_epoch,
+	  .in = &kms__key_epoch__descriptor,
+	  .out = &kms__key_epoch__descriptor },
+	{ .name = "FetchEpochs", .call = kmsd_fetch_epochs,
+	  .in = &kms__fetch_epochs_request__descriptor,
+	  .out = &kms__fetch_epochs_response__descriptor },
+	{ }
+};
+
 const struct rpc_mount kmsd_admin_routes[] = {
+	{ .prefix = "/prpc/Admin.", .methods = epoch_methods },
 	{ .prefix = "/prpc/", .service = "Onboard.", .methods = admin_methods },
 	{ }
 };

@@ -126,6 +126,7 @@ int self_allowed(struct kmsd *kmsd, time_t now, struct rpc_error *error)
 		return rpc_fail(error, err,
 				"nobody says whether this may be a KMS: %s",
 				why.text);
+	epochs_limit(kmsd->epochs, &verdict);
 	if (verdict.allowed)
 		return 0;
 	return rpc_fail(error, -EACCES, "KMS self authorization denied: %s",

@@ -41,6 +41,7 @@ struct server {
 	struct http_tls *tls;
 	int signals, timer;
 	time_t certified;
+	uint64_t epoch;			/* whose root that was */
 	bool ended;
 };
 
@@ -167,15 +168,30 @@ static void on_signal(void *arg)
 }
 
 /* The old one is good for years: a day more does no harm. */
-static void renew(struct server *server)
+static void renew(struct server *server, uint64_t epoch)
 {
+	bool other = epoch != server->epoch;
 	SSL_CTX *ctx;
 
 	server->certified = time(NULL);
+	server->epoch = epoch;
 	if (kmsd_tls_context(server->kmsd, &ctx))
 		return;
+	if (other && kmsd_prove_roots(server->kmsd))
+		msg("there is no evidence of the roots of key epoch %llu: it is tried again at the next start",
+		    (unsigned long long)epoch);
 	http_tls_use(server->tls, ctx);
 	SSL_CTX_free(ctx);
+}
+
+/* It is under the root of the oldest epoch that lives, if one does. */
+static void look_at_certificate(struct server *server)
+{
+	uint64_t epoch = epochs_oldest(server->kmsd->epochs);
+
+	if (time(NULL) - server->certified >= CERT_S ||
+	    (epoch != server->epoch && epoch != EPOCH_OLDEST))
+		renew(server, epoch);
 }
 
 static void on_second(void *arg)
@@ -187,8 +203,8 @@ static void on_second(void *arg)
 		return;
 	notify_alive();
 	rpc_json_rest();
-	if (server->tls && time(NULL) - server->certified >= CERT_S)
-		renew(server);
+	if (server->tls)
+		look_at_certificate(server);
 }
 
 static int watch(struct server *server)
@@ -323,6 +339,7 @@ int kmsd_serve(struct kmsd *kmsd)
 	struct server server = {
 		.kmsd = kmsd, .signals = -1, .timer = -1,
 		.certified = time(NULL),
+		.epoch = epochs_oldest(kmsd->epochs),
 	};
 	SSL_CTX *ctx = NULL;
 	int err;

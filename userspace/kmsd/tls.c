@@ -36,6 +36,7 @@ static int make_cert(struct kmsd *kmsd, EVP_PKEY *key, char **own, char **root)
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE], *data = NULL;
 	struct libdstack_span evidence;
 	uint64_t epoch = EPOCH_OLDEST;
+	struct rpc_error error = { 0 };
 	const char *why = "no memory";
 	const struct issue *issue;
 	size_t len = 0;
@@ -46,7 +47,7 @@ static int make_cert(struct kmsd *kmsd, EVP_PKEY *key, char **own, char **root)
 	if (err)
 		return err;
 	evidence = (struct libdstack_span){ data, len };
-	issue = epochs_get(kmsd->epochs, &epoch);
+	issue = epochs_get(kmsd->epochs, 0, &epoch, &error);
 	if (issue) {
 		*root = strdup(issue_cert(issue, ISSUE_ROOT_CA));
 		err = issue_rpc_cert(issue, key, state_domain(kmsd->state),
@@ -54,7 +55,7 @@ static int make_cert(struct kmsd *kmsd, EVP_PKEY *key, char **own, char **root)
 		epochs_put(kmsd->epochs);
 	} else {
 		err = -ENOKEY;
-		why = "it has no keys";
+		why = error.text;
 	}
 	free(data);
 	if (!err && !*root)

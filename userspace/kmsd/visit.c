@@ -191,10 +191,18 @@ int visit_judge(struct visit *visit,
 		return rpc_fail(visit->error, err,
 				"authorization failed: %s", why.text);
 	}
+	epochs_limit(visit->kmsd->epochs, &visit->verdict);
 	if (!visit->verdict.allowed)
 		return deny(visit, visit->verdict.reason, NULL);
 	err = visit_check_image(visit, &image);
 	return err == -EACCES ? deny(visit, image.text, image.text) : err;
+}
+
+uint64_t visit_floor(const struct visit *visit)
+{
+	const struct chain_epochs *keys = &visit->verdict.app_keys;
+
+	return keys->known ? keys->first_live : 0;
 }
 
 int visit_grant(struct visit *visit, uint64_t epoch)

@@ -553,7 +553,7 @@ static void info_has_upstreams_shape(void **st)
 
 	(void)st;
 	assert_false(state_has_info(open_state));
-	assert_int_equal(state_write_info(open_state, "\x01\x02", 2), 0);
+	assert_int_equal(state_write_info(open_state, 0, "\x01\x02", 2), 0);
 	assert_true(state_has_info(open_state));
 	epoch_make(0, &epochs[0]);
 	key = p256_key(epochs[0].ca);

@@ -180,8 +180,10 @@ static inline void node_close(struct node *node)
 	memset(node, 0, sizeof(*node));
 }
 
-static inline void handle(void *arg, const struct http_request *request,
-			  struct http_reply *reply)
+static inline void handle_mounts(struct node *node,
+				 const struct rpc_mount *mounts,
+				 const struct http_request *request,
+				 struct http_reply *reply)
 {
 	const struct rpc_request call = {
 		.method = request->method, .path = request->path,
@@ -189,13 +191,18 @@ static inline void handle(void *arg, const struct http_request *request,
 		.body = request->body, .len = request->len,
 	};
 	struct rpc_reply answer = { 0 };
-	struct node *node = arg;
 
-	rpc_serve(kmsd_routes, &node->kmsd, request, &call, &answer);
+	rpc_serve(mounts, &node->kmsd, request, &call, &answer);
 	reply->status = answer.status;
 	reply->type = answer.type;
 	reply->body = answer.body;
 	reply->len = answer.len;
+}
+
+static inline void handle(void *arg, const struct http_request *request,
+			  struct http_reply *reply)
+{
+	handle_mounts(arg, kmsd_routes, request, reply);
 }
 
 static inline int free_port(void)
@@ -244,13 +251,25 @@ static inline void node_serve(struct node *node)
 					node->http), 0);
 }
 
+/* As the server does it in the second after its oldest epoch has changed. */
+static inline void node_renew(struct node *node)
+{
+	SSL_CTX *ctx = NULL;
+
+	assert_int_equal(kmsd_tls_context(&node->kmsd, &ctx), 0);
+	http_tls_use(node->tls, ctx);
+	SSL_CTX_free(ctx);
+}
+
 static inline void node_stop(struct node *node)
 {
 	http_stop(node->http);
 	pthread_join(node->thread, NULL);
 	assert_int_equal(http_close(node->http), 0);
-	http_tls_free(node->tls);
+	if (node->tls)
+		http_tls_free(node->tls);
 	node->http = NULL;
+	node->tls = NULL;
 }
 
 /*

@@ -24,6 +24,8 @@
 	"7b74a0e8ac2dd803201f34bc393932fbd0425982e06eb3de86c0c5604eb6df49"
 #define ENV_KEY \
 	"4ef0e7d7d04174c08cf1088015fdf03d980a847c48c5ab85ef8dbd06087a146e"
+/* What stands behind upstream's fields, which its clients leave alone. */
+#define OUR_JSON	",\"key_epoch\":0,\"key_epochs\":[0]"
 #define APP_HEX		"6170706c69636174696f6e206e756d6265722031"
 
 static void say(FILE *out, const char *name, const char *pem)
@@ -42,6 +44,17 @@ static void say_bytes(FILE *out, const char *name, const void *data, size_t len)
 	char hex[512];
 
 	fprintf(out, "\"%s\":\"%s\"", name, libdstack_to_hex(data, len, hex));
+}
+
+/* The same: fields 101 and 102. */
+static void say_epochs(struct wire *wire)
+{
+	static const uint8_t epochs[] = {
+		0xa8, 0x06, 0, 0xb2, 0x06, 1, 0
+	};
+
+	memcpy(wire->data + wire->len, epochs, sizeof(epochs));
+	wire->len += sizeof(epochs);
 }
 
 static void assert_json(const char *want)
@@ -186,7 +199,7 @@ static void get_app_key_is_upstreams(void **state)
 	say_bytes(out, "k256_signature", own.k256_signature, 65);
 	fputs(",\"tproxy_app_id\":\"any\",\"gateway_app_id\":\"any\",", out);
 	say_bytes(out, "os_image_hash", image, 32);
-	fputc('}', out);
+	fputs(OUR_JSON "}", out);
 	fclose(out);
 	wire_value(&wire, 1, 1);
 	wire_text(&wire, 2, VM_CONFIG);
@@ -198,6 +211,7 @@ static void get_app_key_is_upstreams(void **state)
 	wire_text(&want, 6, "any");
 	wire_text(&want, 7, "any");
 	wire_bytes(&want, 8, image, 32);
+	say_epochs(&want);
 	assert_method("GetAppKey", request, &wire, json, &want, client);
 	/* Of old: version 0, and what a client of today does not know. */
 	assert_method("GetAppKey", "{\"vm_config\":\"\"}",
@@ -228,7 +242,6 @@ static void get_kms_key_is_upstreams(void **state)
 	ask("POST", "/prpc/GetKmsKey?json", "", "{\"vm_config\":\"\"}", 16,
 	    client);
 	assert_int_equal(reply.status, 200);
-	/* Behind upstream's fields are ours, which its clients leave alone. */
 	assert_true(reply.len > len);
 	assert_memory_equal(reply.body, json, len);
 	ask("POST", "/prpc/GetKmsKey", "", wire.data, wire.len, client);
@@ -255,8 +268,9 @@ static void get_app_env_encrypt_pub_key_is_upstreams(void **state)
 	static const char *const requests[] = {
 		"{\"app_id\":\"" APP_HEX "\"}", "{\"app_id\":\"0x" APP_HEX "\"}"
 	};
-	static struct wire wire, want;
+	static struct wire wire, want, ours;
 	struct issue_env_key key;
+	const uint8_t *end;
 	uint64_t at;
 	char *json;
 	size_t i, len;
@@ -276,7 +290,7 @@ static void get_app_env_encrypt_pub_key_is_upstreams(void **state)
 		say_bytes(out, "signature", key.signature, 65);
 		fprintf(out, ",\"timestamp\":%llu,", (unsigned long long)at);
 		say_bytes(out, "signature_v1", key.signature_v1, 65);
-		fputc('}', out);
+		fputs(OUR_JSON "}", out);
 		fclose(out);
 		assert_json(json);
 		free(json);
@@ -288,10 +302,13 @@ static void get_app_env_encrypt_pub_key_is_upstreams(void **state)
 	wire_bytes(&want, 2, key.signature, 65);
 	assert_int_equal(reply.status, 200);
 	assert_memory_equal(reply.body, want.data, want.len);
-	/* timestamp is 3, and signature_v1 is 4, with 65 bytes. */
+	/* timestamp is 3, and signature_v1 is 4, with 65 bytes; then ours. */
+	say_epochs(&ours);
+	end = (uint8_t *)reply.body + reply.len - ours.len;
+	assert_memory_equal(end, ours.data, ours.len);
 	assert_int_equal(((uint8_t *)reply.body)[want.len], 3 << 3);
-	assert_int_equal(((uint8_t *)reply.body)[reply.len - 67], 4 << 3 | 2);
-	assert_int_equal(((uint8_t *)reply.body)[reply.len - 66], 65);
+	assert_int_equal(end[-67], 4 << 3 | 2);
+	assert_int_equal(end[-66], 65);
 }
 
 /*
@@ -391,7 +408,8 @@ static void sign_cert_is_upstreams(void **state)
 	free(json);
 	assert_int_equal(reply.status, 200);
 	doc = yyjson_read(reply.body, reply.len, 0);
-	assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(doc)), 1);
+	/* Upstream's one field, and our two. */
+	assert_int_equal(yyjson_obj_size(yyjson_doc_get_root(doc)), 3);
 	assert_chain(yyjson_obj_get(yyjson_doc_get_root(doc),
 				    "certificate_chain"));
 	yyjson_doc_free(doc);

@@ -45,7 +45,7 @@ int state_add_epoch(struct state *state, const struct key_epoch *epoch)
 	return err;
 }
 
-static struct key_epoch *find(struct state *state, uint64_t number)
+struct key_epoch *epoch_find(struct state *state, uint64_t number)
 {
 	struct content *content = state->content;
 	size_t i;
@@ -120,7 +120,7 @@ int state_retire_epoch(struct state *state, uint64_t number, uint64_t now)
 	int err;
 
 	pthread_mutex_lock(&state->lock);
-	epoch = find(state, number);
+	epoch = epoch_find(state, number);
 	err = !epoch ? -ENOENT : epoch->retired ? 0 :
 		alter(state, epoch, &retire);
 	pthread_mutex_unlock(&state->lock);
@@ -137,7 +137,7 @@ int state_set_certs(struct state *state, uint64_t number, const char *ca_cert,
 	int err;
 
 	pthread_mutex_lock(&state->lock);
-	epoch = find(state, number);
+	epoch = epoch_find(state, number);
 	err = !epoch ? -ENOENT : epoch->retired ?
 		state_fail(state, -EINVAL, "epoch %llu is retired",
 			   (unsigned long long)number) :

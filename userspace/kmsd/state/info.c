@@ -66,16 +66,19 @@ static int make(const struct key_epoch *epoch, const void *attestation,
 	return err;
 }
 
-int state_write_info(struct state *state, const void *attestation, size_t len)
+int state_write_info(struct state *state, uint64_t number,
+		     const void *attestation, size_t len)
 {
-	char *text;
+	struct key_epoch *epoch;
+	char *text = NULL;
 	int err;
 
 	if (len > ATTESTATION_MAX)
 		return state_fail(state, -EINVAL, "evidence of %zu bytes is none",
 				  len);
 	pthread_mutex_lock(&state->lock);
-	err = make(state->content->epochs, attestation, len, &text);
+	epoch = epoch_find(state, number);
+	err = epoch ? make(epoch, attestation, len, &text) : -ENOENT;
 	if (!err)
 		err = file_replace(state->dir, STATE_INFO, 0644, text,
 				   strlen(text));

@@ -57,6 +57,9 @@ int state_fail(const struct state *state, int err, const char *fmt, ...)
  */
 int state_store(struct state *state);
 
+/* epochs.c: with the lock.  NULL, after a line: it is not there. */
+struct key_epoch *epoch_find(struct state *state, uint64_t number);
+
 /* content.c: pure */
 
 /* Bytes in @out, or 0: CONTENT_MAX is not enough. */

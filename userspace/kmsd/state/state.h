@@ -111,10 +111,11 @@ const char *state_domain(const struct state *state);
 uint64_t state_generation(struct state *state);
 
 /*
- * bootstrap-info.json, in upstream's shape, of the oldest epoch and with this
+ * bootstrap-info.json, in upstream's shape, of that epoch and with this
  * evidence.
  */
-int state_write_info(struct state *state, const void *attestation, size_t len);
+int state_write_info(struct state *state, uint64_t number,
+		     const void *attestation, size_t len);
 bool state_has_info(struct state *state);
 /*
  * As it is, for free(), with a NUL behind it: the host may have written it.
