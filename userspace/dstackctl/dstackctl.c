@@ -31,6 +31,7 @@ static const struct command {
 	{ "mr", cmd_mr, "which measurements a TD will have" },
 	{ "volume", cmd_volume, "open an encrypted disk, its key unseen" },
 	{ "contract", cmd_contract, "what the contracts on the chain allow" },
+	{ "kms", cmd_kms, "the KMS that runs on this machine" },
 	{ "replay", cmd_replay, "compute the register from an event log" },
 };
 

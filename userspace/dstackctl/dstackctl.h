@@ -30,6 +30,7 @@ int cmd_contract(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_key(int argc, char **argv);
+int cmd_kms(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_mr(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
