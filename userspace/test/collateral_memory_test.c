@@ -19,6 +19,7 @@
 #define DAY		86400
 #define AT_ONCE		8
 #define ROUNDS		50
+#define TEXTS		200
 
 static struct libdstack_collateral_source source;
 static struct libdstack_failure failure;
@@ -184,6 +185,44 @@ static void memory_finds_nothing_for_what_is_no_quote(void **state)
 	libdstack_collateral_memory_close(memory);
 }
 
+/* The same certificates, in another text. */
+static void add_lines(size_t nr)
+{
+	memset(f.data + f.len - 1, '\n', nr + 1);
+	f.len += nr;
+	put_le(f.data + f.chain_cert + 2, f.len - f.chain, 4);
+	put_le(f.data + f.qe_cert + 2, f.len - f.qe_report, 4);
+	put_le(f.data + f.sig_len, f.len - f.signature, 4);
+}
+
+/* What is remembered of certificates is of that very text, and of TDs. */
+static void memory_tells_texts_of_certificates_apart(void **state)
+{
+	time_t now = time(NULL);
+	int i;
+
+	(void)state;
+	open_memory();
+	assert_int_equal(find_at(now), 0);
+	f.data[f.chain + f.len / 2 - f.chain / 2] ^= 1;
+	assert_int_equal(find_at(now), -EBADMSG);
+	make(4, 0);
+	assert_int_equal(find_at(now), 0);
+	assert_int_equal(pccs.requests, 4);
+	make_body(3, FIXTURE_SGX);
+	find_at(now);
+	assert_true(pccs.requests > 4);
+	/* More than are remembered. */
+	for (i = 0; i < TEXTS; i++) {
+		make(4, 0);
+		add_lines(i);
+		assert_int_equal(find_at(now), 0);
+	}
+	make(4, 0);
+	assert_int_equal(find_at(now), 0);
+	close_memory();
+}
+
 static int teardown(void **state)
 {
 	libdstack_collateral_free(got);
@@ -202,6 +241,7 @@ int main(void)
 		TEST(memory_asks_once_for_all_that_wait),
 		TEST(failure_is_that_of_all_that_wait),
 		TEST(memory_finds_nothing_for_what_is_no_quote),
+		TEST(memory_tells_texts_of_certificates_apart),
 	};
 
 	return cmocka_run_group_tests_name("collateral_memory", tests, NULL,

@@ -6,13 +6,24 @@
  *
  * An entry is found by what a quote claims, which costs no signature.  Only
  * cache.c puts something there, and it wants to see a platform of the root.
+ * What a text claims is always the same, so texts that came of late are not
+ * read again: whoever sends many makes others' be read, and no more.
  */
 #include "source.h"
 
 #include <errno.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+
+#define CLAIMS_MAX	64
+
+/* What the certificates of a quote say; the key's tdx is the quote's. */
+struct claim {
+	uint8_t chain[SHA256_DIGEST_LENGTH];
+	struct dcap_key key;
+};
 
 struct kind {
 	TAILQ_ENTRY(kind) link;
@@ -33,6 +44,8 @@ struct libdstack_collateral_memory {
 	pthread_cond_t answered;
 	struct kinds kinds;		/* the last one that was used first */
 	size_t nr;
+	struct claim claims[CLAIMS_MAX];
+	size_t nr_claims, next_claim;	/* the one that makes room */
 };
 
 int
@@ -189,6 +202,72 @@ static int find(struct libdstack_collateral_memory *memory, struct kind *kind,
 			    "what was found is not of this time");
 }
 
+static const struct claim *
+find_claim(const struct libdstack_collateral_memory *memory,
+	   const uint8_t chain[SHA256_DIGEST_LENGTH])
+{
+	size_t i;
+
+	for (i = 0; i < memory->nr_claims; i++)
+		if (!memcmp(memory->claims[i].chain, chain,
+			    SHA256_DIGEST_LENGTH))
+			return &memory->claims[i];
+	return NULL;
+}
+
+static bool recall(struct libdstack_collateral_memory *memory,
+		   const uint8_t chain[SHA256_DIGEST_LENGTH],
+		   struct dcap_key *key)
+{
+	const struct claim *claim;
+
+	pthread_mutex_lock(&memory->lock);
+	claim = find_claim(memory, chain);
+	if (claim)
+		*key = claim->key;
+	pthread_mutex_unlock(&memory->lock);
+	return claim;
+}
+
+static void remember(struct libdstack_collateral_memory *memory,
+		     const uint8_t chain[SHA256_DIGEST_LENGTH],
+		     const struct dcap_key *key)
+{
+	struct claim *claim;
+
+	pthread_mutex_lock(&memory->lock);
+	claim = &memory->claims[memory->next_claim];
+	memory->next_claim = (memory->next_claim + 1) % CLAIMS_MAX;
+	if (memory->nr_claims < CLAIMS_MAX)
+		memory->nr_claims++;
+	memcpy(claim->chain, chain, sizeof(claim->chain));
+	claim->key = *key;
+	pthread_mutex_unlock(&memory->lock);
+}
+
+static int read_claim(struct libdstack_collateral_memory *memory,
+		      const void *data, size_t len, struct dcap_key *key,
+		      struct libdstack_failure *failure)
+{
+	uint8_t chain[SHA256_DIGEST_LENGTH];
+	struct dcap_quote quote;
+	const char *why;
+	int err;
+
+	/* One that is malformed fails below, with what is wrong. */
+	if (dcap_quote_parse(data, len, &quote, &why))
+		return dcap_key_claimed(data, len, key, failure);
+	SHA256((const uint8_t *)quote.chain, quote.chain_len, chain);
+	if (recall(memory, chain, key)) {
+		key->tdx = quote.body_type != DCAP_BODY_SGX;
+		return 0;
+	}
+	err = dcap_key_claimed(data, len, key, failure);
+	if (!err)
+		remember(memory, chain, key);
+	return err;
+}
+
 int libdstack_collateral_find(struct libdstack_collateral_memory *memory,
 			      const void *quote, size_t len, time_t now,
 			      struct libdstack_collateral **collateral,
@@ -198,7 +277,7 @@ int libdstack_collateral_find(struct libdstack_collateral_memory *memory,
 	struct kind *kind;
 	int err;
 
-	err = dcap_key_claimed(quote, len, &key, failure);
+	err = read_claim(memory, quote, len, &key, failure);
 	if (err)
 		return err;
 	verify_step(failure, "collateral");
