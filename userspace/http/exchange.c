@@ -188,21 +188,6 @@ void exchange_begin(struct evhttp_request *req, void *arg)
 	}
 }
 
-bool exchange_name(struct connection *connection)
-{
-	struct call *call = call_new(connection, NULL);
-
-	if (!call)
-		return false;
-	if (identify(connection, call)) {
-		call_free(call);
-		return false;
-	}
-	connection->naming = call;
-	pool_submit(connection->listener->http->pool, call);
-	return true;
-}
-
 /* One that nobody answers for, or one too many, ends: now, or soon. */
 static void named(struct connection *connection, struct call *call)
 {
@@ -216,6 +201,28 @@ static void named(struct connection *connection, struct call *call)
 		connection_close(connection);
 	else
 		connection->last = true;
+}
+
+bool exchange_name(struct connection *connection)
+{
+	struct pool *pool = connection->listener->http->pool;
+	struct call *call = call_new(connection, NULL);
+
+	if (!call)
+		return false;
+	if (identify(connection, call)) {
+		call_free(call);
+		return false;
+	}
+	if (call->peer.remote) {
+		pool_name(pool, call);
+		named(connection, call);
+		pool_free_call(pool, call);
+		return true;
+	}
+	connection->naming = call;
+	pool_submit(pool, call);
+	return true;
 }
 
 static void called(struct connection *connection, struct call *call)

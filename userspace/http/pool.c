@@ -193,16 +193,6 @@ struct call *pool_done(struct pool *pool)
 	return call;
 }
 
-void pool_submit(struct pool *pool, struct call *call)
-{
-	pthread_mutex_lock(&pool->lock);
-	call->pool = pool;
-	call->stage = CALL_UNNAMED;
-	TAILQ_INSERT_TAIL(&pool->unnamed, call, link);
-	pthread_cond_signal(&pool->unnamed_ready);
-	pthread_mutex_unlock(&pool->lock);
-}
-
 /* namer */
 
 static void name(struct pool *pool, struct call *call)
@@ -230,6 +220,34 @@ static void name(struct pool *pool, struct call *call)
 		call->account->nr_waiting++;
 		kick(pool);
 	}
+}
+
+void pool_name(struct pool *pool, struct call *call)
+{
+	int err = caller_find(&pool->lookup, &call->peer,
+			      &call->request.caller);
+
+	if (err)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	call->account = account_get(pool, call->request.caller.id);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_submit(struct pool *pool, struct call *call)
+{
+	pthread_mutex_lock(&pool->lock);
+	call->pool = pool;
+	if (call->peer.remote) {
+		/* Its address is its name: there is nothing to wait for. */
+		call->stage = CALL_NAMING;
+		name(pool, call);
+	} else {
+		call->stage = CALL_UNNAMED;
+		TAILQ_INSERT_TAIL(&pool->unnamed, call, link);
+		pthread_cond_signal(&pool->unnamed_ready);
+	}
+	pthread_mutex_unlock(&pool->lock);
 }
 
 static void thread_end(struct thread *thread)

@@ -16,6 +16,8 @@ int pool_open(struct pool **pool, const struct http_config *config,
 	      const struct http_limits *limits, int wake_fd);
 /* The calls that are in the pool must have been abandoned. */
 int pool_close(struct pool *pool);
+/* Finds the account of one who is remote, at once, if there is memory. */
+void pool_name(struct pool *pool, struct call *call);
 /* Takes @call, until pool_done() or pool_abandon(). */
 void pool_submit(struct pool *pool, struct call *call);
 /* Nobody waits for @call any more. */
