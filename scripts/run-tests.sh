@@ -133,7 +133,7 @@ build_test() {
 	claim builds_userspace make userspace
 	claim builds_contracts make contracts
 	claim builds_kms make -C userspace kmsd \
-		"$top/build/userspace/test/kmsd-auth"
+		"$top/build/userspace/test/kmsd-"{auth,no-td,load}
 	claim kms_takes_its_example build/userspace/dstack-kms --check-config \
 		--config userspace/examples/dstack-kms.json
 	claim kms_is_installed_whole kms_is_installed_whole
@@ -390,6 +390,16 @@ kms_test() {
 	scripts/kms/run.sh
 }
 
+# The same server without a TD, on loopback: how fast, and what it survives.  How
+# many releases of keys, DSTACK_RELEASES says.
+kms_load_test() {
+	local status=0 dir=$top/build/userspace/test
+	flock build make -s tdx-module >&2
+	flock build make -s -C userspace "$dir/kmsd-no-td" "$dir/kmsd-load" >&2
+	scripts/kms/load.sh || status=$?
+	return "$status"
+}
+
 dcap_qvl_agrees() {
 	local script=$top/scripts/checks/dcap_qvl.mjs
 	test -d "${DSTACK_VECTORS-}/dcap" ||
@@ -465,6 +475,7 @@ declare -A limits=(
 	[locked]=400 [load]=3000 [parsers]=2000 [migration]=400
 	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
 	[contracts]=600 [authorisation]=600 [kms]=900
+	[kms_load]=900
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the
@@ -473,7 +484,7 @@ first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured booted
-	local_key peers contracts authorisation kms load bench
+	local_key peers contracts authorisation kms kms_load load bench
 )
 last=scaling
 
