@@ -18,7 +18,7 @@ work=build/kms-load
 releases=${DSTACK_RELEASES:-2000}
 
 measure() {
-	configure
+	configure .
 	start_kms
 	# Once without: what is made at first is made.
 	ask --releases 100 --clients 16

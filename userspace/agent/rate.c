@@ -91,20 +91,11 @@ static struct bucket *add(struct agent_rate *rate, const char *id,
 	return bucket;
 }
 
-int64_t agent_rate_take(struct agent_rate *rate, const char *id,
-			int64_t now_ms)
+static void fill(const struct agent_rate *rate, struct bucket *bucket,
+		 int64_t now_ms)
 {
-	struct bucket *bucket;
-	int64_t ms;
+	int64_t ms = now_ms - bucket->at_ms;
 
-	if (!rate->per_second || !rate->most)
-		return 0;
-	bucket = find(rate, id) ?: add(rate, id, now_ms);
-	if (!bucket)
-		return -ENOMEM;
-	TAILQ_REMOVE(&rate->buckets, bucket, link);
-	TAILQ_INSERT_TAIL(&rate->buckets, bucket, link);
-	ms = now_ms - bucket->at_ms;
 	/* With so much time it is full, and the product has no bound. */
 	if (ms >= rate->most / rate->per_second)
 		bucket->parts = rate->most;
@@ -113,10 +104,44 @@ int64_t agent_rate_take(struct agent_rate *rate, const char *id,
 	if (bucket->parts > rate->most)
 		bucket->parts = rate->most;
 	bucket->at_ms = now_ms;
-	if (bucket->parts >= TOKEN) {
-		bucket->parts -= TOKEN;
-		return 0;
-	}
-	return (TOKEN - bucket->parts + rate->per_second - 1) /
+}
+
+static int64_t wait_of(const struct agent_rate *rate,
+		       const struct bucket *bucket)
+{
+	return bucket->parts >= TOKEN ? 0 :
+		(TOKEN - bucket->parts + rate->per_second - 1) /
 		rate->per_second;
+}
+
+int64_t agent_rate_wait(struct agent_rate *rate, const char *id,
+			int64_t now_ms)
+{
+	struct bucket *bucket = rate->per_second && rate->most ?
+		find(rate, id) : NULL;
+
+	if (!bucket)
+		return 0;
+	fill(rate, bucket, now_ms);
+	return wait_of(rate, bucket);
+}
+
+int64_t agent_rate_take(struct agent_rate *rate, const char *id,
+			int64_t now_ms)
+{
+	struct bucket *bucket;
+	int64_t wait;
+
+	if (!rate->per_second || !rate->most)
+		return 0;
+	bucket = find(rate, id) ?: add(rate, id, now_ms);
+	if (!bucket)
+		return -ENOMEM;
+	TAILQ_REMOVE(&rate->buckets, bucket, link);
+	TAILQ_INSERT_TAIL(&rate->buckets, bucket, link);
+	fill(rate, bucket, now_ms);
+	wait = wait_of(rate, bucket);
+	if (!wait)
+		bucket->parts -= TOKEN;
+	return wait;
 }

@@ -24,6 +24,9 @@ int agent_rate_open(struct agent_rate **rate, unsigned int per_second,
 void agent_rate_set(struct agent_rate *rate, unsigned int per_second,
 		    unsigned int burst);
 void agent_rate_close(struct agent_rate *rate);
+/* 0: there is one; or the ms until then. */
+int64_t agent_rate_wait(struct agent_rate *rate, const char *id,
+			int64_t now_ms);
 /* Takes one: 0; or the ms until there is one; or -ENOMEM. */
 int64_t agent_rate_take(struct agent_rate *rate, const char *id,
 			int64_t now_ms);

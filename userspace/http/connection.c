@@ -167,6 +167,16 @@ static void on_input(struct evbuffer *input,
 	bufferevent_disable(connection->bev, EV_READ);
 }
 
+/* A handshake that failed, or one for nothing. */
+static void tell_unused(const struct connection *connection)
+{
+	const struct http_config *config = &connection->listener->http->config;
+
+	if (config->unused && !connection->asked && connection->account &&
+	    connection->listener->socket.remote)
+		config->unused(config->arg, account_id(connection->account));
+}
+
 /* Frees what is ours of it, whatever the reason is that it ends. */
 static void on_close(struct evhttp_connection *evcon, void *arg)
 {
@@ -175,6 +185,7 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
 	struct http *http = listener->http;
 
 	(void)evcon;
+	tell_unused(connection);
 	exchange_forget(connection);
 	put_large(connection);
 	if (connection->account)

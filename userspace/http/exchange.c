@@ -161,6 +161,7 @@ void exchange_begin(struct evhttp_request *req, void *arg)
 		return;
 	}
 	connection->req = req;
+	connection->asked = true;
 	connection_enter(connection, CONNECTION_CALLING);
 	if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_POST) {
 		refuse(connection, 405);
@@ -188,12 +189,21 @@ void exchange_begin(struct evhttp_request *req, void *arg)
 	}
 }
 
+static bool is_admitted(const struct http_config *config,
+			const struct call *call)
+{
+	return !config->admit || !call->peer.remote ||
+		config->admit(config->arg, call->request.caller.id);
+}
+
 /* One that nobody answers for, or one too many, ends: now, or soon. */
 static void named(struct connection *connection, struct call *call)
 {
+	struct http *http = connection->listener->http;
+
 	connection->naming = NULL;
-	connection->account =
-		account_connect(connection->listener->http->pool, call);
+	if (is_admitted(&http->config, call))
+		connection->account = account_connect(http->pool, call);
 	if (connection->account)
 		return;
 	if (connection->state == CONNECTION_IDLE ||

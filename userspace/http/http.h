@@ -96,6 +96,12 @@ struct http_config {
 	 */
 	bool by_address;
 	bool shares_ports;		/* with others of this program */
+	/*
+	 * Of those, on the loop's thread: may one more connection of @id be,
+	 * and one has ended on which nothing was asked.  NULL: all may.
+	 */
+	bool (*admit)(void *arg, const char *id);
+	void (*unused)(void *arg, const char *id);
 	http_handle_fn handle;
 	void *arg;
 	struct caller_lookup lookup;

@@ -113,6 +113,11 @@ struct account *account_connect(struct pool *pool, struct call *call)
 	return account;
 }
 
+const char *account_id(const struct account *account)
+{
+	return account->id;
+}
+
 void account_disconnect(struct pool *pool, struct account *account)
 {
 	pthread_mutex_lock(&pool->lock);

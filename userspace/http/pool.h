@@ -30,6 +30,7 @@ void pool_free_call(struct pool *pool, struct call *call);
 
 /* The account of a call that is done; NULL: it has too many connections. */
 struct account *account_connect(struct pool *pool, struct call *call);
+const char *account_id(const struct account *account);
 void account_disconnect(struct pool *pool, struct account *account);
 /*
  * Bytes of replies that its connections have not taken yet, more or less.

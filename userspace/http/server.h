@@ -71,6 +71,7 @@ struct connection {
 	bool large;			/* may send more than most need to */
 	bool stalled;			/* would, and waits for its turn */
 	bool last;			/* closes after the next reply */
+	bool asked;			/* there was a request */
 };
 
 SIMPLEQ_HEAD(connections, connection);

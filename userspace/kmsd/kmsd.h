@@ -11,6 +11,7 @@
  *	epochs*.c	roots that are ready to issue, and which of them live
  *	roots.c		where roots come of
  *	self.c		its own evidence, and whether it may be a KMS
+ *	limits.c	how much one address may ask for
  *	visit.c		one who asks: by evidence, judged, written down
  *	method_*.c	what can be asked
  *	routes.c	where
@@ -29,7 +30,6 @@
 #include <libdstack_quote.h>
 #include <stdatomic.h>
 
-#include "../agent/rate.h"
 #include "../http/http.h"
 #include "../issue/issue.h"
 #include "../rpc/rpc.h"
@@ -58,7 +58,7 @@ struct kmsd_options {
 	struct images *images;
 	struct image_options image;	/* without "dir": none by files */
 	bool any_image, any_self;	/* not looked at */
-	uint64_t loops, workers, rate, burst;
+	uint64_t loops, workers, rate, burst, request_rate, request_burst;
 };
 
 /* -errno, after a line. */
@@ -160,13 +160,33 @@ const struct libdstack_peer *self_peer(const struct self *self);
 int self_allowed(struct kmsd *kmsd, time_t now, struct rpc_error *error);
 
 /*
+ * limits.c: for many threads
+ */
+
+enum limit {
+	LIMIT_EVIDENCE = 0,		/* requests with it */
+	LIMIT_REQUESTS,			/* of any kind */
+	LIMIT_CONNECTIONS,		/* on which nothing was asked */
+	__LIMIT_MAX
+};
+
+struct limits;
+
+int limits_open(const struct kmsd_options *options, struct limits **limits);
+void limits_close(struct limits *limits);
+/* Counts one of @id: 0; or the ms until it may be; or -ENOMEM. */
+int64_t limits_take(struct limits *limits, enum limit what, const char *id);
+/* Might one be?  It is not counted. */
+bool limits_allow(struct limits *limits, enum limit what, const char *id);
+
+/*
  * visit.c
  */
 
 /* Counted since it began. */
 struct kmsd_counters {
 	atomic_ullong attestations, attestation_failures;
-	atomic_ullong given, denied, failed, limited;
+	atomic_ullong given, denied, failed, limited, turned_away;
 };
 
 struct kmsd {
@@ -181,8 +201,7 @@ struct kmsd {
 	struct self *self;		/* NULL: it is not asked about */
 	struct libdstack_collateral_memory *collateral;
 	struct libdstack_trust trust;	/* whose evidence is looked at */
-	struct agent_rate *rate;
-	pthread_mutex_t rate_lock;
+	struct limits *limits;
 	struct kmsd_counters counters;
 	struct http *onboarding;	/* ends once it has keys; or NULL */
 	pthread_mutex_t onboard_lock;	/* of who makes them */

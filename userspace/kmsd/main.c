@@ -130,8 +130,7 @@ static int open_parts(struct kmsd *kmsd)
 	int err = read_vm_config(kmsd);
 
 	if (!err)
-		err = agent_rate_open(&kmsd->rate, (unsigned int)options->rate,
-				      (unsigned int)options->burst);
+		err = limits_open(options, &kmsd->limits);
 	if (!err)
 		err = audit_open(options->audit, tell, &kmsd->audit);
 	if (!err)
@@ -185,7 +184,7 @@ static void end(struct kmsd *kmsd)
 	libdstack_collateral_memory_close(kmsd->collateral);
 	audit_close(kmsd->audit);
 	image_store_close(kmsd->images);
-	agent_rate_close(kmsd->rate);
+	limits_close(kmsd->limits);
 	epochs_close(kmsd->epochs);
 	if (state_close(kmsd->state))
 		msg("the newest block that was seen could not be kept");
@@ -211,7 +210,6 @@ static int run(const struct kmsd_options *options)
 	int err;
 
 	kmsd.trust.data = &kmsd;
-	pthread_mutex_init(&kmsd.rate_lock, NULL);
 	pthread_mutex_init(&kmsd.onboard_lock, NULL);
 	notify_init();
 	/* Keys are here: in no core dump, and not for our peers. */

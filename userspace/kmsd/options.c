@@ -77,6 +77,10 @@ static int take_numbers(const struct app_json *json,
 		app_json_number(json, "workers", 1, 256, &options->workers) ?:
 		app_json_number(json, "rate", 0, 100000, &options->rate) ?:
 		app_json_number(json, "burst", 0, 100000, &options->burst) ?:
+		app_json_number(json, "request_rate", 0, 100000,
+				&options->request_rate) ?:
+		app_json_number(json, "request_burst", 0, 100000,
+				&options->request_burst) ?:
 		app_json_bool(json, "any_image", &options->any_image) ?:
 		app_json_bool(json, "any_self", &options->any_self);
 }
@@ -221,8 +225,8 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		"listen", "admin", "state", "witness", "audit", "app",
 		"domain", "site_name", "auth", "collateral", "root",
 		"quote_policy", "images", "any_image", "any_self", "loops",
-		"workers", "rate", "burst", "image_dir", "image_url",
-		"acpi_dir", "image_timeout", NULL
+		"workers", "rate", "burst", "request_rate", "request_burst",
+		"image_dir", "image_url", "acpi_dir", "image_timeout", NULL
 	};
 
 	return app_json_check(json, known) ?: take_sockets(json, options) ?:
@@ -250,6 +254,8 @@ int kmsd_options_read(const char *path, struct kmsd_options *options)
 	options->rate = 10;
 	options->burst = 100;
 	options->image.seconds = 120;
+	options->request_rate = 50;
+	options->request_burst = 500;
 	err = read_in(path, FILE_MAX, &text, &len) ?:
 		app_json_open(&json, text, len, &doc) ?:
 		take_all(&json, options);

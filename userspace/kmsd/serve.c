@@ -76,6 +76,8 @@ static void tell_metrics(struct kmsd *kmsd, struct http_reply *reply)
 		  atomic_load(&counters->failed) },
 		{ "limited", "requests that came too soon",
 		  atomic_load(&counters->limited) },
+		{ "turned_away", "connections of who had too many for nothing",
+		  atomic_load(&counters->turned_away) },
 	};
 	char text[2048];
 	size_t i, len = 0;
@@ -115,6 +117,28 @@ static void call_method(struct kmsd *kmsd, const struct rpc_mount *mounts,
 	reply->len = answer.len;
 }
 
+/* Of strangers, whatever they ask for. */
+static bool is_too_soon(struct kmsd *kmsd, const struct http_request *request,
+			struct http_reply *reply)
+{
+	int64_t wait = limits_take(kmsd->limits, LIMIT_REQUESTS,
+				   request->caller.id);
+
+	if (!wait)
+		return false;
+	atomic_fetch_add(&kmsd->counters.limited, 1);
+	say(reply, 429, "429: too many requests from this address\n");
+	reply->retry_after = wait > 0 ? (unsigned int)(wait / 1000 + 1) : 1;
+	return true;
+}
+
+static void call_public(struct kmsd *kmsd, const struct http_request *request,
+			struct http_reply *reply)
+{
+	if (!is_too_soon(kmsd, request, reply))
+		call_method(kmsd, kmsd_routes, request, reply);
+}
+
 static void handle(void *arg, const struct http_request *request,
 		   struct http_reply *reply)
 {
@@ -124,13 +148,31 @@ static void handle(void *arg, const struct http_request *request,
 	if (!strcmp(request->path, "/health"))
 		say(reply, 200, "OK\n");
 	else if (request->socket < server->nr_public)
-		call_method(kmsd, kmsd_routes, request, reply);
+		call_public(kmsd, request, reply);
 	else if (!is_admin(request))
 		say(reply, 403, "403: this is for the KMS's operator\n");
 	else if (!strcmp(request->path, "/metrics"))
 		tell_metrics(kmsd, reply);
 	else
 		call_method(kmsd, kmsd_admin_routes, request, reply);
+}
+
+static bool admit(void *arg, const char *id)
+{
+	const struct server *server = arg;
+	struct kmsd *kmsd = server->kmsd;
+
+	if (limits_allow(kmsd->limits, LIMIT_CONNECTIONS, id))
+		return true;
+	atomic_fetch_add(&kmsd->counters.turned_away, 1);
+	return false;
+}
+
+static void unused(void *arg, const char *id)
+{
+	const struct server *server = arg;
+
+	limits_take(server->kmsd->limits, LIMIT_CONNECTIONS, id);
 }
 
 static int container_of(void *arg, pid_t pid, struct http_caller *caller)
@@ -253,6 +295,7 @@ static int open_loop(struct server *server)
 		.version = KMSD_VERSION, .handle = handle, .arg = server,
 		.tls = server->tls, .by_address = true,
 		.shares_ports = options->loops > 1,
+		.admit = admit, .unused = unused,
 		.lookup.container_of = container_of, .message = tell,
 		.limits = {
 			.connections = CONNECTIONS,

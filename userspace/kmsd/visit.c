@@ -15,11 +15,9 @@
 static int check_rate(struct visit *visit)
 {
 	struct kmsd *kmsd = visit->kmsd;
-	int64_t wait;
+	int64_t wait = limits_take(kmsd->limits, LIMIT_EVIDENCE,
+				   visit->from->caller.id);
 
-	pthread_mutex_lock(&kmsd->rate_lock);
-	wait = agent_rate_take(kmsd->rate, visit->from->caller.id, now_ms());
-	pthread_mutex_unlock(&kmsd->rate_lock);
 	if (!wait)
 		return 0;
 	atomic_fetch_add(&kmsd->counters.limited, 1);

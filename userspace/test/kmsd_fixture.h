@@ -163,9 +163,8 @@ static inline void node_open(struct node *node, const char *name)
 	trust.collateral = NULL;
 	trust.find = find_base;
 	node->kmsd.trust = trust;
-	pthread_mutex_init(&node->kmsd.rate_lock, NULL);
 	pthread_mutex_init(&node->kmsd.onboard_lock, NULL);
-	assert_int_equal(agent_rate_open(&node->kmsd.rate, 0, 0), 0);
+	assert_int_equal(limits_open(&node->options, &node->kmsd.limits), 0);
 	assert_int_equal(audit_open(node->audit, note, &node->kmsd.audit), 0);
 	assert_int_equal(self_open(&node->kmsd, &node->kmsd.self), 0);
 }
@@ -174,7 +173,7 @@ static inline void node_close(struct node *node)
 {
 	self_close(node->kmsd.self);
 	audit_close(node->kmsd.audit);
-	agent_rate_close(node->kmsd.rate);
+	limits_close(node->kmsd.limits);
 	epochs_close(node->kmsd.epochs);
 	assert_int_equal(state_close(node->kmsd.state), 0);
 	memset(node, 0, sizeof(*node));

@@ -107,9 +107,8 @@ static inline void need_kms(void)
 	make_options();
 	kms.trust = trust;
 	kms.trust.accept = accept_anybody;
-	pthread_mutex_init(&kms.rate_lock, NULL);
 	snprintf(audit_path, sizeof(audit_path), "%s/audit", work);
-	epoch_need(!agent_rate_open(&kms.rate, 0, 0) &&
+	epoch_need(!limits_open(&kms_options, &kms.limits) &&
 		   !audit_open(audit_path, note, &kms.audit));
 	make_auth();
 	guest_config = VM_CONFIG;
@@ -125,7 +124,7 @@ static inline int wire_teardown(void **state)
 	images_free(kms_options.images);
 	auth_close(kms.auth);
 	audit_close(kms.audit);
-	agent_rate_close(kms.rate);
+	limits_close(kms.limits);
 	epochs_close(kms.epochs);
 	state_close(kms.state);
 	state_end();
