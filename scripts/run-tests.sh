@@ -398,6 +398,7 @@ kms_load_test() {
 	flock build make -s -C userspace "$dir/kmsd-no-td" "$dir/kmsd-load" >&2
 	scripts/kms/load.sh || status=$?
 	scripts/kms/limits.sh || status=$?
+	scripts/kms/faults.sh || status=$?
 	return "$status"
 }
 

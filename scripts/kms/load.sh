@@ -22,7 +22,7 @@ measure() {
 	start_kms
 	# Once without: what is made at first is made.
 	ask --releases 100 --clients 16
-	ask --releases "$releases" --clients 16 --cost "$kms"
+	ask --releases "$releases" --clients 16 --cost "$(kms)"
 	stop_kms
 }
 

@@ -10,16 +10,29 @@
 pki=build/tdx-module/pki
 at=127.0.0.1:8000
 image=$(printf '%064d' 6)
-kms=
 rm -rf "$work"
 mkdir -p "$work/collateral"
 cp "$pki/collateral.json" "$work/collateral/tdx-000d54455354-platform.json"
 busybox ip link set lo up
 
+# A claim is a subshell: who it is, and whether it has ended, is in a file and
+# asked of the kernel.
+kms() {
+	cat "$work/pid"
+}
+
+# end_kms SIGNAL
+end_kms() {
+	test -e "$work/pid" || return 0
+	kill "-$1" "$(kms)" 2>/dev/null || true
+	while kill -0 "$(kms)" 2>/dev/null; do
+		sleep 0.1
+	done
+	rm "$work/pid"
+}
+
 stop_kms() {
-	test -z "$kms" || kill "$kms" 2>/dev/null || true
-	test -z "$kms" || wait "$kms" || true
-	kms=
+	end_kms TERM
 }
 
 end_all() {
@@ -46,15 +59,16 @@ serves() {
 	local end=$((SECONDS + 20))
 	until curl -sk "https://$at/health" >/dev/null; do
 		sleep 0.1
-		kill -0 "$kms" && ((SECONDS < end)) || return 1
+		kill -0 "$(kms)" 2>/dev/null || return 1
+		((SECONDS < end)) || return 1
 	done
 }
 
 # Up to when it serves.
 start_kms() {
 	DSTACK_TEST_PKI=$pki build/userspace/test/kmsd-no-td \
-		--config "$work/kms.json" 2>>"$work/kms.log" &
-	kms=$!
+		--config "$work/kms.json" >>"$work/kms.log" 2>&1 &
+	echo "$!" >"$work/pid"
 	serves
 }
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#define LOAD_SAID	2048
 #define LOAD_EVIDENCE	65		/* SHA-256 of a quote, hex, with NUL */
 
 /* One instance of an application, with evidence for its key. */
@@ -27,6 +28,7 @@ struct load_result {
 	long given, refused, failed;
 	double seconds, cpu;		/* cpu: of the server */
 	uint32_t *us;			/* of each that was given */
+	char said[LOAD_SAID];		/* to one that was refused, in JSON */
 };
 
 struct load {

@@ -30,6 +30,7 @@ struct work {
 	long nr;
 	struct load_result *result;
 	atomic_long next, given, refused, failed;
+	atomic_flag said;
 };
 
 void load_need(bool good, const char *what)
@@ -130,6 +131,14 @@ static int ask(const struct load *load, const struct load_app *app,
 	return status;
 }
 
+static void keep_refusal(struct work *work, const char *answer)
+{
+	const char *body = strstr(answer, "\r\n\r\n{");
+
+	if (body && !atomic_flag_test_and_set(&work->said))
+		snprintf(work->result->said, LOAD_SAID, "%s", body + 4);
+}
+
 static void note(struct work *work, const struct load_app *app, int status,
 		 double seconds)
 {
@@ -161,6 +170,8 @@ static void *client(void *arg)
 		app = work->load->fresh ? &own : &work->apps[i % work->nr_apps];
 		start = load_now();
 		status = ask(work->load, app, answer);
+		if (status != 200)
+			keep_refusal(work, answer);
 		note(work, app, status, load_now() - start);
 		if (work->load->fresh)
 			load_app_end(&own);
@@ -193,6 +204,7 @@ void load_ask(const struct load *load, const struct load_app *apps,
 	double start = load_now();
 
 	result->us = malloc(nr * sizeof(*result->us));
+	*result->said = '\0';
 	run(&work);
 	result->seconds = load_now() - start;
 	result->cpu = load->server ? load_cpu(load->server) - cpu : 0;

@@ -36,6 +36,7 @@ static struct {
 	long given, refused, failed;
 	double seconds;
 	uint32_t *us;
+	char said[LOAD_SAID];
 } seen;
 
 static int usage(void)
@@ -155,6 +156,8 @@ static void add(const struct load_result *result)
 	seen.refused += result->refused;
 	seen.failed += result->failed;
 	seen.seconds += result->seconds;
+	if (*result->said)
+		memcpy(seen.said, result->said, sizeof(seen.said));
 }
 
 /* One after the other: what else this machine does meets both. */
@@ -247,6 +250,8 @@ static void say(void)
 		printf(",\"per_second\":%.1f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f",
 		       nr / seen.seconds, seen.us[nr / 2] / 1e3,
 		       seen.us[nr * 99 / 100] / 1e3, seen.us[nr - 1] / 1e3);
+	if (*seen.said)
+		printf(",\"said\":%s", seen.said);
 	if (options.load.server)
 		say_cost();
 	puts("}");
