@@ -476,8 +476,7 @@ declare -A limits=(
 	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=2000 [migration]=400
 	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
-	[contracts]=600 [authorisation]=600 [kms]=900
-	[kms_load]=900
+	[contracts]=600 [authorisation]=600 [kms]=1200 [kms_load]=900
 	[one_selftest]=1400 [debug]=16000 [fuzz_kernel]=20000
 )
 # In this order: what takes long begins early, what is quick tells early; the

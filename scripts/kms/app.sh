@@ -3,10 +3,12 @@
 # Copyright The dstack for Linux authors
 #
 # An application's part, inside its own confidential VM: it boots as soon as a
-# KMS gives it its keys.
+# KMS gives it its keys.  Then, if it is to, it lives: it runs containers and
+# says what they may do, while dstack-boot follows what the contract says.
 set -u
 
 dir=/run/app
+cgroups=/sys/fs/cgroup
 mkdir -p "$dir"
 chmod 700 "$dir"
 n=0
@@ -16,3 +18,56 @@ until dstack-boot --host /copy/host --dir "$dir" --time-scale 4; do
 	sleep 1
 done
 echo "disk: $(jq -r .disk_crypt_key "$dir/.appkeys.json" | sha256sum)"
+test -e /copy/lives || exit 0
+
+dstackd agent --app "$dir" --socket "$dir/agent.sock" \
+	--tappd "$dir/tappd.sock" &
+until curl -s --unix-socket "$dir/agent.sock" http://dstack/Version >/dev/null; do
+	sleep 0.2
+done
+chmod 755 "$dir"
+
+# container SECTION
+container() {
+	mkdir "$cgroups/$1"
+	dstackctl container add --cgroup "$cgroups/$1" --id "$1" \
+		--section "$1" \
+		--app-id "$(jq -r .app_id "$dir/.instance_info")" || exit
+}
+
+# inside SECTION COMMAND...: as a process of that container.
+inside() (
+	echo "$BASHPID" >"$cgroups/$1/cgroup.procs"
+	exec "${@:2}"
+)
+
+container web
+container tool
+inside tool "$(command -v node)" /copy/key.mjs "$dir/agent.sock" &
+inside web /copy/busybox sleep 100000 &
+runs=$!
+dstack-boot follow --app "$dir" --host /copy/host &
+
+record() {
+	dstackctl log | grep -E 'dstack\.(policy|revoke|root) ' | tail -n 6 |
+		sed 's/^/record: /'
+}
+
+last=
+while sleep 0.1; do
+	if inside web /copy/busybox true 2>/dev/null; then
+		now=allowed
+	else
+		now=denied
+	fi
+	if test "$now" != "$last"; then
+		echo "exec: $now"
+		last=$now
+		sleep 2
+		record
+	fi
+	if test -n "$runs" && ! kill -0 "$runs" 2>/dev/null; then
+		echo "what ran: ended"
+		runs=
+	fi
+done
