@@ -23,7 +23,7 @@ S	:= $(if $(V),,-s)
 
 # Goals that need compilers, kernels or the emulator.
 LAB_GOALS := all module bpf tdx-module userspace stage install check demo \
-	     bench bench-tools style sparse check-debug fuzz fuzz-smoke \
+	     demo-kms bench bench-tools style sparse check-debug fuzz fuzz-smoke \
 	     fuzzers contracts kmsd install-kmsd
 
 ifeq ($(DSTACK_IN_LAB)$(filter no,$(LAB)),)
@@ -88,6 +88,10 @@ $(BUILD)/contracts/DstackApp.json: $(CONTRACTS) $(TOP)/contracts/build.mjs
 	$(Q)modules=$$($(TOP)/scripts/npm.sh $(TOP)/contracts) && \
 		node $(TOP)/contracts/build.mjs "$$modules" $(@D)
 
+# Nor this: its light client takes blst, by npm.
+kmsd: userspace
+	$(Q)$(MAKE) $(S) -C $(TOP)/userspace kmsd
+
 # What the test machine gets to see: an installation, and the selftests.
 stage: userspace selftests
 	$(Q)$(MAKE) $(S) -C $(TOP)/userspace install DESTDIR=$(STAGE) \
@@ -133,6 +137,9 @@ fuzz-smoke:
 demo: all
 	$(Q)$(TOP)/scripts/demo.sh
 
+demo-kms: all contracts kmsd
+	$(Q)$(TOP)/scripts/kms/demo.sh
+
 # PROFILE=1: where the instructions go.  BACKEND=, KERNEL=: of one kind only.
 bench: all bench-tools
 	$(Q)$(TOP)/scripts/bench.sh $(if $(PROFILE),--profile) \
@@ -164,6 +171,7 @@ help:
 	@echo
 	@echo 'Start here:'
 	@echo '  make demo        boot a confidential VM, run a measured container'
+	@echo '  make demo-kms    a chain, a KMS and an application: approved, revoked, moved'
 	@echo '  make check       every test; TEST=name runs one, TEST=list lists'
 	@echo '  make bench       what it costs, in instructions; PROFILE=1: where'
 	@echo
