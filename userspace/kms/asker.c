@@ -60,10 +60,11 @@ int kms_asker_show(struct kms_call *call, const struct kms_asker *asker,
 		.key = asker->key, .subject = SUBJECT, .client = true,
 		.not_before = NOT_BEFORE, .not_after = time(NULL) + VALID_S,
 		.evidence = { asker->evidence, asker->evidence_len },
-		.issuer = ca->cert, .issuer_key = ca->key,
+		.issuer = ca ? ca->cert : NULL,
+		.issuer_key = ca ? ca->key : NULL,
 	};
 
-	call->root = ca->root;
+	call->root = ca ? ca->root : NULL;
 	call->key = asker->key;
 	call->cert = libdstack_ratls_make(&request);
 	return call->cert ? 0 :

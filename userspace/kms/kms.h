@@ -24,6 +24,7 @@
 #define KMS_H
 
 #include <libdstack_ratls.h>
+#include <protobuf-c/protobuf-c.h>
 
 #include "../keys/epoch.h"
 
@@ -149,6 +150,23 @@ void kms_session_close(struct kms_session *session);
 /* kms->attest is called once for all of them, before the first. */
 int kms_get_app_state(struct kms_session *session,
 		      struct kms_app_state *state);
+
+/*
+ * Another method of such a KMS, judged and pinned in the same way; it may be
+ * one that has no roots.  take() is given what it answers, a message of that
+ * kind, in at most @max bytes.
+ */
+struct kms_peer_call {
+	const char *greeting, *method;	/* first: without evidence */
+	const void *request;		/* a message */
+	const ProtobufCMessageDescriptor *reply;
+	size_t max;
+	int (*take)(void *arg, const ProtobufCMessage *reply);
+	void *take_arg;
+};
+
+int kms_ask_peer(const struct kms *kms, kms_allow_fn allow, void *arg,
+		 const struct kms_peer_call *what);
 
 /* What environments of an application are encrypted to. */
 struct kms_env_key {

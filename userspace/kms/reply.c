@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <kms.pb-c.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define OK		200
 #define REFUSED		400
@@ -84,7 +85,7 @@ static int post(struct kms_call *call, const char *method,
 {
 	char *url = kms_url(call, method);
 	void *text = NULL;
-	size_t len;
+	size_t len = 0;
 	int err;
 
 	if (!url)
@@ -94,6 +95,9 @@ static int post(struct kms_call *call, const char *method,
 		kms_fail(call, err, "was not asked: a text is not UTF-8");
 	if (!err)
 		err = kms_http_post(call, url, text, len, body);
+	/* A share may be in it. */
+	if (text)
+		explicit_bzero(text, len);
 	free(text);
 	free(url);
 	return err;

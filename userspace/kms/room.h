@@ -7,7 +7,7 @@
  * run.c goes from one KMS to the next, http.c asks one, server.c judges its
  * certificate, reply.c reads what it answers, temp_ca.c and asker.c make the
  * certificate that evidence is sent in; app_keys.c, sign_cert.c, env_key.c,
- * roots.c and app_state.c are what is asked for.
+ * roots.c, peer.c and app_state.c are what is asked for.
  */
 #ifndef KMS_ROOM_H
 #define KMS_ROOM_H
@@ -59,6 +59,12 @@ int64_t kms_now_ms(void);
 /* Asks one after the other, until ask() returns 0 or -ENOMEM. */
 int kms_run(const struct kms *kms,
 	    int (*ask)(struct kms_call *call, void *arg), void *arg);
+
+/* roots.c */
+
+/* May it be a KMS?  Before it sees who we are. */
+int kms_check_allowed(struct kms_call *call, kms_allow_fn allow, void *arg);
+void kms_attested_clear(struct kms_attested *attested);
 
 /* http.c */
 
@@ -128,7 +134,8 @@ struct kms_asker {
 int kms_asker_init(const struct kms *kms, struct kms_asker *asker);
 void kms_asker_clear(struct kms_asker *asker);
 /*
- * From now on the KMS must be @ca's root, and sees evidence.  call->cert is the
+ * From now on the KMS must be @ca's root, and sees evidence.  NULL: it stays
+ * the one that was attested, which may have no root.  call->cert is the
  * caller's to free.
  */
 int kms_asker_show(struct kms_call *call, const struct kms_asker *asker,

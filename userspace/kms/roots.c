@@ -226,15 +226,21 @@ static int ask_roots(struct kms_call *call, const struct kms_temp_ca *ca,
 	return err;
 }
 
-/* Before it sees who we are. */
-static int check_allowed(struct kms_call *call, const struct taking *taking)
+int kms_check_allowed(struct kms_call *call, kms_allow_fn allow, void *arg)
 {
 	struct libdstack_failure failure = { .text = "" };
-	int err = taking->allow(&call->attested->peer, taking->arg, &failure);
+	int err = allow(&call->attested->peer, arg, &failure);
 
 	return err ? kms_fail(call, err == -ENOMEM ? err : -EKEYREJECTED,
 			      "it may not be a KMS: %s", failure.text[0] ?
 			      failure.text : strerror(-err)) : 0;
+}
+
+void kms_attested_clear(struct kms_attested *attested)
+{
+	EVP_PKEY_free(attested->key);
+	attested->key = NULL;
+	libdstack_peer_clear(&attested->peer);
 }
 
 static int ask(struct kms_call *call, void *arg)
@@ -244,7 +250,8 @@ static int ask(struct kms_call *call, void *arg)
 	int err;
 
 	call->attested = &taking->attested;
-	err = kms_temp_ca_get(call, &ca) ?: check_allowed(call, taking) ?:
+	err = kms_temp_ca_get(call, &ca) ?:
+		kms_check_allowed(call, taking->allow, taking->arg) ?:
 		kms_asker_show(call, &taking->asker, &ca) ?:
 		ask_roots(call, &ca, taking->roots);
 	if (err) {
@@ -253,9 +260,7 @@ static int ask(struct kms_call *call, void *arg)
 	}
 	X509_free(call->cert);
 	kms_temp_ca_clear(&ca);
-	EVP_PKEY_free(taking->attested.key);
-	taking->attested.key = NULL;
-	libdstack_peer_clear(&taking->attested.peer);
+	kms_attested_clear(&taking->attested);
 	return err;
 }
 

@@ -66,19 +66,6 @@ static const char *clock_hint(int err)
 		": is this machine's clock right?" : "";
 }
 
-/* The first time: its key is what the next connection is held to. */
-static int note_attested(struct kms_call *call, X509_STORE_CTX *ctx)
-{
-	struct kms_attested *attested = call->attested;
-	X509 *cert = X509_STORE_CTX_get0_cert(ctx);
-	int err = check_evidence(call, cert, ctx, &attested->peer);
-
-	if (err)
-		return err;
-	attested->key = X509_get_pubkey(cert);
-	return attested->key ? 0 : kms_fail(call, -ENOMEM, "out of memory");
-}
-
 static int check_key(struct kms_call *call, X509 *cert)
 {
 	if (!call->attested || EVP_PKEY_eq(X509_get0_pubkey(cert),
@@ -86,6 +73,22 @@ static int check_key(struct kms_call *call, X509 *cert)
 		return 0;
 	return kms_fail(call, -EKEYREJECTED,
 			"it has another key than when its evidence was looked at: it is not the one that was asked");
+}
+
+/* The first time: its key is what the next connection is held to. */
+static int note_attested(struct kms_call *call, X509_STORE_CTX *ctx)
+{
+	struct kms_attested *attested = call->attested;
+	X509 *cert = X509_STORE_CTX_get0_cert(ctx);
+	int err;
+
+	if (attested->key)
+		return check_key(call, cert);
+	err = check_evidence(call, cert, ctx, &attested->peer);
+	if (err)
+		return err;
+	attested->key = X509_get_pubkey(cert);
+	return attested->key ? 0 : kms_fail(call, -ENOMEM, "out of memory");
 }
 
 static int check_root(struct kms_call *call, X509_STORE_CTX *ctx)
