@@ -282,6 +282,8 @@ uint64_t epochs_oldest(struct epochs *epochs)
 	const struct ready *ready;
 	uint64_t number;
 
+	if (!epochs)
+		return EPOCH_OLDEST;
 	pthread_rwlock_rdlock(&epochs->lock);
 	ready = find_oldest(epochs, 0);
 	number = ready ? ready->number : EPOCH_OLDEST;

@@ -18,6 +18,7 @@
  *	audit*.c	what was given, and refused
  *	images.c	measurements of OS images that the file lists
  *	image_check.c	whether a machine booted its image
+ *	sharing.c	a state that takes others to open, see sharing.h
  *
  * auth/ says who may have keys, image/ what an OS image measures, state/ keeps
  * roots, ../issue/ makes of them what is given.
@@ -59,6 +60,10 @@ struct kmsd_options {
 	struct image_options image;	/* without "dir": none by files */
 	bool any_image, any_self;	/* not looked at */
 	uint64_t loops, workers, rate, burst, request_rate, request_burst;
+	/* Shares: where those of others are kept; NULL: nowhere, */
+	char *keep;
+	uint64_t quorum_k;		/* and who keeps ours */
+	char **peers;			/* URLs, NULL-ended; or NULL */
 };
 
 /* -errno, after a line. */
@@ -92,7 +97,7 @@ const struct issue *epochs_get(struct epochs *epochs, uint64_t floor,
 void epochs_put(struct epochs *epochs);
 /* When the contract ended that one; 0: it has not. */
 uint64_t epochs_ended(const struct epochs *epochs, uint64_t number);
-/* EPOCH_OLDEST: none lives. */
+/* EPOCH_OLDEST: none lives.  @epochs may be NULL. */
 uint64_t epochs_oldest(struct epochs *epochs);
 /* Those that live, the oldest first; for free(). */
 int epochs_list(struct epochs *epochs, uint64_t floor, size_t *nr,
@@ -199,6 +204,7 @@ struct kmsd {
 	struct audit *audit;
 	struct image_store *images;	/* NULL: only those that are listed */
 	struct self *self;		/* NULL: it is not asked about */
+	struct sharing *sharing;	/* NULL: it has nothing with shares */
 	struct libdstack_collateral_memory *collateral;
 	struct libdstack_trust trust;	/* whose evidence is looked at */
 	struct limits *limits;
@@ -255,6 +261,12 @@ void visit_end(struct visit *visit);
 
 /* A state with roots, which it has not; then all that comes of them. */
 int kmsd_make_roots(struct kmsd *kmsd, const char *domain);
+/*
+ * May @peer be a KMS, for @arg, a struct kmsd?  As who asks us for roots is
+ * judged: by the contract, and by its image.
+ */
+int kmsd_is_kms(const struct libdstack_peer *peer, void *arg,
+		struct libdstack_failure *failure);
 /* The same of roots that another KMS gives. */
 int kmsd_take_roots(struct kmsd *kmsd, const char *url, const char *domain,
 		    struct rpc_error *error);
@@ -263,11 +275,37 @@ int kmsd_fetch_roots(struct kmsd *kmsd, const char *url,
 		     struct epochs_news *news, struct rpc_error *error);
 
 /*
+ * sharing.c
+ */
+
+struct sharing;
+struct ssl_ctx_st;
+
+/* kmsd->sharing, as the configuration has it, before the state is opened. */
+int sharing_open(struct kmsd *kmsd);
+void sharing_close(struct sharing *sharing);
+/* Others have to be asked for the state; NULL: they have not. */
+bool sharing_is_shared(const struct sharing *sharing);
+/* A thread opens it, and stops @http when that is done, or can't be. */
+int sharing_begin(struct sharing *sharing, struct http *http);
+/* That is ended, with -ECANCELED if it was not open yet. */
+int sharing_end(struct sharing *sharing, struct state **state);
+/* Those who keep shares are told which are of use. */
+void sharing_settle(struct sharing *sharing);
+/* A certificate that signed itself, for one that has no roots. */
+int sharing_tls_context(struct kmsd *kmsd, struct ssl_ctx_st **ctx);
+
+/*
  * serve.c
  */
 
 /* At the admin sockets alone, until it has keys or is ended: *@ended. */
 int kmsd_serve_onboarding(struct kmsd *kmsd, bool *ended);
+/*
+ * For others who want their shares, while it asks for its own; until the state
+ * is open or it is ended: *@ended.
+ */
+int kmsd_serve_sharing(struct kmsd *kmsd, bool *ended);
 /* At all, until it is ended. */
 int kmsd_serve(struct kmsd *kmsd);
 
@@ -349,7 +387,14 @@ KMSD_METHOD(kmsd_start_epoch);
 KMSD_METHOD(kmsd_retire_epoch);
 KMSD_METHOD(kmsd_fetch_epochs);
 
+/* method_shares.c */
+KMSD_METHOD(kmsd_greet);
+KMSD_METHOD(kmsd_keep_share);
+KMSD_METHOD(kmsd_give_share);
+KMSD_METHOD(kmsd_share_out);
+
 /* routes.c */
 extern const struct rpc_mount kmsd_routes[], kmsd_admin_routes[];
+extern const struct rpc_mount kmsd_sharing_routes[];
 
 #endif /* KMSD_H */

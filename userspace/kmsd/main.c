@@ -159,17 +159,42 @@ static int onboard(struct kmsd *kmsd, bool *ended)
 	return err ? err : kmsd_make_roots(kmsd, kmsd->options->domain);
 }
 
-static int live(struct kmsd *kmsd)
+static int open_alone(struct kmsd *kmsd, bool *ended)
 {
-	bool ended = false;
 	int err = open_state(kmsd);
 	bool none = err == -ENOENT;
 
 	if (none)
 		err = 0;
 	err = err ?: open_parts(kmsd);
-	if (!err && none)
-		err = onboard(kmsd, &ended);
+	return !err && none ? onboard(kmsd, ended) : err;
+}
+
+/* All who are asked, or ask, have to be judged: first the parts for that. */
+static int open_shared(struct kmsd *kmsd, bool *ended)
+{
+	int err = open_parts(kmsd) ?: kmsd_serve_sharing(kmsd, ended);
+
+	if (err || *ended)
+		return err;
+	/* From here on no block counts that is before the one in the state. */
+	auth_close(kmsd->auth);
+	kmsd->auth = NULL;
+	err = open_auth(kmsd) ?:
+		epochs_open(kmsd->state, time(NULL), &kmsd->epochs);
+	if (!err)
+		sharing_settle(kmsd->sharing);
+	return err;
+}
+
+static int live(struct kmsd *kmsd)
+{
+	bool ended = false;
+	int err = sharing_open(kmsd);
+
+	if (!err)
+		err = sharing_is_shared(kmsd->sharing) ?
+			open_shared(kmsd, &ended) : open_alone(kmsd, &ended);
 	if (err || ended)
 		return err;
 	if (!state_has_info(kmsd->state) && kmsd_prove_roots(kmsd))
@@ -188,6 +213,7 @@ static void end(struct kmsd *kmsd)
 	epochs_close(kmsd->epochs);
 	if (state_close(kmsd->state))
 		msg("the newest block that was seen could not be kept");
+	sharing_close(kmsd->sharing);
 	free(kmsd->vm_config);
 }
 

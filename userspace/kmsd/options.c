@@ -17,6 +17,7 @@
 #define FILE_MAX	4194304		/* bytes: thousands of machines */
 #define SOCKETS_MAX	8		/* of each kind */
 #define TEXT_MAX	1024
+#define PEERS_MAX	31		/* as shares have it */
 
 static void tell(const char *line)
 {
@@ -219,6 +220,32 @@ static int want(const struct app_json *json, const char *field,
 	return text ? 0 : app_json_refuse(json, field, "has to be there");
 }
 
+/* Others that keep shares of this one's state, and where it keeps theirs. */
+static int take_quorum(const struct app_json *json,
+		       struct kmsd_options *options)
+{
+	static const char *const known[] = { "keep", "k", "peers", NULL };
+	struct app_json inner;
+	size_t nr = 0;
+	int err = app_json_enter(json, "quorum", "quorum", &inner);
+
+	if (err || !inner.value)
+		return err;
+	err = app_json_check(&inner, known) ?:
+		app_json_text(&inner, "keep", TEXT_MAX, &options->keep) ?:
+		app_json_number(&inner, "k", 2, PEERS_MAX + 1,
+				&options->quorum_k) ?:
+		app_json_list(&inner, "peers", PEERS_MAX, TEXT_MAX,
+			      &options->peers) ?:
+		want(&inner, "keep", options->keep);
+	while (!err && options->peers && options->peers[nr])
+		nr++;
+	if (!err && (nr || options->quorum_k) &&
+	    (options->quorum_k < 2 || options->quorum_k > nr + 1))
+		err = app_json_refuse(&inner, "k", "want 2 at least, and not more than there are: this KMS and its \"peers\"");
+	return err;
+}
+
 static int take_all(const struct app_json *json, struct kmsd_options *options)
 {
 	static const char *const known[] = {
@@ -226,7 +253,8 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		"domain", "site_name", "auth", "collateral", "root",
 		"quote_policy", "images", "any_image", "any_self", "loops",
 		"workers", "rate", "burst", "request_rate", "request_burst",
-		"image_dir", "image_url", "acpi_dir", "image_timeout", NULL
+		"image_dir", "image_url", "acpi_dir", "image_timeout", "quorum",
+		NULL
 	};
 
 	return app_json_check(json, known) ?: take_sockets(json, options) ?:
@@ -235,7 +263,7 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		take_collateral(json, options) ?: take_root(json, options) ?:
 		take_policy(json, options) ?:
 		images_read(json, "images", &options->images) ?:
-		take_image(json, options) ?:
+		take_image(json, options) ?: take_quorum(json, options) ?:
 		want(json, "state", options->state) ?:
 		want(json, "audit", options->audit);
 }
@@ -277,6 +305,8 @@ void kmsd_options_clear(struct kmsd_options *options)
 	free(options->domain);
 	free(options->site_name);
 	free(options->root);
+	free(options->keep);
+	app_json_free_list(options->peers);
 	auth_config_clear(&options->auth);
 	free((char *)options->collateral.dir);
 	free((char *)options->collateral.url);

@@ -47,9 +47,8 @@ static int attest(void *arg, const uint8_t report_data[64], uint8_t **data,
 	return self_attest(arg, report_data, data, len);
 }
 
-/* As who asks us for roots is judged: by the contract, and by its image. */
-static int is_kms(const struct libdstack_peer *peer, void *arg,
-		  struct libdstack_failure *failure)
+int kmsd_is_kms(const struct libdstack_peer *peer, void *arg,
+		struct libdstack_failure *failure)
 {
 	struct kmsd *kmsd = arg;
 	struct auth_verdict verdict;
@@ -87,7 +86,7 @@ static int ask_peer(struct kmsd *kmsd, const char *url,
 	int err;
 
 	peer_said[0] = '\0';
-	err = kms_get_roots(&kms, is_kms, kmsd, roots);
+	err = kms_get_roots(&kms, kmsd_is_kms, kmsd, roots);
 	return err ? rpc_fail(error, err, "%s", *peer_said ? peer_said :
 			      strerror(-err)) : 0;
 }

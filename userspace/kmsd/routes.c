@@ -5,6 +5,7 @@
  * Copyright The dstack for Linux authors
  */
 #include <kms.pb-c.h>
+#include <quorum.pb-c.h>
 
 #include "kmsd.h"
 
@@ -30,6 +31,26 @@ static const struct rpc_method methods[] = {
 	{ .name = "GetAppState", .call = kmsd_get_app_state,
 	  .in = &kms__get_app_state_request__descriptor,
 	  .out = &kms__get_app_state_response__descriptor },
+	{ .name = "Greet", .call = kmsd_greet,
+	  .in = &quorum__empty__descriptor,
+	  .out = &quorum__greeting__descriptor },
+	{ .name = "KeepShare", .call = kmsd_keep_share,
+	  .in = &quorum__keep_share_request__descriptor,
+	  .out = &quorum__keep_share_response__descriptor },
+	{ .name = "GiveShare", .call = kmsd_give_share,
+	  .in = &quorum__give_share_request__descriptor,
+	  .out = &quorum__give_share_response__descriptor },
+	{ }
+};
+
+/* All that one without roots does for others, who have none either. */
+static const struct rpc_method sharing_methods[] = {
+	{ .name = "Greet", .call = kmsd_greet,
+	  .in = &quorum__empty__descriptor,
+	  .out = &quorum__greeting__descriptor },
+	{ .name = "GiveShare", .call = kmsd_give_share,
+	  .in = &quorum__give_share_request__descriptor,
+	  .out = &quorum__give_share_response__descriptor },
 	{ }
 };
 
@@ -59,8 +80,13 @@ const struct rpc_mount kmsd_routes[] = {
 	{ }
 };
 
+const struct rpc_mount kmsd_sharing_routes[] = {
+	{ .prefix = "/prpc/", .service = "KMS.", .methods = sharing_methods },
+	{ }
+};
+
 /* Of ours. */
-static const struct rpc_method epoch_methods[] = {
+static const struct rpc_method own_methods[] = {
 	{ .name = "Status", .call = kmsd_status,
 	  .in = &kms__empty__descriptor,
 	  .out = &kms__status_response__descriptor },
@@ -73,11 +99,14 @@ static const struct rpc_method epoch_methods[] = {
 	{ .name = "FetchEpochs", .call = kmsd_fetch_epochs,
 	  .in = &kms__fetch_epochs_request__descriptor,
 	  .out = &kms__fetch_epochs_response__descriptor },
+	{ .name = "ShareOut", .call = kmsd_share_out,
+	  .in = &quorum__share_out_request__descriptor,
+	  .out = &quorum__share_out_response__descriptor },
 	{ }
 };
 
 const struct rpc_mount kmsd_admin_routes[] = {
-	{ .prefix = "/prpc/Admin.", .methods = epoch_methods },
+	{ .prefix = "/prpc/Admin.", .methods = own_methods },
 	{ .prefix = "/prpc/", .service = "Onboard.", .methods = admin_methods },
 	{ }
 };

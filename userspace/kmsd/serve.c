@@ -39,6 +39,8 @@ struct server {
 	pthread_t threads[LOOPS_MAX];
 	size_t loops;
 	struct http_tls *tls;
+	const struct rpc_mount *routes;	/* of what is public */
+	int (*context)(struct kmsd *kmsd, SSL_CTX **ctx);
 	int signals, timer;
 	time_t certified;
 	uint64_t epoch;			/* whose root that was */
@@ -132,11 +134,12 @@ static bool is_too_soon(struct kmsd *kmsd, const struct http_request *request,
 	return true;
 }
 
-static void call_public(struct kmsd *kmsd, const struct http_request *request,
+static void call_public(struct server *server,
+			const struct http_request *request,
 			struct http_reply *reply)
 {
-	if (!is_too_soon(kmsd, request, reply))
-		call_method(kmsd, kmsd_routes, request, reply);
+	if (!is_too_soon(server->kmsd, request, reply))
+		call_method(server->kmsd, server->routes, request, reply);
 }
 
 static void handle(void *arg, const struct http_request *request,
@@ -148,7 +151,7 @@ static void handle(void *arg, const struct http_request *request,
 	if (!strcmp(request->path, "/health"))
 		say(reply, 200, "OK\n");
 	else if (request->socket < server->nr_public)
-		call_public(kmsd, request, reply);
+		call_public(server, request, reply);
 	else if (!is_admin(request))
 		say(reply, 403, "403: this is for the KMS's operator\n");
 	else if (!strcmp(request->path, "/metrics"))
@@ -217,7 +220,7 @@ static void renew(struct server *server, uint64_t epoch)
 
 	server->certified = time(NULL);
 	server->epoch = epoch;
-	if (kmsd_tls_context(server->kmsd, &ctx))
+	if (server->context(server->kmsd, &ctx))
 		return;
 	if (other && kmsd_prove_roots(server->kmsd))
 		msg("there is no evidence of the roots of key epoch %llu: it is tried again at the next start",
@@ -377,21 +380,55 @@ int kmsd_serve_onboarding(struct kmsd *kmsd, bool *ended)
 	return close_all(&server, err);
 }
 
+static int open_public(struct server *server)
+{
+	SSL_CTX *ctx = NULL;
+	int err = server->context(server->kmsd, &ctx) ?:
+		http_tls_new(ctx, &server->tls) ?:
+		add_paths(server, server->kmsd->options->listen);
+
+	SSL_CTX_free(ctx);
+	server->certified = time(NULL);
+	server->nr_public = server->nr;
+	return err;
+}
+
+int kmsd_serve_sharing(struct kmsd *kmsd, bool *ended)
+{
+	struct server server = {
+		.kmsd = kmsd, .signals = -1, .timer = -1,
+		.routes = kmsd_sharing_routes, .context = sharing_tls_context,
+		.epoch = EPOCH_OLDEST,
+	};
+	struct state *state = NULL;
+	int opened, err = open_public(&server) ?: open_loop(&server) ?:
+		sharing_begin(kmsd->sharing, server.http[0]);
+
+	if (!err) {
+		msg_at(LOG_INFO, "other KMSs have to give their shares before there are keys; meanwhile it gives them theirs");
+		err = run(&server);
+		opened = sharing_end(kmsd->sharing, &state);
+		*ended = server.ended;
+		err = err ? err : *ended ? 0 : opened;
+	}
+	err = close_all(&server, err);
+	/* Not before: who was answered last saw no state. */
+	kmsd->state = state;
+	if (err != -ETIMEDOUT)
+		http_tls_free(server.tls);
+	return err;
+}
+
 int kmsd_serve(struct kmsd *kmsd)
 {
 	struct server server = {
 		.kmsd = kmsd, .signals = -1, .timer = -1,
-		.certified = time(NULL),
 		.epoch = epochs_oldest(kmsd->epochs),
+		.routes = kmsd_routes, .context = kmsd_tls_context,
 	};
-	SSL_CTX *ctx = NULL;
-	int err;
+	int err = open_public(&server) ?:
+		add_paths(&server, kmsd->options->admin);
 
-	err = kmsd_tls_context(kmsd, &ctx) ?: http_tls_new(ctx, &server.tls) ?:
-		add_paths(&server, kmsd->options->listen);
-	SSL_CTX_free(ctx);
-	server.nr_public = server.nr;
-	err = err ?: add_paths(&server, kmsd->options->admin);
 	while (!err && server.loops < kmsd->options->loops)
 		err = open_loop(&server);
 	err = err ?: run(&server);

@@ -39,14 +39,6 @@ static inline int accept_anybody(const struct libdstack_peer *peer, void *data,
 	return 0;
 }
 
-/* Bootstrap is not what is asked here. */
-int kmsd_make_roots(struct kmsd *kmsd, const char *domain)
-{
-	(void)kmsd;
-	(void)domain;
-	return -EOPNOTSUPP;
-}
-
 static inline void make_state(void)
 {
 	static const char *const none[__ISSUE_CA_MAX];
