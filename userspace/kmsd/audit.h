@@ -34,6 +34,8 @@ struct audit_entry {
 	const struct auth_verdict *verdict;
 	const char *refused;		/* if not by the verdict; or NULL */
 	uint64_t epoch;			/* of keys that were given */
+	const uint8_t *moved_from;	/* device id; NULL: it was not there */
+	uint64_t moved_s;		/* since then */
 };
 
 /* Of the file as it is: how many lines, and the hash of the last. */

@@ -90,6 +90,11 @@ static void put_entry(struct line *line, const struct audit_entry *entry)
 	put_boot(line, entry->boot);
 	put_hex(line, "evidence", entry->evidence, sizeof(entry->evidence));
 	put_verdict(line, verdict);
+	if (entry->moved_from) {
+		put_hex(line, "moved_from", entry->moved_from,
+			sizeof(entry->boot->device_id));
+		put_number(line, "moved_s", entry->moved_s);
+	}
 	if (refused)
 		put_text(line, "refused", refused);
 	else

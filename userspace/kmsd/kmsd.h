@@ -12,6 +12,7 @@
  *	roots.c		where roots come of
  *	self.c		its own evidence, and whether it may be a KMS
  *	limits.c	how much one address may ask for
+ *	leases.c	on which machine an instance had its keys
  *	visit.c		one who asks: by evidence, judged, written down
  *	method_*.c	what can be asked
  *	routes.c	where
@@ -38,6 +39,7 @@
 #include "auth/auth.h"
 #include "image/image.h"
 #include "images.h"
+#include "leases.h"
 #include "state/state.h"
 
 #define KMSD_VERSION	"0.1.0"		/* as dkms.conf has it */
@@ -60,6 +62,7 @@ struct kmsd_options {
 	struct image_options image;	/* without "dir": none by files */
 	bool any_image, any_self;	/* not looked at */
 	uint64_t loops, workers, rate, burst, request_rate, request_burst;
+	uint64_t lease_s;
 	/* Shares: where those of others are kept; NULL: nowhere, */
 	char *keep;
 	uint64_t quorum_k;		/* and who keeps ours */
@@ -191,7 +194,7 @@ bool limits_allow(struct limits *limits, enum limit what, const char *id);
 /* Counted since it began. */
 struct kmsd_counters {
 	atomic_ullong attestations, attestation_failures;
-	atomic_ullong given, denied, failed, limited, turned_away;
+	atomic_ullong given, denied, failed, limited, turned_away, moved;
 };
 
 struct kmsd {
@@ -208,6 +211,7 @@ struct kmsd {
 	struct libdstack_collateral_memory *collateral;
 	struct libdstack_trust trust;	/* whose evidence is looked at */
 	struct limits *limits;
+	struct leases *leases;
 	struct kmsd_counters counters;
 	struct http *onboarding;	/* ends once it has keys; or NULL */
 	pthread_mutex_t onboard_lock;	/* of who makes them */
@@ -223,6 +227,7 @@ struct visit {
 	struct libdstack_peer peer;
 	struct auth_boot boot;
 	struct auth_verdict verdict;
+	struct lease_moved moved;
 	uint8_t evidence[32];		/* SHA-256 of its container */
 };
 

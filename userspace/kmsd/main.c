@@ -130,7 +130,8 @@ static int open_parts(struct kmsd *kmsd)
 	int err = read_vm_config(kmsd);
 
 	if (!err)
-		err = limits_open(options, &kmsd->limits);
+		err = limits_open(options, &kmsd->limits) ?:
+			leases_open(options->lease_s, &kmsd->leases);
 	if (!err)
 		err = audit_open(options->audit, tell, &kmsd->audit);
 	if (!err)
@@ -210,6 +211,7 @@ static void end(struct kmsd *kmsd)
 	audit_close(kmsd->audit);
 	image_store_close(kmsd->images);
 	limits_close(kmsd->limits);
+	leases_close(kmsd->leases);
 	epochs_close(kmsd->epochs);
 	if (state_close(kmsd->state))
 		msg("the newest block that was seen could not be kept");

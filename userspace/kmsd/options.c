@@ -82,6 +82,8 @@ static int take_numbers(const struct app_json *json,
 				&options->request_rate) ?:
 		app_json_number(json, "request_burst", 0, 100000,
 				&options->request_burst) ?:
+		app_json_number(json, "lease_s", 0, 31536000,
+				&options->lease_s) ?:
 		app_json_bool(json, "any_image", &options->any_image) ?:
 		app_json_bool(json, "any_self", &options->any_self);
 }
@@ -254,7 +256,7 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		"quote_policy", "images", "any_image", "any_self", "loops",
 		"workers", "rate", "burst", "request_rate", "request_burst",
 		"image_dir", "image_url", "acpi_dir", "image_timeout", "quorum",
-		NULL
+		"lease_s", NULL
 	};
 
 	return app_json_check(json, known) ?: take_sockets(json, options) ?:

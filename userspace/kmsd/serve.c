@@ -66,6 +66,8 @@ static void tell_metrics(struct kmsd *kmsd, struct http_reply *reply)
 		const char *name, *help;
 		unsigned long long value;
 	} all[] = {
+		{ "moved", "instances that had keys on another machine before",
+		  atomic_load(&counters->moved) },
 		{ "attestation_requests", "requests with evidence",
 		  atomic_load(&counters->attestations) },
 		{ "attestation_failures", "of these, evidence that fails",

@@ -139,7 +139,9 @@ static int write_down(struct visit *visit, const char *refused, uint64_t epoch)
 		.method = visit->method, .from = visit->from->caller.id,
 		.time = (uint64_t)visit->now, .boot = &visit->boot,
 		.verdict = &visit->verdict, .refused = refused,
-		.epoch = epoch,
+		.epoch = epoch, .moved_s = visit->moved.seconds,
+		.moved_from = visit->moved.moved ? visit->moved.device_id :
+			NULL,
 	};
 	struct audit_entry line = entry;
 	int err;
@@ -173,6 +175,22 @@ int visit_check_image(struct visit *visit, struct image_why *why)
 	return rpc_fail(visit->error, err, "its OS image: %s", why->text);
 }
 
+/* Of an instance, as far as one machine alone may have its keys. */
+static int take_lease(struct visit *visit)
+{
+	static const char busy[] =
+		"this instance has its keys on another machine";
+	struct kmsd *kmsd = visit->kmsd;
+	int err = leases_take(kmsd->leases, &visit->boot, (uint64_t)visit->now,
+			      &visit->moved);
+
+	if (visit->moved.moved)
+		atomic_fetch_add(&kmsd->counters.moved, 1);
+	if (err == -EBUSY)
+		return deny(visit, busy, busy);
+	return err ? rpc_fail(visit->error, err, "out of memory") : 0;
+}
+
 int visit_judge(struct visit *visit,
 		int (*ask)(struct auth *auth, const struct auth_boot *boot,
 			   uint64_t now, struct auth_verdict *verdict,
@@ -193,7 +211,10 @@ int visit_judge(struct visit *visit,
 	if (!visit->verdict.allowed)
 		return deny(visit, visit->verdict.reason, NULL);
 	err = visit_check_image(visit, &image);
-	return err == -EACCES ? deny(visit, image.text, image.text) : err;
+	if (err)
+		return err == -EACCES ? deny(visit, image.text, image.text) :
+			err;
+	return ask == auth_app ? take_lease(visit) : 0;
 }
 
 uint64_t visit_floor(const struct visit *visit)

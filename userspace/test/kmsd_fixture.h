@@ -171,6 +171,7 @@ static inline void node_open(struct node *node, const char *name)
 	node->kmsd.trust = trust;
 	pthread_mutex_init(&node->kmsd.onboard_lock, NULL);
 	assert_int_equal(limits_open(&node->options, &node->kmsd.limits), 0);
+	assert_int_equal(leases_open(0, &node->kmsd.leases), 0);
 	assert_int_equal(audit_open(node->audit, note, &node->kmsd.audit), 0);
 	assert_int_equal(self_open(&node->kmsd, &node->kmsd.self), 0);
 }
@@ -180,6 +181,7 @@ static inline void node_close(struct node *node)
 	self_close(node->kmsd.self);
 	audit_close(node->kmsd.audit);
 	limits_close(node->kmsd.limits);
+	leases_close(node->kmsd.leases);
 	epochs_close(node->kmsd.epochs);
 	assert_int_equal(state_close(node->kmsd.state), 0);
 	memset(node, 0, sizeof(*node));

@@ -101,6 +101,7 @@ static inline void need_kms(void)
 	kms.trust.accept = accept_anybody;
 	snprintf(audit_path, sizeof(audit_path), "%s/audit", work);
 	epoch_need(!limits_open(&kms_options, &kms.limits) &&
+		   !leases_open(0, &kms.leases) &&
 		   !audit_open(audit_path, note, &kms.audit));
 	make_auth();
 	guest_config = VM_CONFIG;
@@ -117,6 +118,7 @@ static inline int wire_teardown(void **state)
 	auth_close(kms.auth);
 	audit_close(kms.audit);
 	limits_close(kms.limits);
+	leases_close(kms.leases);
 	epochs_close(kms.epochs);
 	state_close(kms.state);
 	state_end();
