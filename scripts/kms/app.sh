@@ -49,7 +49,7 @@ runs=$!
 dstack-boot follow --app "$dir" --host /copy/host &
 
 record() {
-	dstackctl log | grep -E 'dstack\.(policy|revoke|root) ' | tail -n 6 |
+	dstackctl log | grep -E 'dstack\.(policy|revoke|root) ' | tail -n 40 |
 		sed 's/^/record: /'
 }
 
