@@ -53,5 +53,8 @@ done
 echo "again: $(admin Bootstrap '{"domain": "10.0.2.2"}')"
 echo "stranger: $(curl -sk --json '{"domain": "10.0.2.2"}' \
 	'https://127.0.0.1:8000/prpc/Onboard.Bootstrap?json' | jq -c)"
+dstackctl kms epoch start >/dev/null || exit
+echo "epochs: $(dstackctl kms status --json | jq -c '[.epochs[].state]')"
+echo "retire: $(dstackctl kms epoch retire 0 2>&1 | head -n 1)"
 echo "serving"
 wait "$kms"

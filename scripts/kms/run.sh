@@ -32,6 +32,10 @@ claim attack_71_roots_are_made_once \
 	says kms '^again: .*this KMS has its keys already'
 claim attack_71_strangers_make_none \
 	says kms '^stranger: .*Service not found: Onboard.Bootstrap'
+claim next_key_epoch_waits_for_the_contract \
+	says kms '^epochs: \["lives","not started"\]$'
+claim attack_63_last_key_epoch_that_lives_is_not_retired \
+	says kms '^retire: .*no other key epoch lives than 0'
 
 app_id=$(chain app web | tr 'A-F' 'a-f')
 compose=$(compose)
