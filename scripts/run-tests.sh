@@ -485,9 +485,9 @@ first=build
 then=(
 	td_7 runner layers abi style unit parsers sim_7 user_analysis sim_6_12
 	tdx_module module_analysis faults locked migration measured booted
-	local_key peers contracts authorisation kms kms_load load bench
+	local_key peers contracts authorisation load bench
 )
-last=scaling
+last=(kms kms_load scaling)
 
 names_of() {
 	local file
@@ -505,7 +505,7 @@ selftest_names() {
 }
 
 list() {
-	echo "parts: $first ${then[*]} $last"
+	echo "parts: $first ${then[*]} ${last[*]}"
 	echo "unit tests:" "$(unit_names | paste -sd ' ')"
 	echo "selftests:" "$(selftest_names | paste -sd ' ')"
 }
@@ -654,7 +654,7 @@ main() {
 		mapfile -t -O "${#chosen[@]}" chosen <<<"$found"
 	done
 
-	test $# -gt 0 || chosen=("$first" "${then[@]}" "$last")
+	test $# -gt 0 || chosen=("$first" "${then[@]}" "${last[@]}")
 	for part in "${chosen[@]}"; do
 		# shellcheck disable=SC2086 # a part and its name
 		labels+=("$(label_of $part)")
@@ -671,7 +671,9 @@ main() {
 		as_many_as_cpus "$first"
 		[[ $(<"$logs/$first.total") != *' 0 '* ]] || export STAGED=yes
 		as_many_as_cpus "${then[@]}"
-		as_many_as_cpus "$last"
+		for part in "${last[@]}"; do
+			as_many_as_cpus "$part"
+		done
 	fi
 	total "${labels[@]}"
 }
