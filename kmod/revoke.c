@@ -170,6 +170,7 @@ static void add_file(struct hit *hit, struct file *file,
  * @storage: what it rests on
  * @digest: its digest, none if it has none that can be trusted
  * @now: what the active policy says
+ * @former: what one said that approved it
  */
 struct question {
 	struct dstack_container *container;
@@ -178,11 +179,10 @@ struct question {
 	int process;
 	enum dstack_storage storage;
 	struct dstack_digest digest;
-	struct dstack_policy_answer now;
+	struct dstack_policy_answer now, former;
 };
 
-static void drop(struct question *q, const struct dstack_digest *digest,
-		 enum dstack_action former)
+static void drop(struct question *q, const struct dstack_digest *digest)
 {
 	struct hit *hit = hit_of(q->container);
 
@@ -193,7 +193,7 @@ static void drop(struct question *q, const struct dstack_digest *digest,
 	hit->epoch = q->now.epoch;
 	/* Whose section is gone has what was last said of it. */
 	hit->action = q->now.reason == DSTACK_REASON_NO_SECTION ?
-		former : q->now.revoked;
+		q->former.revoked : q->now.revoked;
 	add_file(hit, q->file, digest, q->process);
 }
 
@@ -201,7 +201,7 @@ static void drop(struct question *q, const struct dstack_digest *digest,
 static bool was_dropped(const struct dstack_digest *digest, u32 kinds,
 			void *arg)
 {
-	struct dstack_policy_answer then, now;
+	struct dstack_policy_answer now;
 	struct question *q = arg;
 	struct dstack_policy *former;
 
@@ -209,8 +209,8 @@ static bool was_dropped(const struct dstack_digest *digest, u32 kinds,
 			  &now);
 	list_for_each_entry(former, &formers, node) {
 		dstack_policy_consult(former, q->container->section, q->kind,
-				      q->storage, digest, &then);
-		if (then.kinds & kinds & ~now.kinds)
+				      q->storage, digest, &q->former);
+		if (q->former.kinds & kinds & ~now.kinds)
 			return true;
 	}
 	return false;
@@ -230,12 +230,11 @@ static void drop_changed(struct question *q)
 		return;
 	hit->searched = true;
 	if (dstack_seen_find(&q->container->seen, was_dropped, q, &digest))
-		drop(q, &digest, DSTACK_ACTION_LOG);
+		drop(q, &digest);
 }
 
 static void ask(struct question *q)
 {
-	struct dstack_policy_answer then;
 	struct dstack_policy *former;
 
 	q->storage = dstack_storage_class(q->file);
@@ -250,10 +249,10 @@ static void ask(struct question *q)
 		return;
 	list_for_each_entry(former, &formers, node) {
 		dstack_policy_consult(former, q->container->section, q->kind,
-				      q->storage, &q->digest, &then);
-		if (then.reason == DSTACK_REASON_APPROVED &&
+				      q->storage, &q->digest, &q->former);
+		if (q->former.reason == DSTACK_REASON_APPROVED &&
 		    q->digest.alg != DSTACK_ALG_NONE) {
-			drop(q, &q->digest, then.revoked);
+			drop(q, &q->digest);
 			return;
 		}
 	}

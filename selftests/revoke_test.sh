@@ -271,6 +271,15 @@ claim attack_78_section_that_is_gone_has_what_it_said_last soon "$took"
 claim attack_78_event_of_a_section_that_is_gone has "$(events)" \
 	"$(revoked "$stay" kill 1) " 1
 
+# ... whatever else is in the container that nobody can identify any more.
+cp "$library" "$changed"
+load "$(action kill)"
+start "$cgroup" 1 "$keeper" -m "$changed"
+echo >>"$changed"
+load "del(.containers.test)"
+took=$(within ended)
+claim attack_78_changed_library_saves_nobody_whose_section_is_gone soon "$took"
+
 load .
 start "$cgroup" 1 "$stay"
 state measure
