@@ -399,6 +399,7 @@ kms_load_test() {
 	scripts/kms/load.sh || status=$?
 	scripts/kms/limits.sh || status=$?
 	scripts/kms/faults.sh || status=$?
+	scripts/kms/quorum.sh || status=$?
 	return "$status"
 }
 

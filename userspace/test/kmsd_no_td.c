@@ -30,7 +30,8 @@ int attest_make(const char *log,
 	static struct container c;
 
 	(void)log;
-	(void)vm_config;
+	if (*vm_config)
+		guest_config = vm_config;
 	assert_true(stripped && form == LIBDSTACK_FORM_SCALE);
 	if (!pck)
 		use_pki(getenv("DSTACK_TEST_PKI"));
