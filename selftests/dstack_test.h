@@ -384,17 +384,27 @@ static inline int container_add(struct libdstack_control *control,
 	return err;
 }
 
-static inline int container_remove(struct libdstack_control *control,
+/* Who was waited for may be in its cgroup for a moment longer. */
+static inline int container_forget(struct libdstack_control *control,
 				   const struct container *c)
 {
 	int ms, err = -EBUSY;
 
-	cgroup_kill(c->cgroup);
 	for (ms = 0; err == -EBUSY && ms < PATIENCE_MS; ms += 10) {
 		err = libdstack_remove_container(control, c->as.id);
 		if (err == -EBUSY)
 			sleep_ms(10);
 	}
+	return err;
+}
+
+static inline int container_remove(struct libdstack_control *control,
+				   const struct container *c)
+{
+	int err;
+
+	cgroup_kill(c->cgroup);
+	err = container_forget(control, c);
 	return cgroup_remove(c->cgroup) ?: err;
 }
 

@@ -272,8 +272,7 @@ TEST_F_TIMEOUT(quota, full_log_refuses_and_loses_nothing, 200)
 	EXPECT_EQ(-ENOBUFS, add_event(self->fd, "full", NULL, 0, &seq));
 	EXPECT_EQ(-ENOBUFS, libdstack_add_event(self->control, "full", "", 0));
 	EXPECT_EQ(-ENOBUFS, in_cgroup(c.cgroup, exec_true, NULL));
-	EXPECT_EQ(-ENOBUFS, libdstack_remove_container(self->control,
-						       c.as.id));
+	EXPECT_EQ(-ENOBUFS, container_forget(self->control, &c));
 	/* The host can still run what repairs it. */
 	EXPECT_EQ(0, in_child(exec_true, NULL));
 	EXPECT_EQ(count, log_count(self->fd));
