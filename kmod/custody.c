@@ -19,21 +19,19 @@
 /* One change at a time.  Outside the measure lock. */
 static DEFINE_MUTEX(lock);
 
+/* Its last field, which says whose key that is, is the caller's. */
 static void root_event(struct dstack_event *ev, const char *action,
-		       const u8 *app_id, u64 epoch, const u8 *id)
+		       const u8 *app_id, u64 epoch)
 {
 	dstack_event_begin(ev, DSTACK_EVENT_ROOT);
 	dstack_event_str(ev, "action", action);
 	dstack_event_hex(ev, "app", app_id, DSTACK_APP_ID_SIZE);
 	dstack_event_u64(ev, "epoch", epoch);
-	if (id)
-		dstack_event_hex(ev, "key", id, DSTACK_KEY_ID_SIZE);
-	else
-		dstack_event_str(ev, "key", "none");
 }
 
 struct loading {
 	struct dstack_root *root;
+	bool local;
 	int err;
 };
 
@@ -57,10 +55,21 @@ static void publish_load(void *arg)
 	dstack_root_commit(what->root);
 }
 
-static int load(struct dstack_root *root)
+static void load_event(struct dstack_event *ev, const struct loading *what)
+{
+	const struct dstack_root *root = what->root;
+
+	root_event(ev, "load", root->app_id, root->epoch);
+	if (what->local)
+		dstack_event_str(ev, "key", "local");
+	else
+		dstack_event_hex(ev, "key", root->id, DSTACK_KEY_ID_SIZE);
+}
+
+static int load(struct dstack_root *root, bool local)
 {
 	struct dstack_draft *draft __free(dstack_draft) = dstack_draft_get();
-	struct loading what = { root };
+	struct loading what = { root, local };
 	int err;
 
 	if (!draft)
@@ -72,7 +81,7 @@ static int load(struct dstack_root *root)
 	err = dstack_root_reserve(root);
 	if (err)
 		return err;
-	root_event(&draft->ev, "load", root->app_id, root->epoch, root->id);
+	load_event(&draft->ev, &what);
 	err = dstack_measure_publish(&draft->ev, no_load, publish_load, &what,
 				     NULL);
 	return err ? err : what.err;
@@ -83,20 +92,21 @@ static int load(struct dstack_root *root)
  * @app_id: the application
  * @epoch: the key epoch
  * @key: the root key; stays the caller's to wipe
+ * @local: it is of this machine alone, and its event does not name it
  *
  * Return: 0; -EPERM in state OFF, in which nobody knows what runs;
  * -ENOTRECOVERABLE if the register diverged; as dstack_root_alloc(),
  * dstack_root_reserve() and dstack_measure().
  */
 int dstack_custody_load(const u8 app_id[DSTACK_APP_ID_SIZE], u64 epoch,
-			const u8 key[DSTACK_KEY_ROOT_SIZE])
+			const u8 key[DSTACK_KEY_ROOT_SIZE], bool local)
 {
 	struct dstack_root *root = dstack_root_alloc(app_id, epoch, key);
 	int err;
 
 	if (IS_ERR(root))
 		return PTR_ERR(root);
-	err = load(root);
+	err = load(root, local);
 	if (err)
 		dstack_root_free(root);
 	return err;
@@ -133,7 +143,8 @@ int dstack_custody_retire(const u8 app_id[DSTACK_APP_ID_SIZE], u64 epoch)
 	err = dstack_root_may_retire(app_id, epoch);
 	if (err)
 		return err;
-	root_event(&draft->ev, "retire", app_id, epoch, NULL);
+	root_event(&draft->ev, "retire", app_id, epoch);
+	dstack_event_str(&draft->ev, "key", "none");
 	return dstack_measure_publish(&draft->ev, NULL, publish_retire, &what,
 				      NULL);
 }
@@ -154,6 +165,7 @@ int dstack_custody_wipe(void)
 	dstack_root_wipe();
 	if (!draft)
 		return -ENOMEM;
-	root_event(&draft->ev, "wipe", all, 0, NULL);
+	root_event(&draft->ev, "wipe", all, 0);
+	dstack_event_str(&draft->ev, "key", "none");
 	return dstack_measure(&draft->ev, NULL);
 }

@@ -11,7 +11,7 @@
 #include <uapi/linux/dstack.h>
 
 int dstack_custody_load(const u8 app_id[DSTACK_APP_ID_SIZE], u64 epoch,
-			const u8 key[DSTACK_KEY_ROOT_SIZE]);
+			const u8 key[DSTACK_KEY_ROOT_SIZE], bool local);
 int dstack_custody_retire(const u8 app_id[DSTACK_APP_ID_SIZE], u64 epoch);
 int dstack_custody_wipe(void);
 

@@ -547,6 +547,7 @@ static const struct nla_policy load_policy[] = {
 	[DSTACK_A_APP_ID] = NLA_POLICY_EXACT_LEN(DSTACK_APP_ID_SIZE),
 	[DSTACK_A_KEY_EPOCH] = { .type = NLA_U64 },
 	[DSTACK_A_KEY_ROOT] = NLA_POLICY_EXACT_LEN(DSTACK_KEY_ROOT_SIZE),
+	[DSTACK_A_KEY_LOCAL] = { .type = NLA_FLAG },
 };
 
 static const struct nla_policy retire_policy[] = {

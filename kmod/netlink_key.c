@@ -70,6 +70,7 @@ static u64 epoch_of(const struct genl_info *info)
  */
 int dstack_netlink_key_load(struct sk_buff *skb, struct genl_info *info)
 {
+	bool local = nla_get_flag(info->attrs[DSTACK_A_KEY_LOCAL]);
 	u8 key[DSTACK_KEY_ROOT_SIZE];
 	int err;
 
@@ -81,7 +82,8 @@ int dstack_netlink_key_load(struct sk_buff *skb, struct genl_info *info)
 	    GENL_REQ_ATTR_CHECK(info, DSTACK_A_KEY_EPOCH)) {
 		err = -EINVAL;
 	} else {
-		err = dstack_custody_load(app_of(info), epoch_of(info), key);
+		err = dstack_custody_load(app_of(info), epoch_of(info), key,
+					  local);
 		say_key(info->extack, err);
 	}
 	memzero_explicit(key, sizeof(key));

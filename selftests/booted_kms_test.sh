@@ -111,6 +111,8 @@ claim image_is_measured_once \
 	is "$(measured os-image-hash)" "$(printf 'ab%.0s' {1..32})"
 claim provider_is_measured_once is "$(measured key-provider | from_hex)" \
 	"{\"name\":\"kms\",\"id\":\"$provider\"}"
+claim root_key_of_a_kms_is_named has "$(settle; dstackctl log)" \
+	'dstack.root action=load .* key=[0-9a-f]{32}$'
 claim system_is_ready is "$(settle; grep -c '"event":"system-ready"' "$log")" 1
 boot good
 claim boot_that_is_started_again_is_done is $? 0

@@ -29,13 +29,15 @@ inside() {
 }
 
 # load_root: the next key epoch, from a random root key in $work/root, which grep
-# can look for: it has no end of a line in it.
+# can look for: it has no end of a line in it.  "local_root" in the environment:
+# it is of this machine alone.
 load_root() {
 	local n
 	(umask 077 && tr -d '\n' </dev/urandom | head -c 32 >"$work/root")
 	for n in {0..999}; do
 		! dstackctl key load --app-id "$app_id" --epoch "$n" \
-			--file "$work/root" 2>/dev/null || return 0
+			--file "$work/root" ${local_root:+--local} \
+			2>/dev/null || return 0
 	done
 	die "can't load a root key"
 }

@@ -218,6 +218,8 @@ claim provider_is_the_enclave is "$(jq -r \
 		od -An -v -tx1 | tr -d ' \n')"
 claim key_is_of_the_enclave_and_the_registers \
 	is "$(keys | head -n 1)" "$(expected)"
+claim root_key_is_not_named has "$(dstackctl log)" \
+	'dstack.root action=load .* key=local$'
 claim file_of_keys_names_the_enclave is \
 	"$(jq -r .key_provider.Local.mr "$dir/.appkeys.json")" "$mr"
 claim log_replays_to_the_register quote_is_replayed

@@ -194,7 +194,8 @@ int provider_store(struct boot *boot)
 {
 	return store_keys(boot) ?:
 		libdstack_ensure_root(boot->control, boot->app_id, 0,
-				      boot->keys->k256_key) ?:
+				      boot->keys->k256_key,
+				      agent_app_keys_flags(boot->keys)) ?:
 		provider_follow(boot);
 }
 

@@ -19,8 +19,8 @@ static void usage(FILE *out)
 {
 	fputs("Usage: dstackctl key get [OPTION]... PATH\n"
 	      "       dstackctl key list [--json]\n"
-	      "       dstackctl key load --app-id HEX --epoch N --file FILE|-\n"
-	      "       dstackctl key load --app-id HEX --epoch N --test\n"
+	      "       dstackctl key load --app-id HEX --epoch N [--local] --file FILE|-\n"
+	      "       dstackctl key load --app-id HEX --epoch N [--local] --test\n"
 	      "       dstackctl key revoke --app-id HEX --epoch N\n"
 	      "       dstackctl key revoke --all\n\n"
 	      "get: a key of this container, or outside of containers of the host\n"
@@ -40,7 +40,9 @@ static void usage(FILE *out)
 	      "load: let keys be derived from a root key\n"
 	      "  --app-id HEX      the 20 bytes that name the application\n"
 	      "  --file FILE       32 bytes, in a file for its owner alone; '-': standard input\n"
-	      "  --test            a root key that everybody knows; on the sim backend only\n\n"
+	      "  --test            a root key that everybody knows; on the sim backend only\n"
+	      "  --local           it is of this machine alone: the event does not name it, so\n"
+	      "                    that machines of one image measure the same\n\n"
 	      "revoke: forget the root keys of an application up to this key epoch, until the\n"
 	      "next boot; or all, which can be loaded again\n", out);
 }

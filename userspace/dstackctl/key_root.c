@@ -20,6 +20,7 @@ struct root_options {
 	uint64_t epoch;
 	const char *file;
 	bool have_app, have_epoch, test, all;
+	unsigned int flags;
 };
 
 static bool set_root_option(int c, const char *arg,
@@ -44,6 +45,9 @@ static bool set_root_option(int c, const char *arg,
 		return true;
 	case 't':
 		options->test = true;
+		return true;
+	case 'l':
+		options->flags |= LIBDSTACK_ROOT_LOCAL;
 		return true;
 	case 'A':
 		options->all = true;
@@ -109,7 +113,7 @@ static int load(const struct root_options *options, const uint8_t *root)
 		err = allow_test(control);
 	if (!err)
 		err = libdstack_load_root(control, options->app_id,
-					  options->epoch, root);
+					  options->epoch, root, options->flags);
 	libdstack_control_close(control);
 	return err;
 }
@@ -133,6 +137,7 @@ int key_load(int argc, char **argv)
 		{ "epoch", required_argument, NULL, 'e' },
 		{ "file", required_argument, NULL, 'f' },
 		{ "test", no_argument, NULL, 't' },
+		{ "local", no_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 }
 	};
 	struct root_options options = { .file = NULL };

@@ -262,7 +262,8 @@ static int load_root(struct libdstack_control *control,
 {
 	if (status->policy_epoch)
 		return libdstack_ensure_root(control, status->policy_app_id,
-					     epoch, keys->k256_key);
+					     epoch, keys->k256_key,
+					     agent_app_keys_flags(keys));
 	msg("agent: no policy says which application this is: load one first");
 	return -ENODATA;
 }

@@ -181,7 +181,7 @@ static int restore_keys(struct follow *follow)
 	return err || any ? err :
 		libdstack_ensure_root(follow->control, follow->app_id,
 				      follow->options->key_epoch,
-				      follow->keys->k256_key);
+				      follow->keys->k256_key, 0);
 }
 
 /* It is stored before it is loaded, so that it is known at the next start. */

@@ -251,16 +251,21 @@ struct libdstack_root {
 	uint8_t id[DSTACK_KEY_ID_SIZE];	/* the same for the same root key */
 };
 
-/* @root stays the caller's to wipe. */
+/* The key is of this machine alone: no event tells it from another's. */
+#define LIBDSTACK_ROOT_LOCAL	(1U << 0)
+
+/* @root stays the caller's to wipe.  @flags: LIBDSTACK_ROOT_*. */
 int libdstack_load_root(struct libdstack_control *control,
 			const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			uint64_t epoch,
-			const uint8_t root[DSTACK_KEY_ROOT_SIZE]);
+			const uint8_t root[DSTACK_KEY_ROOT_SIZE],
+			unsigned int flags);
 /* The same unless it is there already.  -EEXIST: another one is. */
 int libdstack_ensure_root(struct libdstack_control *control,
 			  const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			  uint64_t epoch,
-			  const uint8_t root[DSTACK_KEY_ROOT_SIZE]);
+			  const uint8_t root[DSTACK_KEY_ROOT_SIZE],
+			  unsigned int flags);
 /* This key epoch and all before it, until the next boot. */
 int libdstack_retire_roots(struct libdstack_control *control,
 			   const uint8_t app_id[DSTACK_APP_ID_SIZE],

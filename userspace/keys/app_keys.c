@@ -375,6 +375,11 @@ int agent_app_keys_read(const char *path, libdstack_message_fn tell,
 	return err;
 }
 
+unsigned int agent_app_keys_flags(const struct agent_app_keys *keys)
+{
+	return keys->provider == AGENT_PROVIDER_KMS ? 0 : LIBDSTACK_ROOT_LOCAL;
+}
+
 void agent_app_keys_free(struct agent_app_keys *keys)
 {
 	libdstack_secret_free(keys, sizeof(*keys));

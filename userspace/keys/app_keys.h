@@ -60,6 +60,8 @@ int agent_app_keys_read(const char *path, libdstack_message_fn tell,
 int agent_app_keys_parse(const char *name, const char *text, size_t len,
 			 libdstack_message_fn tell,
 			 struct agent_app_keys **keys);
+/* LIBDSTACK_ROOT_*: what the module is told of them as a root key. */
+unsigned int agent_app_keys_flags(const struct agent_app_keys *keys);
 /* @keys may be NULL. */
 void agent_app_keys_free(struct agent_app_keys *keys);
 

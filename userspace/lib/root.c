@@ -28,7 +28,8 @@ static int put_which(struct nl_msg *msg,
 int libdstack_load_root(struct libdstack_control *control,
 			const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			uint64_t epoch,
-			const uint8_t root[DSTACK_KEY_ROOT_SIZE])
+			const uint8_t root[DSTACK_KEY_ROOT_SIZE],
+			unsigned int flags)
 {
 	struct nl_msg *msg = dstack_request_new(control, DSTACK_CMD_KEY_LOAD,
 						0, 128);
@@ -36,6 +37,8 @@ int libdstack_load_root(struct libdstack_control *control,
 	if (!msg)
 		return -ENOMEM;
 	if (put_which(msg, app_id, epoch) ||
+	    (flags & LIBDSTACK_ROOT_LOCAL &&
+	     nla_put_flag(msg, DSTACK_A_KEY_LOCAL)) ||
 	    nla_put(msg, DSTACK_A_KEY_ROOT, DSTACK_KEY_ROOT_SIZE, root)) {
 		dstack_request_wipe(msg);
 		return -EMSGSIZE;
@@ -162,7 +165,8 @@ static int compare_root(const struct libdstack_root *root, void *arg)
 int libdstack_ensure_root(struct libdstack_control *control,
 			  const uint8_t app_id[DSTACK_APP_ID_SIZE],
 			  uint64_t epoch,
-			  const uint8_t root[DSTACK_KEY_ROOT_SIZE])
+			  const uint8_t root[DSTACK_KEY_ROOT_SIZE],
+			  unsigned int flags)
 {
 	struct libdstack_root wanted = { .epoch = epoch };
 	struct same_root it = { .wanted = &wanted };
@@ -174,7 +178,8 @@ int libdstack_ensure_root(struct libdstack_control *control,
 	if (err)
 		return err;
 	if (!it.found)
-		return libdstack_load_root(control, app_id, epoch, root);
+		return libdstack_load_root(control, app_id, epoch, root,
+					   flags);
 	if (it.same)
 		return 0;
 	dstack_message("the module has another root key of key epoch %llu: 'dstackctl key revoke --all' wipes it",

@@ -128,6 +128,8 @@ enum dstack_hook {
  * @DSTACK_A_KEY_ROOT: binary, 32 bytes, an application's root key; never told
  * @DSTACK_A_KEY_ID: binary, 16 bytes, derived from the root key to name it
  * @DSTACK_A_KEYS: u32, keys in keyrings that were made from root keys
+ * @DSTACK_A_KEY_LOCAL: flag, the root key is of this machine alone: its event
+ *	names it "local", as its id would tell machines of one image apart
  */
 enum dstack_attr {
 	DSTACK_A_UNSPEC = 0,
@@ -174,6 +176,7 @@ enum dstack_attr {
 	DSTACK_A_KEY_ROOT = 41,
 	DSTACK_A_KEY_ID = 42,
 	DSTACK_A_KEYS = 43,
+	DSTACK_A_KEY_LOCAL = 44,
 	__DSTACK_A_MAX
 };
 
