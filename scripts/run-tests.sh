@@ -320,15 +320,10 @@ migration_test() {
 
 # local_key STAGE FROM TO [OPTION]...: one stage, in a machine of its own.
 local_key() {
-	local stage=$1 from=$2 to=$3 pki=build/tdx-module/pki name
+	local stage=$1 from=$2 to=$3
 	shift 3
-	mkdir -p "$from/pki" "$to"
-	for name in root.pem pck.key pck_chain.pem collateral.json; do
-		cp "$pki/$name" "$from/pki/" || return
-	done
-	build/tdx-module/mkpki --from="$pki" --enclaves "$from/pki/enclaves" &&
-		build/tdx-module/mkpki --from="$pki" --enclaves \
-			--status=OutOfDate "$from/pki/old" || return
+	mkdir -p "$from" "$to"
+	scripts/enclave-pki.sh "$from/pki" || return
 	scripts/td run --copy "$from" --out "$to" "$@" -- \
 		"$guest_tests/local_key.sh" "$stage"
 }

@@ -3,22 +3,41 @@
 # Copyright The dstack for Linux authors
 #
 # An application's part, inside its own confidential VM: it boots as soon as a
-# KMS gives it its keys.  Then, if it is to, it lives: it runs containers and
-# says what they may do, while dstack-boot follows what the contract says.
+# KMS gives it its keys, and opens its disk.  Then it leaves the disk to the next
+# machine in /out; or, if it is to, it lives: it runs containers and says what they
+# may do, while dstack-boot follows what the contract says.
 set -u
 
 dir=/run/app
 cgroups=/sys/fs/cgroup
 mkdir -p "$dir"
 chmod 700 "$dir"
+modprobe -a loop dm-crypt
+# Nobody runs udev here.
+export DM_DISABLE_UDEV=1
+if test -e /copy/disk/disk.gz; then
+	zcat /copy/disk/disk.gz >/run/disk
+else
+	truncate -s 24M /run/disk
+fi
+disk=$(losetup --find --show /run/disk)
+
 n=0
-until dstack-boot --host /copy/host --dir "$dir" --time-scale 4; do
+until dstack-boot --host /copy/host --dir "$dir" --data-device "$disk" \
+	--mount /data --time-scale 4; do
 	n=$((n + 1))
 	test "$n" -lt 60 || exit
 	sleep 1
 done
-echo "disk: $(jq -r .disk_crypt_key "$dir/.appkeys.json" | sha256sum)"
-test -e /copy/lives || exit 0
+echo "disk: $(cat /data/file 2>/dev/null || echo new)"
+if test ! -e /copy/lives; then
+	echo "what $(</copy/name) wrote" >/data/file
+	umount /data
+	dmsetup remove dstack-data
+	losetup -d "$disk"
+	gzip -1 </run/disk >/out/disk.gz
+	exit
+fi
 
 dstackd agent --app "$dir" --socket "$dir/agent.sock" \
 	--tappd "$dir/tappd.sock" &

@@ -18,6 +18,8 @@ busybox ip link set lo up
 work=build/kms
 pki=build/tdx-module/pki
 port=18000
+# Who calls there ends the KMS's machine.
+end_port=19000
 modules=$(scripts/npm.sh contracts)
 rm -rf "$work"
 mkdir -p "$work"/kms/host
@@ -73,19 +75,23 @@ share() {
 	printf '%s' "$3" >"$1/.sys-config.json"
 }
 
+# kms_host: what the KMS's machine is given, which is the same at each boot.
 kms_host() {
 	local kms=$work/kms compose
-	compose=$(jq -cn '{manifest_version: "3", name: "kms", runner: "bash",
-		key_provider: "none", secure_time: false, public_logs: true,
+	compose=$(jq -cn --arg enclave "$(printf good | sha256sum | cut -c1-64)" '{
+		manifest_version: "3", name: "kms", runner: "bash",
+		key_provider: "local", key_provider_id: $enclave,
+		no_instance_id: true, secure_time: false, public_logs: true,
 		dstack: {state: "enforce", policy: {version: 1, epoch: 1,
 			containers: {host: {allow: [], keys: [
 				{path: "dstack-kms/state", kinds: ["aead"],
 				 scope: ["app"], delivery: ["handle"]}]}}}}}')
 	share "$kms/host" "$compose" "$(jq -cn --arg vm "$vm_config" \
-		'{kms_urls: [], vm_config: $vm}')"
+		'{kms_urls: [], vm_config: $vm,
+			host_api_url: "vsock://1:12345/api"}')"
+	scripts/enclave-pki.sh "$kms/pki"
 	jq -r .url <<<"$deployed" | sed 's/.*://' >"$kms/chain-port"
 	cp build/userspace/dstack-kms scripts/kms/kms.sh "$kms/"
-	cp "$pki/root.pem" "$kms/"
 	mkdir "$kms/collateral"
 	cp "$pki/collateral.json" \
 		"$kms/collateral/tdx-000d54455354-platform.json"
@@ -94,8 +100,8 @@ kms_host() {
 		{os_image_hash: $image, mrtd: $mr.mrtd, rtmr0: $mr.rtmr0,
 			rtmr1: $mr.rtmr1, rtmr2: $mr.rtmr2} as $known | {
 		listen: ["0.0.0.0:8000"], admin: ["/run/dstack-kms/admin.sock"],
-		state: "/var/lib/dstack-kms", audit: "/var/log/dstack-kms.jsonl",
-		app: "/run/kms-app", root: "/copy/root.pem",
+		state: "/disk/state", audit: "/disk/audit.jsonl",
+		app: "/run/kms-app", root: "/copy/pki/root.pem",
 		collateral: {dir: "/copy/collateral"},
 		images: [$known, $known + {rtmr0: $hardware}],
 		auth: {type: "chain", chain_id: $chain.chain_id,
@@ -104,16 +110,25 @@ kms_host() {
 			known_code: $chain.known_code}}' >"$kms/dstack-kms.json"
 }
 
-# kms_start: it begins to boot.
+# kms_start NAME: it begins to boot, with the disk that its last boot left.
 kms_start() {
-	kms_host
-	scripts/td run --net "$port:8000" --timeout 900 --copy "$work/kms" -- \
-		bash /copy/kms.sh >"$work/kms.log" 2>&1 &
+	local name=$1
+	scripts/td run --net "$port:8000,$end_port:9000" --timeout 900 \
+		--copy "$work/kms" --out "$work/kms-disk" -- \
+		bash /copy/kms.sh >"$work/$name.log" 2>&1 &
+	kms_machine=$!
 }
 
-# kms_attestation FIELD: of what it says that it is.
+# kms_end: its machine is gone, and its disk is there for the next boot.
+kms_end() {
+	echo >"/dev/tcp/127.0.0.1/$end_port"
+	wait "$kms_machine"
+	cp -a "$work/kms-disk" "$work/kms/disk"
+}
+
+# kms_attestation FIELD [NAME]: of what it says that it is.
 kms_attestation() {
-	sed -n 's/^attestation: //p' "$work/kms.log" | jq -r ".$1"
+	sed -n 's/^attestation: //p' "$work/${2-kms}.log" | jq -r ".$1"
 }
 
 # The key of its root, as applications name a KMS.
@@ -150,10 +165,12 @@ compose() {
 }
 
 # app MACHINE COMPOSE [OPTION]...: it begins to boot there; "lives" in the
-# environment: and goes on.
+# environment: and goes on; "disk" there: with the disk of that machine.
 app() {
 	local name=$1 dir=$work/$1 next
-	mkdir -p "$dir/host"
+	mkdir -p "$dir/host" "$dir/disk"
+	echo "$name" >"$dir/name"
+	test -z "${disk-}" || cp "$work/$disk-disk/disk.gz" "$dir/disk/"
 	share "$dir/host" "$2" "$(jq -cn --arg vm "$vm_config" --arg url \
 		"https://10.0.2.2:$port" '{kms_urls: [$url], vm_config: $vm}')"
 	printf '{"app_id":"%s","instance_id_seed":"%040d"}' \
@@ -163,8 +180,15 @@ app() {
 	next=$(policy 2)
 	printf '%s' "$next" >"$dir/host/policy-$(sha256 "$next").json"
 	test -z "${lives-}" || touch "$dir/lives"
-	scripts/td run --net none --timeout 800 --copy "$dir" "${@:3}" -- \
+	scripts/td run --net none --timeout 800 --copy "$dir" \
+		--out "$work/$name-disk" "${@:3}" -- \
 		bash /copy/app.sh >"$work/$name.log" 2>&1 &
+	app_machine=$!
+}
+
+# app_end: the machine that was begun last is gone, and its disk is there.
+app_end() {
+	wait "$app_machine"
 }
 
 # seconds FROM [TO]: between two values of EPOCHREALTIME, with one decimal.
