@@ -158,7 +158,7 @@ one_unit_test() {
 # Some seconds for each parser: `make fuzz` takes longer.
 parsers_test() {
 	make -s fuzzers >&2
-	FUZZ_SECONDS=${FUZZ_SECONDS:-20} scripts/fuzz.sh --ktap
+	FUZZ_SECONDS=${FUZZ_SECONDS:-8} scripts/fuzz.sh --ktap
 }
 
 # One after the other, so that what they print stays apart.
