@@ -393,6 +393,7 @@ kms_load_test() {
 	flock build make -s -C userspace "$dir/kmsd-no-td" "$dir/kmsd-load" >&2
 	scripts/kms/load.sh || status=$?
 	scripts/kms/limits.sh || status=$?
+	scripts/kms/leases.sh || status=$?
 	scripts/kms/faults.sh || status=$?
 	scripts/kms/quorum.sh || status=$?
 	return "$status"

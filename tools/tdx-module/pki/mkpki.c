@@ -42,6 +42,7 @@ struct options {
 	const char *dir;
 	const char *from;
 	struct period crls;
+	bool new_platform;
 	bool revoked_pck;
 	bool revoked_platform;
 	bool revoked_signer;
@@ -53,6 +54,8 @@ static const char usage_text[] =
 "\n"
 "  --from=DIR           keep keys and certificates of DIR, so that quotes\n"
 "                       made with them meet the collateral made here\n"
+"  --new-platform       with --from, all of it but the platform, which gets a\n"
+"                       key and a PCK certificate of its own\n"
 "  --enclaves           the collateral is for quotes of SGX enclaves\n"
 "  --status=STATUS      what the platform's TCB level is (UpToDate)\n"
 "  --module-status=STATUS  the TDX module's (UpToDate)\n"
@@ -159,6 +162,7 @@ static int parse_expired(const char *what, struct options *options)
 
 static const struct option long_options[] = {
 	{ "from", required_argument, NULL, 'f' },
+	{ "new-platform", no_argument, NULL, 'N' },
 	{ "enclaves", no_argument, NULL, 'E' },
 	{ "status", required_argument, NULL, 's' },
 	{ "module-status", required_argument, NULL, 'm' },
@@ -180,6 +184,9 @@ static int parse_option(int option, struct options *options)
 	switch (option) {
 	case 'f':
 		options->from = optarg;
+		return 0;
+	case 'N':
+		options->new_platform = true;
 		return 0;
 	case 'E':
 		plan->enclaves = true;
@@ -238,6 +245,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 	if (options->revoked_platform && options->revoked_signer)
 		return usage_error("choose one certificate for",
 				   "the root CRL");
+	if (options->new_platform && !options->from)
+		return usage_error("--from is needed with", "--new-platform");
 	if (optind + 1 != argc)
 		return usage_error("needs one directory, not",
 				   optind < argc ? argv[optind] : "");
@@ -245,16 +254,22 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return 0;
 }
 
+static int issue_pck(struct pki *pki, const uint8_t fmspc[6])
+{
+	const struct profile pck = { CN_PCK, -1, PCK_CRL_URL, fmspc };
+
+	return cert_issue(&pki->pck, &pki->platform, &pck);
+}
+
 static int make_identities(struct pki *pki, const uint8_t fmspc[6])
 {
 	const struct profile root = { CN_ROOT, 1, ROOT_CRL_URL, NULL };
 	const struct profile platform = { CN_PLATFORM, 0, ROOT_CRL_URL, NULL };
-	const struct profile pck = { CN_PCK, -1, PCK_CRL_URL, fmspc };
 	const struct profile signing = { CN_SIGNING, -1, ROOT_CRL_URL, NULL };
 
 	if (cert_issue(&pki->root, NULL, &root) ||
 	    cert_issue(&pki->platform, &pki->root, &platform) ||
-	    cert_issue(&pki->pck, &pki->platform, &pck) ||
+	    issue_pck(pki, fmspc) ||
 	    cert_issue(&pki->signing, &pki->root, &signing)) {
 		fputs("mkpki: OpenSSL can't make the certificates\n", stderr);
 		return -EIO;
@@ -262,14 +277,18 @@ static int make_identities(struct pki *pki, const uint8_t fmspc[6])
 	return 0;
 }
 
-static int read_identities(struct pki *pki, const char *dir)
+/* Of @options->from, with a platform of its own if that is wanted. */
+static int read_identities(struct pki *pki, const struct options *options)
 {
+	const char *dir = options->from;
 	int err = identity_read(dir, "root", &pki->root);
 
 	if (!err)
 		err = identity_read(dir, "platform", &pki->platform);
 	if (!err)
-		err = identity_read(dir, "pck", &pki->pck);
+		err = options->new_platform ?
+			issue_pck(pki, options->plan.fmspc) :
+			identity_read(dir, "pck", &pki->pck);
 	if (!err)
 		err = identity_read(dir, "signing", &pki->signing);
 	return err;
@@ -443,7 +462,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (options.from)
-		err = read_identities(&pki, options.from);
+		err = read_identities(&pki, &options);
 	else
 		err = make_identities(&pki, options.plan.fmspc);
 	if (!err)

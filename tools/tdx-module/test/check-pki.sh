@@ -131,6 +131,31 @@ check_enclaves() {
 	claim tds_have_one same "$(about_tds tds)" 3
 }
 
+# The PPID in a PCK certificate: what follows its object identifier
+ppid_of() {
+	openssl x509 -in "$1/pck.pem" -outform DER | od -An -v -tx1 |
+		tr -d ' \n' | grep -oE '060a2a864886f84d010d01010410.{32}'
+}
+
+check_platforms() {
+	variant second --new-platform
+	claim second_platform_is_whole_and_signed check "$dir/second"
+	claim second_platform_spares_quotes_of_the_first check "$dir/second" \
+		"$quote"
+	claim second_platform_has_a_ppid_of_its_own \
+		differ "$(ppid_of "$pki")" "$(ppid_of "$dir/second")"
+	claim second_platform_has_the_same_authority same \
+		"$(cat "$pki/platform.pem" "$pki/root.pem")" \
+		"$(cat "$dir/second/platform.pem" "$dir/second/root.pem")"
+	claim second_platform_leads_to_the_root openssl verify \
+		-CAfile "$pki/root.pem" -untrusted "$pki/platform.pem" \
+		"$dir/second/pck.pem"
+	variant second-revoked --from="$dir/second" --revoked-pck
+	claim revoked_second_platform_spares_the_first \
+		check "$dir/second-revoked" "$quote"
+	claim second_platform_needs_a_first usage_error --new-platform
+}
+
 check_options() {
 	variant other --fmspc=00A06D080000 --eval-number=7
 	claim fmspc_is_an_option same "$(query other/tcb_info.json .fmspc)" \
@@ -163,5 +188,6 @@ claim quote_verifies_with_the_pki check "$pki" "$quote"
 check_statuses
 check_revocation
 check_enclaves
+check_platforms
 check_options
 summary pki
