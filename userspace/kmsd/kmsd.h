@@ -10,6 +10,7 @@
  *	options.c	what its file says
  *	epochs*.c	roots that are ready to issue, and which of them live
  *	roots.c		where roots come of
+ *	other.c		another KMS, as this one asks it
  *	self.c		its own evidence, and whether it may be a KMS
  *	limits.c	how much one address may ask for
  *	leases.c	on which machine an instance had its keys
@@ -184,6 +185,12 @@ int limits_open(const struct kmsd_options *options, struct limits **limits);
 void limits_close(struct limits *limits);
 /* Counts one of @id: 0; or the ms until it may be; or -ENOMEM. */
 int64_t limits_take(struct limits *limits, enum limit what, const char *id);
+/*
+ * The same of a request: the status for who comes too soon, who is counted,
+ * with the seconds until it may be; or 0.
+ */
+int limits_status(struct kmsd *kmsd, enum limit what, const char *id,
+		  unsigned int *retry_after);
 /* Might one be?  It is not counted. */
 bool limits_allow(struct limits *limits, enum limit what, const char *id);
 
@@ -261,17 +268,34 @@ int visit_grant(struct visit *visit, uint64_t epoch);
 void visit_end(struct visit *visit);
 
 /*
- * roots.c
+ * other.c
  */
 
-/* A state with roots, which it has not; then all that comes of them. */
-int kmsd_make_roots(struct kmsd *kmsd, const char *domain);
+struct kms;
+
 /*
  * May @peer be a KMS, for @arg, a struct kmsd?  As who asks us for roots is
  * judged: by the contract, and by its image.
  */
 int kmsd_is_kms(const struct libdstack_peer *peer, void *arg,
 		struct libdstack_failure *failure);
+/*
+ * How this KMS asks the one at @url, within that time, for kms_get_roots() and
+ * kms_ask_peer(), with kmsd_is_kms().  Both have to stay.
+ */
+void other_ask(struct kmsd *kmsd, const char *const url[1],
+	       unsigned int seconds, struct kms *kms);
+/* The last line of this thread since other_begin(), or what @err means. */
+void other_begin(void);
+void other_tell(const char *line);
+const char *other_said(int err);
+
+/*
+ * roots.c
+ */
+
+/* A state with roots, which it has not; then all that comes of them. */
+int kmsd_make_roots(struct kmsd *kmsd, const char *domain);
 /* The same of roots that another KMS gives. */
 int kmsd_take_roots(struct kmsd *kmsd, const char *url, const char *domain,
 		    struct rpc_error *error);

@@ -16,6 +16,7 @@
 #include "../daemon/daemon.h"
 #include "kmsd.h"
 
+#define TOO_MANY_REQUESTS 429
 #define NETWORK_BYTES	8		/* of an IPv6 address */
 
 struct limits {
@@ -87,6 +88,19 @@ int64_t limits_take(struct limits *limits, enum limit what, const char *id)
 	wait = agent_rate_take(limits->rates[what], id, now_ms());
 	pthread_mutex_unlock(&limits->lock);
 	return wait;
+}
+
+int limits_status(struct kmsd *kmsd, enum limit what, const char *id,
+		  unsigned int *retry_after)
+{
+	int64_t wait = limits_take(kmsd->limits, what, id);
+
+	if (!wait)
+		return 0;
+	atomic_fetch_add(&kmsd->counters.limited, 1);
+	/* Also of who was not counted, as there is no memory for it. */
+	*retry_after = wait > 0 ? (unsigned int)(wait / 1000 + 1) : 1;
+	return TOO_MANY_REQUESTS;
 }
 
 bool limits_allow(struct limits *limits, enum limit what, const char *id)

@@ -197,8 +197,7 @@ static int share_out(struct kmsd *kmsd, uint64_t k, char *const *urls,
 			       &peers);
 	return err ? rpc_fail(error, err,
 			      "the state is not shared out, and opens as before: %s",
-			      *peers_said() ? peers_said() : strerror(-err)) :
-		0;
+			      other_said(err)) : 0;
 }
 
 KMSD_CALL(kmsd_share_out)

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "../daemon/daemon.h"
 #include "../kms/kms.h"
 #include "kmsd.h"
 #include "sharing.h"
@@ -28,37 +27,14 @@ static const char *name_of(void *arg, size_t i)
 	return asked->urls[i];
 }
 
-/* The operator is told what was said last, and all of it is in the log. */
-static _Thread_local char said[LIBDSTACK_MESSAGE_MAX];
-
-static void tell(const char *line)
-{
-	snprintf(said, sizeof(said), "%s", line);
-	msg("%s", line);
-}
-
-const char *peers_said(void)
-{
-	return said;
-}
-
-static int attest(void *arg, const uint8_t report_data[64], uint8_t **data,
-		  size_t *len)
-{
-	return self_attest(arg, report_data, data, len);
-}
-
 static int ask(const struct asked *asked, size_t i,
 	       const struct kms_peer_call *what)
 {
 	struct kmsd *kmsd = asked->kmsd;
 	const char *const urls[] = { asked->urls[i] };
-	const struct kms kms = {
-		.urls = urls, .nr = 1, .vm_config = kmsd->vm_config,
-		.trust = &kmsd->trust, .attest = attest, .arg = kmsd,
-		.tell = tell, .timeout_s = PEER_S, .total_s = PEER_S,
-	};
+	struct kms kms;
 
+	other_ask(kmsd, urls, PEER_S, &kms);
 	return kms_ask_peer(&kms, kmsd_is_kms, kmsd, what);
 }
 
@@ -148,7 +124,7 @@ void peers_init(struct asked *asked, struct kmsd *kmsd, char *const *urls,
 	*asked = (struct asked){ .kmsd = kmsd, .urls = urls };
 	*peers = (struct quorum_peers){
 		.nr = nr, .name = name_of, .keep = keep, .give = give,
-		.wait = wait_for_more, .tell = tell, .arg = asked,
+		.wait = wait_for_more, .tell = other_tell, .arg = asked,
 	};
-	said[0] = '\0';
+	other_begin();
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "../daemon/daemon.h"
 #include "../kms/kms.h"
 #include "kmsd.h"
 
@@ -32,63 +31,18 @@ int kmsd_make_roots(struct kmsd *kmsd, const char *domain)
  * Of another KMS
  */
 
-/* What was said last of the KMS that was asked: with the lock. */
-static char peer_said[LIBDSTACK_MESSAGE_MAX];
-
-static void note(const char *line)
-{
-	snprintf(peer_said, sizeof(peer_said), "%s", line);
-	msg("%s", line);
-}
-
-static int attest(void *arg, const uint8_t report_data[64], uint8_t **data,
-		  size_t *len)
-{
-	return self_attest(arg, report_data, data, len);
-}
-
-int kmsd_is_kms(const struct libdstack_peer *peer, void *arg,
-		struct libdstack_failure *failure)
-{
-	struct kmsd *kmsd = arg;
-	struct auth_verdict verdict;
-	struct chain_why why = { "" };
-	struct image_why image;
-	struct auth_boot boot;
-	int err;
-
-	err = auth_boot_of(peer, NULL, &boot, &why) ?:
-		auth_kms(kmsd->auth, &boot, (uint64_t)time(NULL), &verdict,
-			 &why);
-	if (!err && !verdict.allowed)
-		err = chain_fail(&why, -EACCES, "%s", verdict.reason);
-	if (!err) {
-		err = kmsd_check_image(kmsd, peer, &image);
-		if (err)
-			err = chain_fail(&why, err, "%s", image.text);
-	}
-	if (err)
-		snprintf(failure->text, sizeof(failure->text), "%.*s",
-			 (int)sizeof(failure->text) - 1, why.text);
-	return err;
-}
-
 /* @roots are to be wiped, whatever comes of it. */
 static int ask_peer(struct kmsd *kmsd, const char *url,
 		    struct kms_roots *roots, struct rpc_error *error)
 {
 	const char *const urls[] = { url };
-	const struct kms kms = {
-		.urls = urls, .nr = 1, .vm_config = kmsd->vm_config,
-		.trust = &kmsd->trust, .attest = attest, .arg = kmsd,
-		.tell = note, .timeout_s = PEER_S, .total_s = PEER_S,
-	};
+	struct kms kms;
 	int err;
 
-	peer_said[0] = '\0';
+	other_begin();
+	other_ask(kmsd, urls, PEER_S, &kms);
 	err = kms_get_roots(&kms, kmsd_is_kms, kmsd, roots);
-	return err ? rpc_fail(error, err, "%s", *peer_said ? peer_said :
-			      strerror(-err)) : 0;
+	return err ? rpc_fail(error, err, "%s", other_said(err)) : 0;
 }
 
 int kmsd_fetch_roots(struct kmsd *kmsd, const char *url,

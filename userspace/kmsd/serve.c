@@ -125,15 +125,12 @@ static void call_method(struct kmsd *kmsd, const struct rpc_mount *mounts,
 static bool is_too_soon(struct kmsd *kmsd, const struct http_request *request,
 			struct http_reply *reply)
 {
-	int64_t wait = limits_take(kmsd->limits, LIMIT_REQUESTS,
-				   request->caller.id);
+	int status = limits_status(kmsd, LIMIT_REQUESTS, request->caller.id,
+				   &reply->retry_after);
 
-	if (!wait)
-		return false;
-	atomic_fetch_add(&kmsd->counters.limited, 1);
-	say(reply, 429, "429: too many requests from this address\n");
-	reply->retry_after = wait > 0 ? (unsigned int)(wait / 1000 + 1) : 1;
-	return true;
+	if (status)
+		say(reply, status, "429: too many requests from this address\n");
+	return status != 0;
 }
 
 static void call_public(struct server *server,

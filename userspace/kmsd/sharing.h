@@ -22,11 +22,9 @@ struct asked {
 	char *const *urls;
 };
 
-/* What it has must stay. */
+/* What it has must stay.  What others say is other_said() from here on. */
 void peers_init(struct asked *asked, struct kmsd *kmsd, char *const *urls,
 		size_t nr, struct quorum_peers *peers);
-/* The last line of this thread, or "". */
-const char *peers_said(void);
 
 /* sharing.c */
 

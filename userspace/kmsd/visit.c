@@ -14,15 +14,13 @@
 
 static int check_rate(struct visit *visit)
 {
-	struct kmsd *kmsd = visit->kmsd;
-	int64_t wait = limits_take(kmsd->limits, LIMIT_EVIDENCE,
-				   visit->from->caller.id);
+	int status = limits_status(visit->kmsd, LIMIT_EVIDENCE,
+				   visit->from->caller.id,
+				   &visit->error->retry_after);
 
-	if (!wait)
+	if (!status)
 		return 0;
-	atomic_fetch_add(&kmsd->counters.limited, 1);
-	visit->error->status = 429;
-	visit->error->retry_after = wait > 0 ? wait / 1000 + 1 : 1;
+	visit->error->status = status;
 	return rpc_fail(visit->error, -EBUSY, "too many requests from %s",
 			visit->from->caller.id);
 }

@@ -82,6 +82,25 @@ static void asking_whether_takes_nothing(void **state)
 	assert_false(limits_allow(limits, LIMIT_REQUESTS, "(192.0.2.1)"));
 }
 
+/* In whole seconds, as RFC 9110 has them in 10.2.3. */
+static void who_comes_too_soon_is_told_when_to_come_again(void **state)
+{
+	struct kmsd kmsd = { .limits = limits };
+	unsigned int retry_after = 0;
+	int i;
+
+	(void)state;
+	for (i = 0; i < BURST; i++)
+		assert_int_equal(limits_status(&kmsd, LIMIT_EVIDENCE,
+					       "(192.0.2.1)", &retry_after), 0);
+	assert_int_equal(retry_after, 0);
+	assert_int_equal(kmsd.counters.limited, 0);
+	assert_int_equal(limits_status(&kmsd, LIMIT_EVIDENCE, "(192.0.2.1)",
+				       &retry_after), 429);
+	assert_in_range(retry_after, 1, 2);
+	assert_int_equal(kmsd.counters.limited, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -91,6 +110,7 @@ int main(void)
 		TEST(addresses_of_one_ipv6_network_are_one),
 		TEST(kinds_are_told_apart),
 		TEST(asking_whether_takes_nothing),
+		TEST(who_comes_too_soon_is_told_when_to_come_again),
 	};
 
 	return cmocka_run_group_tests_name("kmsd_limits", tests, NULL, NULL);
