@@ -389,13 +389,14 @@ kms_test() {
 # many releases of keys, DSTACK_RELEASES says.
 kms_load_test() {
 	local status=0 dir=$top/build/userspace/test
-	flock build make -s tdx-module >&2
+	flock build make -s tdx-module contracts >&2
 	flock build make -s -C userspace "$dir/kmsd-no-td" "$dir/kmsd-load" >&2
 	scripts/kms/load.sh || status=$?
 	scripts/kms/limits.sh || status=$?
 	scripts/kms/leases.sh || status=$?
 	scripts/kms/faults.sh || status=$?
 	scripts/kms/quorum.sh || status=$?
+	scripts/kms/owner.sh || status=$?
 	return "$status"
 }
 

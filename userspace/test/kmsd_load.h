@@ -46,10 +46,13 @@ double load_now(void);
 
 /* kmsd_load_evidence.c */
 
-void load_platform(const char *pki, const char *config);
+/* @app: 40 hex digits; NULL: an application of the tests. */
+void load_platform(const char *pki, const char *config, const char *app);
 /* For load_app_end().  Any thread. */
 void load_app_make(struct load_app *app, unsigned int number);
 void load_app_end(struct load_app *app);
+/* Its key and its certificate, in PEM, for others who speak TLS. */
+void load_app_write(const struct load_app *app, const char *path);
 /* What a server shows, which is a KMS's in size. */
 SSL_CTX *load_server_context(void);
 

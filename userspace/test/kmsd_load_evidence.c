@@ -20,8 +20,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static X509 *temp_ca;
 static EVP_PKEY *temp_key;
 static struct container container;
+static char app_id[DSTACK_APP_ID_SIZE];
 
-void load_platform(const char *pki, const char *config)
+void load_platform(const char *pki, const char *config, const char *app)
 {
 	const struct libdstack_ratls_request request = {
 		.key = EVP_EC_gen("P-256"), .subject = "Temp CA", .ca = true,
@@ -30,6 +31,12 @@ void load_platform(const char *pki, const char *config)
 
 	use_pki(pki);
 	guest_config = config;
+	if (app) {
+		load_need(libdstack_from_hex(app, strlen(app), app_id,
+					     sizeof(app_id)),
+			  "want 40 hex digits of an application");
+		guest_app = app_id;
+	}
 	temp_key = request.key;
 	temp_ca = libdstack_ratls_make(&request);
 	assert_non_null(temp_ca);
@@ -79,6 +86,20 @@ void load_app_make(struct load_app *app, unsigned int number)
 void load_app_end(struct load_app *app)
 {
 	SSL_CTX_free(app->ctx);
+}
+
+void load_app_write(const struct load_app *app, const char *path)
+{
+	FILE *out = fopen(path, "we");
+
+	load_need(out, "can't write that file");
+	assert_int_equal(PEM_write_PrivateKey(out,
+					      SSL_CTX_get0_privatekey(app->ctx),
+					      NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(PEM_write_X509(out,
+					SSL_CTX_get0_certificate(app->ctx)),
+			 1);
+	load_need(!fclose(out), "can't write that file");
 }
 
 SSL_CTX *load_server_context(void)

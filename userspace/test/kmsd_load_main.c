@@ -20,7 +20,7 @@
 
 static struct {
 	struct load load;
-	const char *pki, *config;
+	const char *pki, *config, *app, *identity;
 	long releases;
 } options = {
 	.config = "{}", .releases = 100, .load.clients = 4,
@@ -43,6 +43,8 @@ static int usage(void)
 {
 	fputs("Usage: kmsd-load --pki DIR --at ADDRESS:PORT [OPTION]...\n\n"
 	      "  --config JSON     vm_config of who asks\n"
+	      "  --app HEX         the application that it is of\n"
+	      "  --identity FILE   write its key and certificate, and ask nothing\n"
 	      "  --releases N      how often (default: 100)\n"
 	      "  --clients N       at a time (default: 4)\n"
 	      "  --from ADDRESS    of loopback\n"
@@ -79,6 +81,12 @@ static void take(int c)
 	case 'v':
 		options.config = optarg;
 		break;
+	case 'A':
+		options.app = optarg;
+		break;
+	case 'I':
+		options.identity = optarg;
+		break;
 	case 'n':
 		options.releases = atol(optarg);
 		break;
@@ -112,6 +120,8 @@ static void parse(int argc, char **argv)
 		{ "pki", required_argument, NULL, 'p' },
 		{ "at", required_argument, NULL, 'a' },
 		{ "config", required_argument, NULL, 'v' },
+		{ "app", required_argument, NULL, 'A' },
+		{ "identity", required_argument, NULL, 'I' },
 		{ "releases", required_argument, NULL, 'n' },
 		{ "clients", required_argument, NULL, 'c' },
 		{ "from", required_argument, NULL, 'f' },
@@ -269,6 +279,14 @@ static void measure_all(void)
 	load_bare_stop(bare.server);
 }
 
+static int write_identity(void)
+{
+	load_app_make(&apps[0], options.load.first);
+	load_app_write(&apps[0], options.identity);
+	load_app_end(&apps[0]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct load_result result;
@@ -276,7 +294,9 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	parse(argc, argv);
-	load_platform(options.pki, options.config);
+	load_platform(options.pki, options.config, options.app);
+	if (options.identity)
+		return write_identity();
 	for (i = 0; i < APPS; i++)
 		load_app_make(&apps[i], options.load.first + i);
 	seen.us = malloc(options.releases * sizeof(*seen.us));

@@ -35,6 +35,7 @@ static struct libdstack_failure refusal;
 static char accepted[21];		/* the instance that was */
 static const char *only_instance;	/* that the policy accepts */
 static const char *guest_config = "{}";	/* in its evidence */
+static const char *guest_app = APP;	/* 20 bytes, as well */
 
 /* What an application would ask: a good platform, and who it is. */
 static inline int accept_app(const struct libdstack_peer *peer, void *data,
@@ -97,7 +98,7 @@ static inline size_t guest_events(const struct guest *guest,
 				  struct container_event *events)
 {
 	const struct container_event list[] = {
-		{ "app-id", APP, 20 }, { "compose-hash", COMPOSE, 32 },
+		{ "app-id", guest_app, 20 }, { "compose-hash", COMPOSE, 32 },
 		{ "instance-id", guest->instance, 20 },
 		{ "system-ready", "", 0 },
 	};
