@@ -397,6 +397,7 @@ kms_load_test() {
 	scripts/kms/faults.sh || status=$?
 	scripts/kms/quorum.sh || status=$?
 	scripts/kms/owner.sh || status=$?
+	scripts/kms/light.sh || status=$?
 	return "$status"
 }
 

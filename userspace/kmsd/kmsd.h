@@ -207,6 +207,7 @@ struct kmsd_counters {
 struct kmsd {
 	const struct kmsd_options *options;
 	struct state_options state_options;
+	const struct state_seal *seal;	/* this machine's */
 	char *vm_config;		/* of its own machine, or "" */
 	struct state *state;		/* NULL: it has no keys yet */
 	struct epochs *epochs;

@@ -78,6 +78,23 @@ static int keep_head(void *arg, const struct chain_head *head)
 	return state_set_head(kmsd->state, &seen);
 }
 
+/* Beside the state, once there is one. */
+static int load_light(void *arg, void *data, size_t *len)
+{
+	const struct kmsd *kmsd = arg;
+
+	return kmsd->state ? state_load_light(kmsd->state, kmsd->seal, data,
+					      len) : -ENOENT;
+}
+
+static int keep_light(void *arg, const void *data, size_t len)
+{
+	const struct kmsd *kmsd = arg;
+
+	return kmsd->state ? state_keep_light(kmsd->state, kmsd->seal, data,
+					      len) : -ENOENT;
+}
+
 /* What there is; -ENOENT is none. */
 static int open_state(struct kmsd *kmsd)
 {
@@ -90,7 +107,8 @@ static int open_auth(struct kmsd *kmsd)
 {
 	struct auth_options options = {
 		.config = &kmsd->options->auth, .version = KMSD_VERSION,
-		.tell = tell, .keep = keep_head, .arg = kmsd,
+		.tell = tell, .keep = keep_head, .load_light = load_light,
+		.keep_light = keep_light, .arg = kmsd,
 	};
 	struct state_head seen = { 0 };
 
@@ -223,7 +241,7 @@ static int run(const struct kmsd_options *options)
 {
 	static struct state_seal seal;
 	struct kmsd kmsd = {
-		.options = options,
+		.options = options, .seal = &seal,
 		.state_options = {
 			.dir = options->state, .witness = options->witness,
 			.seal = &seal, .tell = tell,

@@ -310,6 +310,67 @@ static void kill_at_any_time_leaves_the_last_or_the_next(void **st)
 	munmap((void *)written, sizeof(*written));
 }
 
+/*
+ * What a light client believes
+ */
+
+static int keep_light(char what)
+{
+	const char data[] = { what, what };
+
+	return state_keep_light(kms, &seal_of_tests, data, sizeof(data));
+}
+
+static void assert_light_is_whole(bool is_new)
+{
+	char data[16];
+	size_t len = sizeof(data);
+
+	assert_int_equal(state_load_light(kms, &seal_of_tests, data, &len), 0);
+	assert_int_equal(len, 2);
+	assert_int_equal(data[0], data[1]);
+	assert_true(data[0] == 'b' || (data[0] == 'a' && !is_new));
+}
+
+static void end_light_at(enum fault what, int when)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		arm(what, when);
+		_exit(keep_light('b') ? 2 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 99);
+	assert_light_is_whole(false);
+}
+
+static void light_client_is_kept_whole_or_as_it_was(void **st)
+{
+	int i, nr, err;
+
+	(void)st;
+	begin_again();
+	arm(NONE, -1);
+	assert_int_equal(keep_light('a'), 0);
+	nr = calls;
+	assert_in_range(nr, 6, 100);
+	for (i = 0; i < 2 * nr; i++) {
+		arm(NONE, -1);
+		assert_int_equal(keep_light('a'), 0);
+		end_light_at(i % 2 ? DIES_BEFORE : DIES_AFTER, i / 2);
+		assert_int_equal(keep_light('a'), 0);
+		arm(i % 2 ? FAILS : HALF, i / 2);
+		err = keep_light('b');
+		countdown = -1;
+		assert_light_is_whole(!err);
+	}
+	assert_int_equal(state_close(kms), 0);
+}
+
 static void full_disk_does_not_slow_down_requests(void **st)
 {
 	struct state_head head = { .number = 1, .time = 1 };
@@ -339,6 +400,7 @@ int main(void)
 		ONE(end_at_any_call_leaves_old_or_new),
 		ONE(end_of_the_first_one_leaves_none_or_it),
 		ONE(kill_at_any_time_leaves_the_last_or_the_next),
+		ONE(light_client_is_kept_whole_or_as_it_was),
 		ONE(full_disk_does_not_slow_down_requests),
 	};
 

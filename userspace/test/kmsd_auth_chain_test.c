@@ -4,9 +4,9 @@
  *
  * Copyright The dstack for Linux authors
  *
- * The server has a block of a real test chain and a proof, and Ethereum's own
- * data for light clients.  Whole verdicts are tested with contracts, by
- * contracts/test/authorisation.mjs.
+ * The server has a block of a real test chain and a proof.  Whole verdicts are
+ * tested with contracts, by contracts/test/authorisation.mjs; blocks of a light
+ * client by kmsd_auth_light_test.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,26 +15,17 @@
 
 #include <cmocka.h>
 
-#include "../chain/light/light.h"
 #include "../kmsd/auth/chain_room.h"
 #include "chain_fixture.h"
 #include "kmsd_auth_fixture.h"
 
 #define TIME		0x6b045409ULL	/* of the block, which is number 2 */
 #define CHAIN_ID	31337
-#define DATA		"eth/mainnet/"
-#define LIGHT_NOW	1746700000
-#define UPDATE_HEAD	12
-#define WITH_NEXT	(4 + LIGHT_COMMITTEE_SIZE + 5 * 32)
 
 static struct web web;
 static struct chain_fixture asked;
 static char *block_text, *proof_text;
-static struct vector bootstrap, update;
-static uint8_t *finality;
-static size_t finality_len;
 static atomic_bool away;		/* the server refuses */
-static atomic_int lies;			/* of the light client's server */
 static unsigned int slow_us;
 
 static bool answer_rpc(int fd, const char *request)
@@ -56,47 +47,10 @@ static bool answer_rpc(int fd, const char *request)
 	return good;
 }
 
-#define ROOT \
-	"d9717ecc253684291f828688f311ba74d05af74c31654f6e14077669fca62f6a"
-#define UPDATES_AT	"/light_client/updates?start_period="
-
 static bool answer(int fd, const char *request)
 {
-	if (strstr(request, "POST "))
-		return answer_rpc(fd, request);
-	if (!strstr(request, "Accept: application/octet-stream\r\n"))
-		return web_reply(fd, "406 No", "", 0);
-	if (strstr(request, "/light_client/bootstrap/0x" ROOT " "))
-		return web_reply(fd, "200 OK", bootstrap.data, bootstrap.len);
-	if (strstr(request, UPDATES_AT "1421&count=16 "))
-		return web_reply(fd, "200 OK", update.data,
-				 update.len - (lies == 1));
-	if (strstr(request, UPDATES_AT "1422&count=16 "))
-		return web_reply(fd, "200 OK", "", 0);
-	if (strstr(request, "/light_client/finality_update "))
-		return web_reply(fd, "200 OK", finality,
-				 finality_len - (lies == 2));
-	return web_reply(fd, "404 Not Found", "", 0);
-}
-
-static void put_offset(uint8_t *out, size_t offset)
-{
-	memcpy(out, (uint8_t[]){ offset, offset >> 8, offset >> 16, 0 }, 4);
-}
-
-/* What a server makes of an update: all but the next committee. */
-static void make_finality(void)
-{
-	const uint8_t *in = (const uint8_t *)update.data + UPDATE_HEAD;
-	size_t cut = WITH_NEXT - 4, second = WITH_NEXT;
-	size_t at = in[0] | in[1] << 8;
-
-	finality_len = update.len - UPDATE_HEAD - cut;
-	finality = malloc(finality_len);
-	memcpy(finality + 4, in + second, finality_len - 4);
-	put_offset(finality, at - cut);
-	at = in[second] | in[second + 1] << 8;
-	put_offset(finality + 4, at - cut);
+	return strstr(request, "POST ") ? answer_rpc(fd, request) :
+		web_reply(fd, "404 Not Found", "", 0);
 }
 
 static int begin(void **state)
@@ -110,9 +64,6 @@ static int begin(void **state)
 	block = yyjson_obj_get(yyjson_doc_get_root(asked.doc), "block");
 	block_text = yyjson_val_write(block, 0, NULL);
 	proof_text = yyjson_val_write(asked.answer, 0, NULL);
-	bootstrap = vector_load(DATA "bootstrap-deneb.ssz");
-	update = vector_load(DATA "update-1421-deneb.ssz");
-	make_finality();
 	chain_client_init();
 	return 0;
 }
@@ -122,9 +73,6 @@ static int end(void **state)
 	(void)state;
 	free(block_text);
 	free(proof_text);
-	free(bootstrap.data);
-	free(update.data);
-	free(finality);
 	yyjson_doc_free(asked.doc);
 	return 0;
 }
@@ -155,7 +103,6 @@ static int begin_server(void **state)
 	memset(&web, 0, sizeof(web));
 	web.answer = answer;
 	away = false;
-	lies = 0;
 	slow_us = 0;
 	keeps = 0;
 	keep_err = 0;
@@ -361,95 +308,6 @@ static void what_is_proven_is_not_asked_again(void **state)
 	proofs_free(view.proofs);
 }
 
-/*
- * Light clients
- */
-
-static struct auth_config light_config;
-
-static struct follow *begin_follow(struct chain_pool *pool)
-{
-	static char *beacons[2];
-
-	beacons[0] = web.url;
-	light_config = (struct auth_config){
-		.beacon_urls = beacons, .timeout_ms = 5000,
-	};
-	chain_hex(ROOT, light_config.checkpoint, CHAIN_HASH);
-	return follow_new(&light_config, pool);
-}
-
-static void checkpoint_leads_to_what_is_final(void **state)
-{
-	struct chain_why why = { "" };
-	struct chain_header header;
-	struct chain_pool *pool;
-	struct follow *follow;
-
-	(void)state;
-	vectors_need();
-	pool = chain_pool_new();
-	follow = begin_follow(pool);
-	assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why), 0);
-	assert_int_equal(header.number, 22423066);
-	/* Bootstrap, two times updates, what is final; then no bootstrap. */
-	assert_int_equal(web.requests, 4);
-	assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why), 0);
-	assert_int_equal(web.requests, 6);
-	assert_int_equal(web.connections, 1);
-	follow_free(follow);
-	chain_pool_free(pool);
-}
-
-static void attack_72_what_is_not_signed_leads_nowhere(void **state)
-{
-	struct follow *follow;
-	struct chain_header header;
-	struct chain_why why = { "" };
-
-	(void)state;
-	vectors_need();
-	follow = begin_follow(NULL);
-	light_config.checkpoint[0] ^= 1;
-	assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why),
-			 -EHOSTUNREACH);
-	light_config.checkpoint[0] ^= 1;
-	bootstrap.data[600] ^= 1;
-	assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why),
-			 -EBADMSG);
-	bootstrap.data[600] ^= 1;
-	for (lies = 1; lies <= 2; lies++)
-		assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why),
-				 -EBADMSG);
-	finality[finality_len - 900] ^= 1;
-	assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why),
-			 -EBADMSG);
-	finality[finality_len - 900] ^= 1;
-	assert_int_equal(follow_head(follow, LIGHT_NOW, &header, &why), 0);
-	follow_free(follow);
-}
-
-/* The head of the light client is as old as it is. */
-static void attack_72_what_is_final_gets_too_old(void **state)
-{
-	struct follow *follow;
-	struct heads *heads;
-	struct chain_why why = { "" };
-	struct chain_view view;
-
-	(void)state;
-	vectors_need();
-	follow = begin_follow(NULL);
-	options.follow = follow;
-	heads = heads_new(&options);
-	assert_int_equal(heads_view(heads, LIGHT_NOW, &view, &why), -ESTALE);
-	client.limits.max_age = 1000000;
-	assert_int_equal(heads_view(heads, LIGHT_NOW, &view, &why), 0);
-	assert_int_equal(kept.number, view.header.number);
-	heads_free(heads);
-	follow_free(follow);
-}
-
 #define test(name) \
 	cmocka_unit_test_setup_teardown(name, begin_server, end_server)
 
@@ -463,9 +321,6 @@ int main(void)
 		test(attack_79_restart_does_not_go_back),
 		test(block_that_is_not_kept_is_not_used),
 		test(what_is_proven_is_not_asked_again),
-		test(checkpoint_leads_to_what_is_final),
-		test(attack_72_what_is_not_signed_leads_nowhere),
-		test(attack_72_what_is_final_gets_too_old),
 	};
 
 	return cmocka_run_group_tests_name("kmsd_auth_chain", tests, begin,

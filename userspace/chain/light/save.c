@@ -87,11 +87,12 @@ int light_load(struct chain_bytes in, struct light_store *store,
 	good = get_committee(at, &store->current) &&
 		get_committee(at + 16 + LIGHT_COMMITTEE_SIZE, &store->next) &&
 		store->current.known &&
+		store->current.period == light_period(store->slot) &&
 		(!store->next.known ||
 		 store->next.period == store->current.period + 1);
 	if (good)
 		return 0;
 	memset(store, 0, sizeof(*store));
 	return chain_fail(why, -EBADMSG,
-			  "this state of a light client has no committee");
+			  "this state of a light client has no committee for its block");
 }

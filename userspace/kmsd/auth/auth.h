@@ -33,6 +33,7 @@
 #define AUTH_REASON_MAX		512	/* with NUL, as all of these */
 #define AUTH_GATEWAY_MAX	CHAIN_GATEWAY_MAX
 #define AUTH_TEXT_MAX		128
+#define AUTH_LIGHT_MAX		(60U << 10)	/* bytes */
 
 /*
  * boot.c
@@ -141,6 +142,15 @@ struct auth_options {
 	 * if it can't be kept (-errno), nothing is.  NULL: nobody keeps it.
 	 */
 	int (*keep)(void *arg, const struct chain_head *head);
+	/*
+	 * The same of what a light client believes, so that it does not begin
+	 * at its checkpoint again: what load_light() gives is what
+	 * keep_light() was given, and nobody else can have made it.  -ENOENT
+	 * of either: there is none yet, or no place for it.  NULL: nobody
+	 * keeps it.
+	 */
+	int (*load_light)(void *arg, void *data, size_t *len);	/* room, used */
+	int (*keep_light)(void *arg, const void *data, size_t len);
 	void *arg;
 };
 

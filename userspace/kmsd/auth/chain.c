@@ -276,7 +276,7 @@ static int chain_open(struct auth *auth, struct chain_why *why)
 	fill(auth, chain);
 	chain->proofs = proofs_new();
 	if (config->beacon_urls)
-		chain->follow = follow_new(config, auth->pool);
+		chain->follow = follow_new(auth);
 	heads.client = &chain->client;
 	heads.follow = chain->follow;
 	chain->heads = heads_new(&heads);

@@ -34,9 +34,11 @@ int proofs_prove(void *view, const uint8_t address[CHAIN_ADDRESS],
 
 struct follow;
 
-/* A light client of these servers; it begins when it is asked. */
-struct follow *follow_new(const struct auth_config *config,
-			  struct chain_pool *pool);
+/*
+ * A light client of these servers.  It goes on from what was kept of it, or
+ * begins at its checkpoint, when it is asked.  What @auth has must stay.
+ */
+struct follow *follow_new(const struct auth *auth);
 void follow_free(struct follow *follow);
 /* The newest block that is final.  One thread at a time. */
 int follow_head(struct follow *follow, uint64_t now,

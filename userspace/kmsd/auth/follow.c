@@ -25,22 +25,104 @@
 #define CHUNK_HEAD	8		/* the length of what follows */
 #define DIGEST_SIZE	4		/* of the fork, before an update */
 
+/* What is kept: the store, and the checkpoint that it goes back to. */
+#define KEPT_SIZE	(LIGHT_SAVED_SIZE + CHAIN_HASH)
+
+_Static_assert(KEPT_SIZE <= AUTH_LIGHT_MAX, "there is room for it");
+
 struct follow {
+	const struct auth *auth;
 	const struct auth_config *config;
-	struct chain_pool *pool;
 	bool begun;
 	struct light_store store;
+	/* Of the store, as it was kept last. */
+	uint64_t kept_slot;
+	bool kept_next;
+	uint8_t data[AUTH_LIGHT_MAX];	/* of what is kept, or was */
 };
 
-struct follow *follow_new(const struct auth_config *config,
-			  struct chain_pool *pool)
+/*
+ * From one start to the next
+ */
+
+static void note_kept(struct follow *follow)
+{
+	follow->kept_slot = follow->store.slot;
+	follow->kept_next = follow->store.next.known;
+}
+
+static int load(struct follow *follow, struct chain_why *why)
+{
+	const struct auth_options *options = &follow->auth->options;
+	const uint8_t *checkpoint = follow->data + LIGHT_SAVED_SIZE;
+	size_t len = sizeof(follow->data);
+	int err = options->load_light(options->arg, follow->data, &len);
+
+	if (err)
+		return chain_fail(why, err, "%s", strerror(-err));
+	if (len != KEPT_SIZE)
+		return chain_fail(why, -EBADMSG, "it is not as long as it has to be");
+	if (memcmp(checkpoint, follow->config->checkpoint, CHAIN_HASH) != 0)
+		return chain_fail(why, -ESTALE, "it goes back to another checkpoint");
+	return light_load((struct chain_bytes){ follow->data,
+						LIGHT_SAVED_SIZE },
+			  &follow->store, why);
+}
+
+/*
+ * Whoever can break what was kept can take it away as well, and then it is a
+ * first start: so the checkpoint is what there is to fall back on.
+ */
+static void resume(struct follow *follow)
+{
+	struct chain_why why = { "" };
+	int err;
+
+	if (!follow->auth->options.load_light)
+		return;
+	err = load(follow, &why);
+	follow->begun = !err;
+	if (!err)
+		note_kept(follow);
+	else if (err != -ENOENT)
+		auth_say(follow->auth, "auth: what the light client believed last can't be used, so that it begins at its checkpoint: %s",
+			 why.text);
+}
+
+/* Nothing now depends on it: it is for the next start. */
+static void keep(struct follow *follow)
+{
+	const struct auth_options *options = &follow->auth->options;
+	const struct light_store *store = &follow->store;
+	int err;
+
+	if (!options->keep_light || !follow->begun ||
+	    (store->slot == follow->kept_slot &&
+	     store->next.known == follow->kept_next))
+		return;
+	light_save(store, follow->data);
+	memcpy(follow->data + LIGHT_SAVED_SIZE, follow->config->checkpoint,
+	       CHAIN_HASH);
+	err = options->keep_light(options->arg, follow->data, KEPT_SIZE);
+	/* There will be a place, as soon as there are keys. */
+	if (err == -ENOENT)
+		return;
+	if (err)
+		auth_say(follow->auth, "auth: what the light client believes can't be kept: %s",
+			 strerror(-err));
+	/* If it was not: the next one is, in some minutes. */
+	note_kept(follow);
+}
+
+struct follow *follow_new(const struct auth *auth)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
 
 	if (!follow)
 		return NULL;
-	follow->config = config;
-	follow->pool = pool;
+	follow->auth = auth;
+	follow->config = auth->config;
+	resume(follow);
 	return follow;
 }
 
@@ -48,6 +130,10 @@ void follow_free(struct follow *follow)
 {
 	free(follow);
 }
+
+/*
+ * Servers
+ */
 
 /* *@data is for free(). */
 static int get(const struct follow *follow, const char *server,
@@ -65,7 +151,7 @@ static int get(const struct follow *follow, const char *server,
 	end -= end && server[end - 1] == '/';
 	snprintf(url, sizeof(url), "%.*s/eth/v1/beacon/light_client/%s",
 		 (int)end, server, path);
-	return chain_http_ask(follow->pool, &request, data, len, why);
+	return chain_http_ask(follow->auth->pool, &request, data, len, why);
 }
 
 static int begin(struct follow *follow, const char *server,
@@ -179,6 +265,8 @@ int follow_head(struct follow *follow, uint64_t now,
 			err = catch_up(follow, servers[i], now, &own);
 		if (!err)
 			err = finish(follow, servers[i], now, &own);
+		/* Whatever it led to: each step of it was signed. */
+		keep(follow);
 		if (err)
 			chain_fail(&first, err, "beacon %zu: %.*s", i + 1,
 				   CHAIN_WHY_MAX - 32, own.text);

@@ -6,8 +6,8 @@
  *
  * state.c, epochs.c and reseal.c are what others call, content.c writes and
  * reads what is sealed, envelope.c what is around it, file.c replaces files,
- * witness.c notes what was written last, info.c what is public, module.c is the
- * seal.
+ * witness.c notes what was written last, info.c what is public, light.c what a
+ * light client believes, module.c is the seal.
  */
 #ifndef KMSD_STATE_ROOM_H
 #define KMSD_STATE_ROOM_H
@@ -19,6 +19,7 @@
 
 #define STATE_FILE	"state"
 #define STATE_INFO	"bootstrap-info.json"
+#define STATE_LIGHT	"light-client"
 #define STATE_VERSION	1
 #define HEADER_SIZE	32
 #define CONTENT_MAX	(320U << 10)

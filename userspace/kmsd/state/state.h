@@ -6,8 +6,8 @@
  *
  * One sealed file, "state", in a directory of the KMS's own, which is replaced
  * as a whole or not at all; beside it "bootstrap-info.json", which anybody may
- * read.  Documentation/admin-guide/kms-state.rst has the format, and what an
- * old file that is put back is noticed by.
+ * read, and "light-client".  Documentation/admin-guide/kms-state.rst has the
+ * format, and what an old file that is put back is noticed by.
  *
  * Functions return 0 or -errno, after a line to tell() that has no secret in
  * it, and may be called by any thread once the state is open:
@@ -122,5 +122,16 @@ bool state_has_info(struct state *state);
  * -ENOENT, -EPERM, -EFBIG, without a line.
  */
 int state_read_info(struct state *state, char **text, size_t *len);
+
+/*
+ * What a light client believes, beside the state and as safe from changes, but
+ * not from an old one that is put back.  @seal: this machine's, also of a state
+ * that takes others to open.  Without a line; -ENOENT: there is none.
+ */
+int state_keep_light(struct state *state, const struct state_seal *seal,
+		     const void *data, size_t len);
+/* *@len: room, and then what there is. */
+int state_load_light(struct state *state, const struct state_seal *seal,
+		     void *data, size_t *len);
 
 #endif /* KMSD_STATE_H */
