@@ -16,10 +16,9 @@
 
 #include <libdstack_ratls.h>
 
-#include "../keys/claims.h"
+#include "../keys/succession.h"
 
-#define ISSUE_SPKI_SIZE		91	/* of a key on P-256, DER */
-#define ISSUE_CA_HASH_SIZE	32
+#define ISSUE_SPKI_SIZE		KEY_CA_SIZE
 #define ISSUE_PEM_MAX		8192	/* of a CA's certificate, with NUL */
 #define ISSUE_HOST_MAX		253
 #define ISSUE_CHAIN		3
@@ -141,28 +140,9 @@ void issue_chain_free(struct issue_chain *chain);
  * succession.c: the roots of an epoch vouch for those of the next
  */
 
-#define ISSUE_P256_SIGNATURE_MAX	72	/* DER */
-
-struct issue_succession {
-	uint64_t epoch;				/* of the next */
-	uint8_t k256[AGENT_SECP256K1_SIZE];	/* its root */
-	uint8_t ca[ISSUE_CA_HASH_SIZE];		/* SHA-256 of its SPKI */
-	uint8_t k256_signature[AGENT_LINK_SIZE];
-	uint8_t ca_signature[ISSUE_P256_SIGNATURE_MAX];
-	size_t ca_signature_len;
-};
-
 /* -EINVAL: @epoch is 0, which follows no other. */
 int issue_succession_make(const struct issue *issue, uint64_t epoch,
 			  const struct issue_public *next,
-			  struct issue_succession *record);
-/*
- * For who pins the root on secp256k1, or that of certificates.  -EBADMSG: it
- * is no record; -EKEYREJECTED: another root made it; -EINVAL: @root is no key.
- */
-int issue_succession_check_k256(const struct issue_succession *record,
-				const uint8_t root[AGENT_SECP256K1_SIZE]);
-int issue_succession_check_ca(const struct issue_succession *record,
-			      const uint8_t root[ISSUE_SPKI_SIZE]);
+			  struct key_succession *record);
 
 #endif /* ISSUE_H */

@@ -47,7 +47,7 @@ static int fill(const struct issue *issue, const struct issue_roots *roots,
 static int put_succession(const struct issue *before, const struct issue *issue,
 			  struct key_epoch *epoch)
 {
-	struct issue_succession record;
+	struct key_succession record;
 	int err = issue_succession_make(before, epoch->number,
 					issue_public(issue), &record);
 
@@ -214,7 +214,7 @@ int epochs_retire(struct epochs *epochs, uint64_t number, time_t now,
  * From another KMS
  */
 
-static bool hash_ca(const char *pem, uint8_t hash[ISSUE_CA_HASH_SIZE])
+static bool hash_ca(const char *pem, uint8_t hash[KEY_CA_HASH_SIZE])
 {
 	X509 *cert = pem_read_cert(pem);
 	uint8_t *spki = NULL;
@@ -232,7 +232,7 @@ static bool hash_ca(const char *pem, uint8_t hash[ISSUE_CA_HASH_SIZE])
 static bool follows(const struct key_epoch *before,
 		    const struct key_epoch *epoch)
 {
-	struct issue_succession record = { .epoch = epoch->number };
+	struct key_succession record = { .epoch = epoch->number };
 
 	if (epoch->succession_len != sizeof(record.k256_signature) ||
 	    epoch->number != before->number + 1)
@@ -241,7 +241,7 @@ static bool follows(const struct key_epoch *before,
 	memcpy(record.k256_signature, epoch->succession,
 	       sizeof(record.k256_signature));
 	return hash_ca(epoch->ca_cert, record.ca) &&
-		!issue_succession_check_k256(&record, before->k256_public);
+		!key_succession_check_k256(&record, before->k256_public);
 }
 
 /* @i: of theirs.  Nothing is taken before all of them are looked at. */

@@ -13,16 +13,16 @@
 
 #include "issue_fixture.h"
 
-static struct issue_succession record;
+static struct key_succession record;
 
 static int check_k256(void)
 {
-	return issue_succession_check_k256(&record, issue_public(issue)->k256);
+	return key_succession_check_k256(&record, issue_public(issue)->k256);
 }
 
 static int check_ca(void)
 {
-	return issue_succession_check_ca(&record, issue_public(issue)->ca);
+	return key_succession_check_ca(&record, issue_public(issue)->ca);
 }
 
 static int make_record(void **state)
@@ -72,13 +72,13 @@ static void record_of_another_root_is_rejected(void **state)
 /* What was signed for one epoch, or key, does not speak for another. */
 static void record_with_a_flipped_bit_is_rejected(void **state)
 {
-	const struct issue_succession good = record;
+	const struct key_succession good = record;
 	const struct {
 		size_t at, len;
 	} parts[] = {
-		{ offsetof(struct issue_succession, epoch), 8 },
-		{ offsetof(struct issue_succession, k256), 33 },
-		{ offsetof(struct issue_succession, ca), 32 },
+		{ offsetof(struct key_succession, epoch), 8 },
+		{ offsetof(struct key_succession, k256), 33 },
+		{ offsetof(struct key_succession, ca), 32 },
 	};
 	size_t i, j;
 
@@ -104,7 +104,7 @@ static void record_with_a_flipped_bit_is_rejected(void **state)
 
 static void what_is_no_record_is_refused(void **state)
 {
-	const struct issue_succession good = record;
+	const struct key_succession good = record;
 	struct issue_public none = *issue_public(other);
 	uint8_t root[ISSUE_SPKI_SIZE] = { 0 };
 
@@ -126,7 +126,27 @@ static void what_is_no_record_is_refused(void **state)
 	record = good;
 	record.k256_signature[64] = 4;
 	assert_int_equal(check_k256(), -EBADMSG);
-	assert_int_equal(issue_succession_check_ca(&good, root), -EINVAL);
+	assert_int_equal(key_succession_check_ca(&good, root), -EINVAL);
+}
+
+/* Where it is kept, only the signatures are beside what they are about. */
+static void signatures_are_read_as_they_are_written(void **state)
+{
+	const struct issue_public *next = issue_public(other);
+	const struct key_succession good = record;
+	uint8_t data[KEY_SUCCESSION_MAX + 1];
+	size_t len = key_succession_write(&record, data), wrong;
+
+	(void)state;
+	assert_int_equal(len, 65 + record.ca_signature_len);
+	memset(&record, 0, sizeof(record));
+	assert_true(key_succession_read(data, len, &record));
+	assert_int_equal(key_succession_name(&record, 1, next->k256, next->ca),
+			 0);
+	assert_memory_equal(&record, &good, sizeof(good));
+	for (wrong = 0; wrong <= 65; wrong++)
+		assert_false(key_succession_read(data, wrong, &record));
+	assert_false(key_succession_read(data, sizeof(data), &record));
 }
 
 int main(void)
@@ -138,6 +158,7 @@ int main(void)
 		ONE(record_of_another_root_is_rejected),
 		ONE(record_with_a_flipped_bit_is_rejected),
 		ONE(what_is_no_record_is_refused),
+		ONE(signatures_are_read_as_they_are_written),
 	};
 
 	return cmocka_run_group_tests_name("issue_succession", tests,

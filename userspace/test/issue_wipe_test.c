@@ -159,7 +159,7 @@ static void issue_all(struct issue_app_keys *keys)
 {
 	const struct libdstack_span none = { NULL, 0 };
 	const struct libdstack_id id = instance();
-	struct issue_succession record;
+	struct key_succession record;
 	struct issue_env_key env;
 	char *pem = issue_key(issue, ISSUE_ROOT_CA);
 

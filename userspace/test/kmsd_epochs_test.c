@@ -239,7 +239,7 @@ static void last_and_newest_are_not_retired(void **state)
 static void next_epoch_is_vouched_for_by_the_one_before(void **state)
 {
 	static struct key_epoch before, epoch;
-	struct issue_succession record = { .epoch = 1 };
+	struct key_succession record = { .epoch = 1 };
 	X509 *cert;
 	uint8_t *spki = NULL;
 	int len;
@@ -255,10 +255,10 @@ static void next_epoch_is_vouched_for_by_the_one_before(void **state)
 	cert = pem_read_cert(epoch.ca_cert);
 	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki);
 	SHA256(spki, len, record.ca);
-	assert_int_equal(issue_succession_check_k256(&record,
-						     before.k256_public), 0);
-	assert_int_equal(issue_succession_check_k256(&record,
-						     epoch.k256_public),
+	assert_int_equal(key_succession_check_k256(&record,
+						   before.k256_public), 0);
+	assert_int_equal(key_succession_check_k256(&record,
+						   epoch.k256_public),
 			 -EKEYREJECTED);
 	OPENSSL_free(spki);
 	X509_free(cert);
