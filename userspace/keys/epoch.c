@@ -68,8 +68,23 @@ static bool text_ends(const char text[KEY_EPOCH_CERT_MAX])
 	return strnlen(text, KEY_EPOCH_CERT_MAX) < KEY_EPOCH_CERT_MAX;
 }
 
+int key_epoch_ca(const struct key_epoch *epoch, uint8_t ca[KEY_CA_SIZE])
+{
+	X509 *cert = pem_read_cert(epoch->ca_cert);
+	uint8_t *spki = NULL;
+	int len = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki) : 0;
+
+	if (len == KEY_CA_SIZE)
+		memcpy(ca, spki, KEY_CA_SIZE);
+	OPENSSL_free(spki);
+	X509_free(cert);
+	ERR_clear_error();
+	return len == KEY_CA_SIZE ? 0 : -EBADMSG;
+}
+
 static const char *look_at(const struct key_epoch *epoch)
 {
+	uint8_t ca[KEY_CA_SIZE];
 	bool live = !epoch->retired;
 
 	if (epoch->number > KEY_EPOCH_NUMBER_MAX ||
@@ -77,7 +92,8 @@ static const char *look_at(const struct key_epoch *epoch)
 	    epoch->retired > KEY_EPOCH_NUMBER_MAX)
 		return "a number is too large";
 	if (epoch->succession_len &&
-	    epoch->succession_len != KEY_EPOCH_RECORD_SIZE)
+	    (epoch->succession_len < AGENT_LINK_SIZE ||
+	     epoch->succession_len > sizeof(epoch->succession)))
 		return "a record of succession has another length";
 	if (!live && !(is_zero(epoch->ca) && is_zero(epoch->temp_ca) &&
 		       is_zero(epoch->k256)))
@@ -87,6 +103,8 @@ static const char *look_at(const struct key_epoch *epoch)
 	if (!ca_is_good(epoch->ca_cert, epoch->ca, live))
 		return "the root CA is not one certificate of a CA that "
 		       "signed itself, for its key";
+	if (key_epoch_ca(epoch, ca))
+		return "the key of the root CA is not written as one on P-256";
 	if (!ca_is_good(epoch->temp_ca_cert, epoch->temp_ca, live))
 		return "the temporary CA is not one certificate of a CA that "
 		       "signed itself, for its key";

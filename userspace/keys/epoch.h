@@ -11,11 +11,10 @@
 #ifndef KEYS_EPOCH_H
 #define KEYS_EPOCH_H
 
-#include "keys.h"
+#include "succession.h"
 
 #define KEY_EPOCHS_MAX		64
 #define KEY_EPOCH_CERT_MAX	2048	/* bytes of PEM, with NUL */
-#define KEY_EPOCH_RECORD_SIZE	65
 #define KEY_EPOCH_NUMBER_MAX	((1ULL << 53) - 1)	/* exact in JSON */
 
 /* It has secrets: it belongs in memory of libdstack_secret_alloc(). */
@@ -27,8 +26,11 @@ struct key_epoch {
 	uint8_t k256[DSTACK_KEY_SIZE];
 	uint8_t k256_public[AGENT_SECP256K1_SIZE];
 	char ca_cert[KEY_EPOCH_CERT_MAX], temp_ca_cert[KEY_EPOCH_CERT_MAX];
-	/* The epoch before it names it as its successor; none: length 0. */
-	uint8_t succession[KEY_EPOCH_RECORD_SIZE];
+	/*
+	 * The epoch before it names it as its successor: the signatures of
+	 * key_succession_write(), of old only the first; none: length 0.
+	 */
+	uint8_t succession[KEY_SUCCESSION_MAX];
 	size_t succession_len;
 };
 
@@ -39,6 +41,8 @@ struct key_epoch {
  */
 int key_epochs_check(const struct key_epoch *epochs, size_t nr,
 		     const char **why);
+/* The root of certificates, as others know it.  -EBADMSG: it is none. */
+int key_epoch_ca(const struct key_epoch *epoch, uint8_t ca[KEY_CA_SIZE]);
 /* The scalars, and nothing else. */
 void key_epoch_wipe(struct key_epoch *epoch);
 

@@ -126,6 +126,20 @@ static int take_scalar(struct kms_call *call, const char *name,
 		take_bytes(call, name, in, out, DSTACK_KEY_SIZE) : 0;
 }
 
+/* Of which length a record is, is looked at with the rest of it. */
+static int take_record(struct kms_call *call, const ProtobufCBinaryData *in,
+		       struct key_epoch *epoch)
+{
+	if (in->len > sizeof(epoch->succession))
+		return kms_fail(call, -EBADMSG,
+				"succession has %zu bytes, more than %zu",
+				in->len, sizeof(epoch->succession));
+	epoch->succession_len = in->len;
+	if (in->len)
+		memcpy(epoch->succession, in->data, in->len);
+	return 0;
+}
+
 static int take_epoch(struct kms_call *call, const Kms__KmsEpoch *in,
 		      struct key_epoch *epoch)
 {
@@ -135,7 +149,6 @@ static int take_epoch(struct kms_call *call, const Kms__KmsEpoch *in,
 	epoch->number = in->number;
 	epoch->created = in->created;
 	epoch->retired = in->retired;
-	epoch->succession_len = in->succession.len ? KEY_EPOCH_RECORD_SIZE : 0;
 	return take_scalar(call, "ca_key", &in->ca_key, live, epoch->ca) ?:
 		take_scalar(call, "temp_ca_key", &in->temp_ca_key, live,
 			    epoch->temp_ca) ?:
@@ -143,8 +156,7 @@ static int take_epoch(struct kms_call *call, const Kms__KmsEpoch *in,
 			    epoch->k256) ?:
 		take_bytes(call, "k256_pubkey", &in->k256_pubkey,
 			   epoch->k256_public, sizeof(epoch->k256_public)) ?:
-		take_bytes(call, "succession", &in->succession,
-			   epoch->succession, epoch->succession_len) ?:
+		take_record(call, &in->succession, epoch) ?:
 		take_text(call, "ca_cert", in->ca_cert, epoch->ca_cert) ?:
 		take_text(call, "temp_ca_cert", in->temp_ca_cert,
 			  epoch->temp_ca_cert);

@@ -71,13 +71,22 @@ static int keep_certs(struct state *state, const struct key_epoch *epoch,
 	return state_set_certs(state, epoch->number, ca, temp_ca);
 }
 
+static int take_public(const struct key_epoch *epoch, struct ready *ready)
+{
+	struct issue_public *public = &ready->public;
+
+	memcpy(public->k256, epoch->k256_public, sizeof(public->k256));
+	ready->succession_len = epoch->succession_len;
+	memcpy(ready->succession, epoch->succession, epoch->succession_len);
+	return key_epoch_ca(epoch, public->ca);
+}
+
 int epochs_add(struct epochs *epochs, const struct key_epoch *epoch, time_t now)
 {
 	struct ready ready = { .number = epoch->number };
-	int err = 0;
+	int err = take_public(epoch, &ready);
 
-	memcpy(ready.k256, epoch->k256_public, sizeof(ready.k256));
-	if (!epoch->retired)
+	if (!err && !epoch->retired)
 		err = open_issue(epoch, now, &ready.issue);
 	if (!err && ready.issue)
 		err = keep_certs(epochs->state, epoch, ready.issue);
@@ -330,7 +339,10 @@ bool epochs_show(struct epochs *epochs, size_t i, struct epoch_shown *shown)
 	if (there) {
 		shown->number = ready->number;
 		shown->life = word_for(epoch_life(epochs, ready));
-		memcpy(shown->k256, ready->k256, sizeof(shown->k256));
+		shown->public = ready->public;
+		shown->succession_len = ready->succession_len;
+		memcpy(shown->succession, ready->succession,
+		       ready->succession_len);
 	}
 	pthread_rwlock_unlock(&epochs->lock);
 	return there;

@@ -12,7 +12,10 @@
 struct ready {
 	uint64_t number;
 	struct issue *issue;		/* NULL: it is retired */
-	uint8_t k256[AGENT_SECP256K1_SIZE];	/* its public root */
+	/* By what others know it, and who vouches for it: as it is stored. */
+	struct issue_public public;
+	uint8_t succession[KEY_SUCCESSION_MAX];
+	size_t succession_len;
 };
 
 struct epochs {

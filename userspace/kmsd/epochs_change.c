@@ -11,13 +11,9 @@
 #include "epochs.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/sha.h>
-#include <openssl/x509.h>
 #include <string.h>
 
 #include "../daemon/daemon.h"
-#include "../keys/pem.h"
 
 /*
  * New ones
@@ -53,9 +49,8 @@ static int put_succession(const struct issue *before, const struct issue *issue,
 
 	if (err)
 		return err;
-	memcpy(epoch->succession, record.k256_signature,
-	       sizeof(epoch->succession));
-	epoch->succession_len = sizeof(epoch->succession);
+	epoch->succession_len = key_succession_write(&record,
+						     epoch->succession);
 	return 0;
 }
 
@@ -214,34 +209,21 @@ int epochs_retire(struct epochs *epochs, uint64_t number, time_t now,
  * From another KMS
  */
 
-static bool hash_ca(const char *pem, uint8_t hash[KEY_CA_HASH_SIZE])
-{
-	X509 *cert = pem_read_cert(pem);
-	uint8_t *spki = NULL;
-	int len = cert ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki) : 0;
-
-	if (len > 0)
-		SHA256(spki, (size_t)len, hash);
-	OPENSSL_free(spki);
-	X509_free(cert);
-	ERR_clear_error();
-	return len > 0;
-}
-
-/* The roots of the epoch before vouch for it. */
+/* The roots of the epoch before vouch for it, both of them. */
 static bool follows(const struct key_epoch *before,
 		    const struct key_epoch *epoch)
 {
-	struct key_succession record = { .epoch = epoch->number };
+	uint8_t ca_before[KEY_CA_SIZE], ca[KEY_CA_SIZE];
+	struct key_succession record;
 
-	if (epoch->succession_len != sizeof(record.k256_signature) ||
-	    epoch->number != before->number + 1)
-		return false;
-	memcpy(record.k256, epoch->k256_public, sizeof(record.k256));
-	memcpy(record.k256_signature, epoch->succession,
-	       sizeof(record.k256_signature));
-	return hash_ca(epoch->ca_cert, record.ca) &&
-		!key_succession_check_k256(&record, before->k256_public);
+	return epoch->number == before->number + 1 &&
+		key_succession_read(epoch->succession, epoch->succession_len,
+				    &record) &&
+		!key_epoch_ca(before, ca_before) && !key_epoch_ca(epoch, ca) &&
+		!key_succession_name(&record, epoch->number,
+				     epoch->k256_public, ca) &&
+		!key_succession_check_k256(&record, before->k256_public) &&
+		!key_succession_check_ca(&record, ca_before);
 }
 
 /* @i: of theirs.  Nothing is taken before all of them are looked at. */
@@ -251,8 +233,8 @@ static int compare(struct epochs *epochs, const struct key_epoch *theirs,
 	const struct ready *ours = find(epochs, theirs[i].number);
 	unsigned long long number = theirs[i].number;
 
-	if (ours && memcmp(ours->k256, theirs[i].k256_public,
-			   sizeof(ours->k256)))
+	if (ours && memcmp(ours->public.k256, theirs[i].k256_public,
+			   sizeof(ours->public.k256)))
 		return rpc_fail(error, -EKEYREJECTED, "its key epoch %llu is not ours: it is another KMS, or both have started one: retire neither, and ask who relies on which",
 				number);
 	if (ours) {

@@ -110,7 +110,9 @@ int epochs_list(struct epochs *epochs, uint64_t floor, size_t *nr,
 struct epoch_shown {
 	uint64_t number;
 	const char *life;		/* "lives", "retired" and so on */
-	uint8_t k256[AGENT_SECP256K1_SIZE];
+	struct issue_public public;
+	uint8_t succession[KEY_SUCCESSION_MAX];
+	size_t succession_len;		/* 0: no other vouches for it */
 };
 
 /* The @i-th, of those that do not live as well.  False: there is none. */

@@ -38,11 +38,11 @@ static int put_epoch(struct state *state, const struct epoch_shown *shown,
 	out->created = epoch->created;
 	out->retired = epoch->retired;
 	return rpc_put_text(&out->state, shown->life) ?:
-		rpc_put_bytes(&out->k256_pubkey, shown->k256,
-			      sizeof(shown->k256)) ?:
+		rpc_put_bytes(&out->k256_pubkey, shown->public.k256,
+			      sizeof(shown->public.k256)) ?:
 		rpc_put_text(&out->ca_cert, epoch->ca_cert) ?:
-		rpc_put_bytes(&out->succession, epoch->succession,
-			      epoch->succession_len);
+		rpc_put_bytes(&out->succession, shown->succession,
+			      shown->succession_len);
 }
 
 static int add_epoch(struct kmsd *kmsd, size_t i, struct key_epoch *epoch,

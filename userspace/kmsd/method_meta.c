@@ -132,6 +132,42 @@ static int put_info(struct kmsd *kmsd, Kms__GetMetaResponse *out)
 	return err == -ENOMEM ? err : 0;
 }
 
+static int put_succession(const struct epoch_shown *shown,
+			  Kms__GetMetaResponse *out)
+{
+	const struct issue_public *public = &shown->public;
+	Kms__Succession *record = malloc(sizeof(*record));
+
+	if (!record)
+		return -ENOMEM;
+	kms__succession__init(record);
+	out->successions[out->n_successions++] = record;
+	record->epoch = shown->number;
+	return rpc_put_bytes(&record->k256_pubkey, public->k256,
+			     sizeof(public->k256)) ?:
+		rpc_put_bytes(&record->ca_pubkey, public->ca,
+			      sizeof(public->ca)) ?:
+		rpc_put_bytes(&record->record, shown->succession,
+			      shown->succession_len);
+}
+
+/* For who pins the root of an epoch, also of one that is gone. */
+static int put_successions(struct kmsd *kmsd, Kms__GetMetaResponse *out)
+{
+	struct epoch_shown shown;
+	size_t i;
+	int err = 0;
+
+	out->successions = calloc(KEY_EPOCHS_MAX, sizeof(*out->successions));
+	if (!out->successions)
+		return -ENOMEM;
+	for (i = 0; !err && i < KEY_EPOCHS_MAX &&
+	     epochs_show(kmsd->epochs, i, &shown); i++)
+		if (shown.succession_len)
+			err = put_succession(&shown, out);
+	return err;
+}
+
 KMSD_CALL(kmsd_get_meta)
 {
 	Kms__GetMetaResponse *out = (void *)response;
@@ -150,5 +186,6 @@ KMSD_CALL(kmsd_get_meta)
 	epochs_put(kmsd->epochs);
 	out->is_dev = kmsd->options->auth.type == AUTH_TYPE_DEV;
 	out->allow_any_upgrade = out->is_dev;
-	return err ?: put_info(kmsd, out) ?: put_auth(kmsd, out);
+	return err ?: put_successions(kmsd, out) ?: put_info(kmsd, out) ?:
+		put_auth(kmsd, out);
 }

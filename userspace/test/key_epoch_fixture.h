@@ -72,8 +72,8 @@ static inline void epoch_make(uint64_t number, struct key_epoch *epoch)
 	epoch_cert(epoch->temp_ca, 0, epoch->temp_ca_cert);
 	if (!number)
 		return;
-	epoch->succession_len = KEY_EPOCH_RECORD_SIZE;
-	memset(epoch->succession, 's', KEY_EPOCH_RECORD_SIZE);
+	epoch->succession_len = KEY_SUCCESSION_MAX;
+	memset(epoch->succession, 's', KEY_SUCCESSION_MAX);
 }
 
 #endif /* KEY_EPOCH_FIXTURE_H */

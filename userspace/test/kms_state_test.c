@@ -235,7 +235,9 @@ static void parts_of_an_epoch_must_belong_together(void **st)
 		assert_int_equal(state_count(open_state), 1);
 	}
 	epoch_make(1, &epochs[1]);
-	epochs[1].succession_len = 64;
+	epochs[1].succession_len = AGENT_LINK_SIZE - 1;
+	assert_int_equal(state_add_epoch(open_state, &epochs[1]), -EINVAL);
+	epochs[1].succession_len = KEY_SUCCESSION_MAX + 1;
 	assert_int_equal(state_add_epoch(open_state, &epochs[1]), -EINVAL);
 	epoch_make(0, &epochs[1]);
 	epochs[1].number = 1;
@@ -243,6 +245,20 @@ static void parts_of_an_epoch_must_belong_together(void **st)
 	assert_non_null(strstr(said, "the same root"));
 	epoch_make(1, &epochs[1]);
 	assert_int_equal(state_add_epoch(open_state, &epochs[1]), 0);
+}
+
+/* As of states that were written when only the first of them was kept. */
+static void record_of_one_signature_is_stored_and_read(void **st)
+{
+	(void)st;
+	epoch_make(1, &epochs[1]);
+	epochs[1].succession_len = AGENT_LINK_SIZE;
+	assert_int_equal(state_add_epoch(open_state, &epochs[1]), 0);
+	assert_int_equal(reopen(), 0);
+	state_get_epoch(open_state, 1, &got);
+	assert_int_equal(got.succession_len, AGENT_LINK_SIZE);
+	assert_memory_equal(got.succession, epochs[1].succession,
+			    AGENT_LINK_SIZE);
 }
 
 static void certificates_are_renewed_for_the_same_keys(void **st)
@@ -586,6 +602,7 @@ int main(void)
 		ONE(attack_63_retired_epoch_has_no_roots_and_does_not_return),
 		ONE(last_epoch_is_not_retired),
 		ONE(parts_of_an_epoch_must_belong_together),
+		ONE(record_of_one_signature_is_stored_and_read),
 		ONE(certificates_are_renewed_for_the_same_keys),
 		ONE(there_is_room_for_all_epochs),
 		ONE(domains_are_names_of_hosts),

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "../keys/pem.h"
 #include "kmsd_epochs_fixture.h"
 
 #define THREADS	4
@@ -239,29 +238,27 @@ static void last_and_newest_are_not_retired(void **state)
 static void next_epoch_is_vouched_for_by_the_one_before(void **state)
 {
 	static struct key_epoch before, epoch;
-	struct key_succession record = { .epoch = 1 };
-	X509 *cert;
-	uint8_t *spki = NULL;
-	int len;
+	uint8_t ca_before[KEY_CA_SIZE], ca[KEY_CA_SIZE];
+	struct key_succession record;
 
 	(void)state;
 	begin();
 	start(&one);
 	state_get_epoch(one.kmsd.state, 0, &before);
 	state_get_epoch(one.kmsd.state, 1, &epoch);
-	assert_int_equal(epoch.succession_len, 65);
-	memcpy(record.k256, epoch.k256_public, 33);
-	memcpy(record.k256_signature, epoch.succession, 65);
-	cert = pem_read_cert(epoch.ca_cert);
-	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &spki);
-	SHA256(spki, len, record.ca);
+	assert_int_equal(before.succession_len, 0);
+	assert_true(key_succession_read(epoch.succession, epoch.succession_len,
+					&record));
+	assert_int_equal(key_epoch_ca(&before, ca_before), 0);
+	assert_int_equal(key_epoch_ca(&epoch, ca), 0);
+	assert_int_equal(key_succession_name(&record, 1, epoch.k256_public, ca),
+			 0);
 	assert_int_equal(key_succession_check_k256(&record,
 						   before.k256_public), 0);
-	assert_int_equal(key_succession_check_k256(&record,
-						   epoch.k256_public),
+	assert_int_equal(key_succession_check_k256(&record, epoch.k256_public),
 			 -EKEYREJECTED);
-	OPENSSL_free(spki);
-	X509_free(cert);
+	assert_int_equal(key_succession_check_ca(&record, ca_before), 0);
+	assert_int_equal(key_succession_check_ca(&record, ca), -EKEYREJECTED);
 }
 
 static int no_seal(void *arg, const void *data, size_t len, void *blob,
