@@ -28,7 +28,7 @@ static const char *rest;		/* answers that were not given yet */
 static size_t rest_len;
 static int last_status;
 static bool accepted;			/* what was asked for was had */
-static struct stand_in_roots roots;
+static struct stand_in_roots roots, before;
 static uint8_t *csr_data, *csr_signature;
 static struct kms_csr csr;
 static char *root_pem;
@@ -118,10 +118,12 @@ static void make_csr(void)
 static void begin(void)
 {
 	static const uint8_t seed[STAND_IN_SEED] = "fuzz";
+	static const uint8_t old[STAND_IN_SEED] = "what was before";
 
 	if (root_pem)
 		return;
 	stand_in_roots_init(&roots, seed);
+	stand_in_roots_init(&before, old);
 	root_pem = strdup(issue_cert(roots.issue, ISSUE_ROOT_CA));
 	make_csr();
 }
@@ -150,6 +152,16 @@ static void get_keys(const struct kms *kms)
 	     keys.tmp_ca_key && keys.tmp_ca_cert && keys.gateway_app_id &&
 	     strlen(keys.gateway_app_id) < 64);
 	kms_app_keys_wipe(&keys);
+}
+
+/* Of a KMS whose root is not the one that is pinned. */
+static void follow(const struct kms *kms)
+{
+	struct kms pinned = *kms;
+
+	pinned.provider_id = issue_public(before.issue)->ca;
+	pinned.provider_id_len = ISSUE_SPKI_SIZE;
+	get_keys(&pinned);
 }
 
 static void sign_cert(const struct kms *kms)
@@ -203,6 +215,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	rest_len = len - 2;
 	if (data[0] == 'k')
 		get_keys(&kms);
+	else if (data[0] == 'f')
+		follow(&kms);
 	else if (data[0] == 'r')
 		get_roots(&kms);
 	else if (data[0] == 's')
@@ -219,11 +233,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
  */
 
 static size_t nr_epochs;
+static struct stand_in_record record;
+
+static void make_record(void)
+{
+	struct key_succession made;
+
+	record.epoch = 1;
+	record.next = *issue_public(roots.issue);
+	record.ca_len = ISSUE_SPKI_SIZE;
+	must(!issue_succession_make(before.issue, 1, &record.next, &made));
+	record.len = key_succession_write(&made, record.record);
+}
 
 static char *answer(const char *method, X509 *client, const char *body)
 {
 	const struct stand_in_config config = {
 		.name = "kms", .epochs = nr_epochs,
+		.records = &record, .nr_records = 1,
 	};
 	struct stand_in_call call = {
 		.config = &config, .roots = &roots, .others = &roots,
@@ -235,6 +262,17 @@ static char *answer(const char *method, X509 *client, const char *body)
 	must(call.status == 200);
 	text = strndup(call.answer, call.answer_len);
 	free(call.answer);
+	return text;
+}
+
+/* Two answers, one behind the other. */
+static char *both(char *one, char *other)
+{
+	char *text;
+
+	must(asprintf(&text, "%s%s%s", one, BETWEEN, other) > 0);
+	free(one);
+	free(other);
 	return text;
 }
 
@@ -279,7 +317,11 @@ void fuzz_seeds(void)
 	X509 *client;
 
 	begin();
+	make_record();
 	client = make_client();
+	seed("f2", both(answer("GetTempCaCert", NULL, "null"),
+			answer("GetMeta", NULL, "null")),
+	     answer("GetAppKey", client, "{\"api_version\":1}"));
 	seed("k2", answer("GetTempCaCert", NULL, "null"),
 	     answer("GetAppKey", client, "{\"api_version\":1}"));
 	seed("k4", answer("GetTempCaCert", NULL, "null"),
@@ -297,7 +339,8 @@ void fuzz_seeds(void)
 		      libdstack_to_hex(csr.data, csr.len, csr_hex),
 		      libdstack_to_hex(csr.signature, csr.signature_len,
 				       sign_hex)) > 0);
-	seed("s2", answer("SignCert", NULL, request), NULL);
+	seed("s2", answer("GetTempCaCert", NULL, "null"),
+	     answer("SignCert", NULL, request));
 	free(request);
 	free(csr_hex);
 	free(sign_hex);

@@ -103,6 +103,14 @@ static int take_root(struct kms_call *call, const char *in,
 	return keys->ca_cert ? 0 : -ENOMEM;
 }
 
+static bool is_followed(const struct kms *kms, const struct kms_app_keys *keys)
+{
+	return kms->provider_id_len && keys->provider_id &&
+		(kms->provider_id_len != keys->provider_id_len ||
+		 memcmp(kms->provider_id, keys->provider_id,
+			keys->provider_id_len) != 0);
+}
+
 static int take_provider(struct kms_call *call, struct kms_app_keys *keys)
 {
 	uint8_t *id;
@@ -116,6 +124,7 @@ static int take_provider(struct kms_call *call, struct kms_app_keys *keys)
 		memcpy(keys->provider_id, id, keys->provider_id_len);
 	else
 		err = -ENOMEM;
+	keys->followed = is_followed(call->kms, keys);
 	OPENSSL_free(id);
 	return err;
 }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <kms.pb-c.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,10 @@
 #define TIMEOUT_S	30
 
 struct kms_session {
-	const struct kms *kms;
+	const struct kms *asked;	/* the caller's */
+	struct kms kms;			/* with what is pinned by now */
+	uint8_t *pin;			/* NULL: as the caller has it */
+	size_t pin_len;
 	struct kms_asker asker;
 	bool shown;			/* there is evidence to show */
 	struct kms_call call;		/* the one that is kept */
@@ -33,7 +37,7 @@ int kms_session_open(const struct kms *kms, struct kms_session **out)
 
 	if (!session)
 		return -ENOMEM;
-	session->kms = kms;
+	session->asked = kms;
 	*out = session;
 	return 0;
 }
@@ -52,6 +56,7 @@ void kms_session_close(struct kms_session *session)
 		return;
 	hang_up(session);
 	kms_asker_clear(&session->asker);
+	OPENSSL_free(session->pin);
 	free(session);
 }
 
@@ -107,6 +112,28 @@ struct asking {
 	struct kms_app_state *state;
 };
 
+/*
+ * That a root was chosen to succeed another one says not that it is in force
+ * yet; that a KMS has it does.
+ */
+static int move_on(struct kms_session *session)
+{
+	struct kms_call *call = &session->call;
+	uint8_t *id;
+	size_t len;
+	int err;
+
+	if (!call->followed)
+		return 0;
+	err = kms_root_id(call, call->root, &id, &len);
+	if (err)
+		return err;
+	OPENSSL_free(session->pin);
+	session->pin = id;
+	session->pin_len = len;
+	return 0;
+}
+
 /* In the session's own call, which is there as long as its connection. */
 static int begin(struct kms_call *of, void *arg)
 {
@@ -123,6 +150,8 @@ static int begin(struct kms_call *of, void *arg)
 		err = call->curl ? ask_state(call, asking->state) : -ENOMEM;
 	}
 	if (!err)
+		err = move_on(session);
+	if (!err)
 		return 0;
 	memcpy(of->why, call->why, sizeof(of->why));
 	hang_up(session);
@@ -132,7 +161,7 @@ static int begin(struct kms_call *of, void *arg)
 /* -ENOTCONN: there is none. */
 static int go_on(struct kms_session *session, struct kms_app_state *state)
 {
-	const struct kms *kms = session->kms;
+	const struct kms *kms = &session->kms;
 	struct kms_call *call = &session->call;
 	int err;
 
@@ -152,15 +181,20 @@ int kms_get_app_state(struct kms_session *session,
 	struct asking asking = { session, state };
 	int err = 0;
 
+	session->kms = *session->asked;
+	if (session->pin) {
+		session->kms.provider_id = session->pin;
+		session->kms.provider_id_len = session->pin_len;
+	}
 	if (!session->shown) {
-		err = kms_asker_init(session->kms, &session->asker);
+		err = kms_asker_init(&session->kms, &session->asker);
 		session->shown = !err;
 		if (err)
 			kms_asker_clear(&session->asker);
 	}
 	/* Whatever failed may be over with a new connection. */
 	if (!err && go_on(session, state))
-		err = kms_run(session->kms, begin, &asking);
+		err = kms_run(&session->kms, begin, &asking);
 	if (err)
 		memset(state, 0, sizeof(*state));
 	ERR_clear_error();

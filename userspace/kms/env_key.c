@@ -44,15 +44,15 @@ static int recover(struct kms_call *call, const struct env_ask *ask,
 	return err ? kms_fail(call, -EBADMSG, "%s is no signature", name) : 0;
 }
 
-/* Whose they are: one root's, and the one that was asked for. */
+/* Whose they are: one root's, and the one that was asked for, or a later. */
 static int check_signer(struct kms_call *call, const struct env_ask *ask,
 			const uint8_t signer[KMS_K256_PUBLIC_SIZE])
 {
 	if (!ask->signer ||
 	    !memcmp(ask->signer, signer, KMS_K256_PUBLIC_SIZE))
 		return 0;
-	return kms_fail(call, -EKEYREJECTED,
-			"another root signed its answer: it is another KMS, or the answer is another application's");
+	return kms_follow_root(call, KMS_ROOT_K256, ask->signer, signer,
+			       "another root signed its answer: it is another KMS, or the answer is another application's");
 }
 
 static int check_time(struct kms_call *call, uint64_t timestamp)

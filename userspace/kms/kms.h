@@ -44,8 +44,9 @@ struct kms {
 	size_t nr;
 	const char *vm_config;		/* passed on unread; NULL: "" */
 	/*
-	 * The public key of its root (SPKI, DER).  Of no length: any, and then
-	 * only what is measured says which KMS it was.
+	 * The public key of its root (SPKI, DER), or of one that its root
+	 * succeeds, by records that the KMS shows (kms.rst, "Succession").  Of
+	 * no length: any, and then only what is measured says which KMS it was.
 	 */
 	const uint8_t *provider_id;
 	size_t provider_id_len;
@@ -84,6 +85,7 @@ struct kms_app_keys {
 	size_t os_image_hash_len;	/* 0 or all */
 	uint8_t *provider_id;		/* of the root, as above */
 	size_t provider_id_len;
+	bool followed;			/* it succeeds kms->provider_id */
 	char *url;			/* whose keys these are */
 	char *tmp_ca_key, *tmp_ca_cert;	/* PEM */
 };
@@ -100,8 +102,10 @@ struct kms_csr {
 };
 
 /*
- * A certificate under @ca_cert (PEM), the root of the KMS that gave the keys.
- * *@chain: the certificate and its issuers up to that root, PEM, for free().
+ * A certificate under @ca_cert (PEM), the root of the KMS that gave the keys,
+ * or the one that the KMS has now, if that succeeds it.  *@chain: the
+ * certificate and its issuers up to that root, PEM, for free().
+ * kms->provider_id: if it is there, it is whom the KMS must succeed or be.
  */
 int kms_sign_cert(const struct kms *kms, const char *ca_cert,
 		  const struct kms_csr *csr, char **chain);
@@ -143,7 +147,8 @@ struct kms_session;
 /*
  * For who asks again and again: one connection to one KMS, which is kept, and
  * another one if that fails.  Nothing is asked yet.  @kms stays, and what it
- * has: a provider_id, too.
+ * has.  Once a KMS has answered whose root succeeds the pinned one, that is
+ * pinned, and no KMS of a root before it is believed any more.
  */
 int kms_session_open(const struct kms *kms, struct kms_session **session);
 void kms_session_close(struct kms_session *session);
@@ -176,7 +181,10 @@ struct kms_env_key {
 	uint64_t timestamp;
 };
 
-/* @signer: who must have signed it; NULL: see what it was. */
+/*
+ * @signer: who must have signed it, or whom who signed it must succeed; NULL:
+ * see what it was.
+ */
 int kms_env_public_key(const struct kms *kms,
 		       const uint8_t app_id[DSTACK_APP_ID_SIZE],
 		       const uint8_t signer[KMS_K256_PUBLIC_SIZE],

@@ -6,7 +6,8 @@
  *
  * run.c goes from one KMS to the next, http.c asks one, server.c judges its
  * certificate, reply.c reads what it answers, temp_ca.c and asker.c make the
- * certificate that evidence is sent in; app_keys.c, sign_cert.c, env_key.c,
+ * certificate that evidence is sent in, succession.c follows the root that is
+ * pinned; app_keys.c, sign_cert.c, env_key.c,
  * roots.c, peer.c and app_state.c are what is asked for.
  */
 #ifndef KMS_ROOM_H
@@ -38,6 +39,7 @@ struct kms_call {
 	X509 *root;
 	/* but by evidence; and from then on, whoever has that key. */
 	struct kms_attested *attested;
+	bool followed;			/* it is not the pinned one itself */
 	X509 *cert;			/* who we are, or NULL */
 	EVP_PKEY *key;
 	/*
@@ -103,6 +105,17 @@ int kms_ask(struct kms_call *call, const char *method, const void *request,
 	    const ProtobufCMessageDescriptor *desc, size_t max,
 	    struct kms_reply *reply);
 
+/* succession.c */
+
+enum kms_root { KMS_ROOT_CA, KMS_ROOT_K256 };
+
+/*
+ * Whether @to succeeds @from, another root of that kind, by records that the
+ * KMS shows.  -EKEYREJECTED: it does not, with @what and why not.
+ */
+int kms_follow_root(struct kms_call *call, enum kms_root which,
+		    const uint8_t *from, const uint8_t *to, const char *what);
+
 /* temp_ca.c */
 
 /* What a KMS gives to anybody: nothing here says who it is. */
@@ -118,6 +131,7 @@ X509 *kms_root_read(struct kms_call *call, const char *pem);
 int kms_root_id(struct kms_call *call, X509 *root, uint8_t **id, size_t *len);
 int kms_temp_ca_read(struct kms_call *call, const ProtobufCMessage *msg,
 		     struct kms_temp_ca *ca);
+/* Its root is the one that is pinned, or succeeds it: call->followed. */
 int kms_temp_ca_get(struct kms_call *call, struct kms_temp_ca *ca);
 void kms_temp_ca_clear(struct kms_temp_ca *ca);
 

@@ -6,7 +6,8 @@
  *
  * The request proves itself: its evidence is in it, and its own key signed it.
  * So no client's certificate is shown.  What comes back must be for that key,
- * and lead to the root of the KMS that gave the application its keys.
+ * and lead to the root of the KMS that gave the application its keys, or to the
+ * one that succeeds it and which the KMS has now.
  */
 #include "room.h"
 
@@ -52,40 +53,40 @@ static int add_certs(struct kms_call *call, const Kms__SignCertResponse *in,
 	return 0;
 }
 
-static int verify(struct kms_call *call, struct signing *signing,
-		  STACK_OF(X509) *certs, X509_STORE *store,
-		  X509_STORE_CTX *ctx)
+/* One root at a time: all have the same name. */
+static int verify(X509 *root, STACK_OF(X509) *certs, int *error)
 {
-	int error;
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	int err = -ENOMEM;
 
-	if (!store || !ctx || !X509_STORE_add_cert(store, signing->root) ||
-	    !X509_STORE_CTX_init(ctx, store, sk_X509_value(certs, 0), certs))
-		return -ENOMEM;
-	if (X509_verify_cert(ctx) == 1)
-		return 0;
-	error = X509_STORE_CTX_get_error(ctx);
-	return kms_fail(call, -EKEYREJECTED,
-			"what it signed does not lead to the root that gave the keys: %s",
-			X509_verify_cert_error_string(error));
+	if (store && ctx && X509_STORE_add_cert(store, root) &&
+	    X509_STORE_CTX_init(ctx, store, sk_X509_value(certs, 0), certs)) {
+		err = X509_verify_cert(ctx) == 1 ? 0 : -EKEYREJECTED;
+		*error = X509_STORE_CTX_get_error(ctx);
+	}
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return err;
 }
 
 static int check_chain(struct kms_call *call, struct signing *signing,
 		       STACK_OF(X509) *certs)
 {
 	X509 *leaf = sk_X509_value(certs, 0);
-	X509_STORE_CTX *ctx;
-	X509_STORE *store;
-	int err;
+	int err, error = X509_V_OK, unused;
 
 	if (EVP_PKEY_eq(X509_get0_pubkey(leaf), signing->key) != 1)
 		return kms_fail(call, -EBADMSG,
 				"what it signed is for another key");
-	store = X509_STORE_new();
-	ctx = X509_STORE_CTX_new();
-	err = verify(call, signing, certs, store, ctx);
-	X509_STORE_CTX_free(ctx);
-	X509_STORE_free(store);
-	return err;
+	err = verify(signing->root, certs, &error);
+	if (err == -EKEYREJECTED)
+		err = verify(call->root, certs, &unused);
+	if (err != -EKEYREJECTED)
+		return err;
+	return kms_fail(call, err,
+			"what it signed does not lead to the root that gave the keys: %s",
+			X509_verify_cert_error_string(error));
 }
 
 /* As they came, one behind the other. */
@@ -123,10 +124,9 @@ static int take(struct kms_call *call, const Kms__SignCertResponse *in,
 	return err;
 }
 
-static int ask(struct kms_call *call, void *arg)
+static int ask_chain(struct kms_call *call, struct signing *signing)
 {
 	Kms__SignCertRequest request = KMS__SIGN_CERT_REQUEST__INIT;
-	struct signing *signing = arg;
 	const struct kms_csr *csr = signing->csr;
 	struct kms_reply reply;
 	int err;
@@ -138,7 +138,6 @@ static int ask(struct kms_call *call, void *arg)
 	};
 	if (call->kms->vm_config)
 		request.vm_config = (char *)call->kms->vm_config;
-	call->root = signing->root;
 	err = kms_ask(call, "SignCert", &request,
 		      &kms__sign_cert_response__descriptor, KMS_CERTS_MAX,
 		      &reply);
@@ -146,6 +145,37 @@ static int ask(struct kms_call *call, void *arg)
 		return err;
 	err = take(call, (const Kms__SignCertResponse *)reply.msg, signing);
 	kms_reply_free(&reply);
+	return err;
+}
+
+static int ask(struct kms_call *call, void *arg)
+{
+	struct kms_temp_ca ca = { 0 };
+	int err = kms_temp_ca_get(call, &ca);
+
+	call->root = ca.root;
+	if (!err)
+		err = ask_chain(call, arg);
+	kms_temp_ca_clear(&ca);
+	return err;
+}
+
+/* Pinned is what the caller says, or else who gave the keys. */
+static int run(const struct kms *kms, struct signing *signing)
+{
+	struct kms pinned = *kms;
+	uint8_t *id = NULL;
+	int err, len;
+
+	if (kms->provider_id_len)
+		return kms_run(kms, ask, signing);
+	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(signing->root), &id);
+	if (len <= 0)
+		return -ENOMEM;
+	pinned.provider_id = id;
+	pinned.provider_id_len = len;
+	err = kms_run(&pinned, ask, signing);
+	OPENSSL_free(id);
 	return err;
 }
 
@@ -180,7 +210,7 @@ int kms_sign_cert(const struct kms *kms, const char *ca_cert,
 	else if (read_request(csr, &signing))
 		why = "no KMS was asked: this is no request for a certificate";
 	if (!why)
-		err = kms_run(kms, ask, &signing);
+		err = run(kms, &signing);
 	else if (kms->tell)
 		kms->tell(why);
 	*chain = signing.chain;

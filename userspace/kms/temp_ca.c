@@ -19,6 +19,8 @@
 
 #include "../keys/pem.h"
 
+#define OTHER_ROOT	"it is another KMS: its root is not the one that is pinned, by key_provider_id in app-compose.json or by the keys that it gave, nor one that succeeds it"
+
 static bool is_root(X509 *cert)
 {
 	return X509_check_ca(cert) == 1 &&
@@ -59,24 +61,6 @@ int kms_root_id(struct kms_call *call, X509 *root, uint8_t **id, size_t *len)
 			"the key of its root is not on P-256, or not written as an uncompressed point of a named curve");
 }
 
-/* Before anything of ours is sent there. */
-static int check_pin(struct kms_call *call, X509 *root)
-{
-	const struct kms *kms = call->kms;
-	uint8_t *id;
-	size_t len;
-	int err = kms_root_id(call, root, &id, &len);
-
-	if (err)
-		return err;
-	if (kms->provider_id_len && (kms->provider_id_len != len ||
-				     memcmp(kms->provider_id, id, len)))
-		err = kms_fail(call, -EKEYREJECTED,
-			       "it has another root than key_provider_id in app-compose.json: it is another KMS");
-	OPENSSL_free(id);
-	return err;
-}
-
 void kms_temp_ca_clear(struct kms_temp_ca *ca)
 {
 	if (ca->key_pem)
@@ -106,7 +90,30 @@ int kms_temp_ca_read(struct kms_call *call, const ProtobufCMessage *msg,
 	ca->key_pem = strdup(in->temp_ca_key);
 	if (!ca->cert || !ca->key || !ca->cert_pem || !ca->key_pem)
 		return kms_fail(call, -ENOMEM, "out of memory");
-	return check_pin(call, ca->root);
+	return 0;
+}
+
+/* Before anything of ours is sent there. */
+static int check_pin(struct kms_call *call, X509 *root)
+{
+	const struct kms *kms = call->kms;
+	uint8_t *id;
+	size_t len;
+	int err = kms_root_id(call, root, &id, &len);
+
+	if (err)
+		return err;
+	call->followed = kms->provider_id_len &&
+		(kms->provider_id_len != len ||
+		 memcmp(kms->provider_id, id, len) != 0);
+	/* All keys on P-256 have that length. */
+	if (call->followed && kms->provider_id_len != len)
+		err = kms_fail(call, -EKEYREJECTED, OTHER_ROOT ": that one is no key of a KMS");
+	else if (call->followed)
+		err = kms_follow_root(call, KMS_ROOT_CA, kms->provider_id, id,
+				      OTHER_ROOT);
+	OPENSSL_free(id);
+	return err;
 }
 
 int kms_temp_ca_get(struct kms_call *call, struct kms_temp_ca *ca)
@@ -122,5 +129,5 @@ int kms_temp_ca_get(struct kms_call *call, struct kms_temp_ca *ca)
 		return err;
 	err = kms_temp_ca_read(call, reply.msg, ca);
 	kms_reply_free(&reply);
-	return err;
+	return err ? err : check_pin(call, ca->root);
 }

@@ -244,8 +244,8 @@ static void another_kms_is_good_only_without_a_pin(void **state)
 	another->requests = 0;
 	assert_int_equal(get(), -EKEYREJECTED);
 	assert_told(another, "it is another KMS");
-	/* It was shown no evidence. */
-	assert_int_equal(another->requests, 1);
+	/* It was asked who it succeeds, and shown no evidence. */
+	assert_int_equal(another->requests, 2);
 	urls[0] = first->url;
 	assert_int_equal(get(), 0);
 	assert_keys_of(first);

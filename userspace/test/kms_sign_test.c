@@ -122,9 +122,9 @@ static void each_fault_is_refused_and_named(void **state)
 		{ STAND_IN_USAGE, -EKEYREJECTED, "not for 'kms:rpc'" },
 		{ STAND_IN_OTHER_ISSUER, -EKEYREJECTED, "lead to its root" },
 		{ STAND_IN_OTHER_NAME, -EKEYREJECTED, "127.0.0.1" },
-		{ STAND_IN_OVERSIZE, -EBADMSG, "larger than 4194304 bytes" },
+		{ STAND_IN_OVERSIZE, -EBADMSG, "larger than 65536 bytes" },
 		{ STAND_IN_DENIES, -EACCES, "refused: Boot denied" },
-		{ STAND_IN_NUMBER, -EBADMSG, "certificate_chain: an array" },
+		{ STAND_IN_NUMBER, -EBADMSG, "ca_cert: a string is wanted" },
 		{ STAND_IN_NO_CHAIN, -EBADMSG, "a chain of 0 certificates" },
 		{ STAND_IN_OTHER_KEY, -EBADMSG, "for another key" },
 		{ STAND_IN_OTHER_CHAIN, -EKEYREJECTED, "gave the keys" },
@@ -148,9 +148,37 @@ static void only_the_kms_that_gave_the_keys_signs(void **state)
 	kms.nr = 2;
 	assert_int_equal(have_signed(), 0);
 	assert_int_equal(nr_told, 1);
-	assert_true(strstr(told[0], "lead to its root"));
+	assert_true(strstr(told[0], "it is another KMS"));
 	kms.nr = 1;
 	assert_int_equal(have_signed(), -EKEYREJECTED);
+}
+
+/* The root that gave the keys vouches for the one that the KMS has now. */
+static void kms_signs_under_the_root_that_succeeds(void **state)
+{
+	const struct issue *next = another->roots.issue;
+	struct stand_in_record record = { .epoch = 1, .ca_len = 91 };
+	struct key_succession made;
+
+	(void)state;
+	urls[0] = another->url;
+	another->config.records = &record;
+	another->config.nr_records = 1;
+	assert_int_equal(issue_succession_make(first->roots.issue, 1,
+					       issue_public(next), &made), 0);
+	record.next = *issue_public(next);
+	record.len = key_succession_write(&made, record.record);
+	assert_int_equal(have_signed(), 0);
+	assert_non_null(strstr(signed_chain, issue_cert(next, ISSUE_ROOT_CA)));
+	/* The caller may pin another one than that which gave the keys. */
+	kms.provider_id = issue_public(next)->ca;
+	kms.provider_id_len = 91;
+	assert_int_equal(have_signed(), 0);
+	kms.provider_id_len = 0;
+	record.record[record.len - 1] ^= 1;
+	assert_int_equal(have_signed(), -EKEYREJECTED);
+	assert_told(another, "is not by the root before it");
+	another->config.nr_records = 0;
 }
 
 static void what_is_no_request_is_sent_to_nobody(void **state)
@@ -251,6 +279,7 @@ int main(void)
 		ONE(chain_leads_from_the_key_to_the_root),
 		ONE(each_fault_is_refused_and_named),
 		ONE(only_the_kms_that_gave_the_keys_signs),
+		ONE(kms_signs_under_the_root_that_succeeds),
 		ONE(what_is_no_request_is_sent_to_nobody),
 		ONE(request_that_another_key_signed_is_refused_there),
 		ONE(key_of_environments_is_signed_by_the_root),

@@ -55,6 +55,14 @@ enum stand_in_fault {
 /* "usage", "no-usage" and so on; NULL for none. */
 const char *stand_in_fault_name(enum stand_in_fault fault);
 
+/* Who succeeds whom, as GetMeta has it. */
+struct stand_in_record {
+	uint64_t epoch;
+	struct issue_public next;
+	uint8_t record[KEY_SUCCESSION_MAX];
+	size_t len, ca_len;		/* of @record, and of next.ca */
+};
+
 struct stand_in_config {
 	const char *name;		/* of the host; NULL: 127.0.0.1 */
 	const char *listen;		/* NULL: 127.0.0.1 */
@@ -67,6 +75,9 @@ struct stand_in_config {
 	const char *image;	/* os_image_hash in hex, or NULL */
 	/* It gives to KMSs; 0: its roots alone, as upstream. */
 	size_t epochs;
+	/* It says to everybody. */
+	const struct stand_in_record *records;
+	size_t nr_records;
 };
 
 /* stand_in_keys.c: what it is made of, and who asks */

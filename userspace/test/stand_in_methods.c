@@ -28,6 +28,11 @@ static void say(struct stand_in_call *call, const ProtobufCMessage *message)
 				      &call->answer_len));
 }
 
+static ProtobufCBinaryData bytes_of(void *data, size_t len)
+{
+	return (ProtobufCBinaryData){ len, data };
+}
+
 /* For free_unpacked; NULL: refused. */
 static void *request(struct stand_in_call *call,
 		     const ProtobufCMessageDescriptor *desc,
@@ -97,6 +102,38 @@ static void get_temp_ca(struct stand_in_call *call)
 }
 
 /*
+ * GetMeta
+ */
+
+static void get_meta(struct stand_in_call *call)
+{
+	Kms__GetMetaResponse out = KMS__GET_META_RESPONSE__INIT;
+	const struct stand_in_record *from = call->config->records;
+	const struct issue *issue = call->roots->issue;
+	size_t i, nr = call->config->nr_records;
+	Kms__Succession *records = calloc(nr + 1, sizeof(*records));
+	Kms__Succession **list = calloc(nr + 1, sizeof(*list));
+
+	stand_in_need(records && list);
+	for (i = 0; i < nr; i++, from++) {
+		kms__succession__init(&records[i]);
+		records[i].epoch = from->epoch;
+		records[i].k256_pubkey = bytes_of((void *)from->next.k256, 33);
+		records[i].ca_pubkey = bytes_of((void *)from->next.ca,
+						from->ca_len);
+		records[i].record = bytes_of((void *)from->record, from->len);
+		list[i] = &records[i];
+	}
+	out.ca_cert = (char *)issue_cert(issue, ISSUE_ROOT_CA);
+	out.k256_pubkey = bytes_of((void *)issue_public(issue)->k256, 33);
+	out.n_successions = nr;
+	out.successions = list;
+	say(call, &out.base);
+	free(records);
+	free(list);
+}
+
+/*
  * GetAppKey
  */
 
@@ -149,11 +186,6 @@ static void spoil_keys(enum stand_in_fault fault, Kms__GetAppKeyResponse *out)
 	default:
 		break;
 	}
-}
-
-static ProtobufCBinaryData bytes_of(void *data, size_t len)
-{
-	return (ProtobufCBinaryData){ len, data };
 }
 
 /* Upstream's is that of the image which vm_config names: of any here. */
@@ -482,7 +514,8 @@ static bool misbehave(struct stand_in_call *call, const char *method)
 	call->status = 200;
 	switch (call->fault) {
 	case STAND_IN_DENIES:
-		if (!strcmp(method, "GetTempCaCert"))
+		if (!strcmp(method, "GetTempCaCert") ||
+		    !strcmp(method, "GetMeta"))
 			return false;
 		refuse(call, 400, "Boot denied: Compose hash not allowed");
 		return true;
@@ -511,7 +544,8 @@ void stand_in_answer(struct stand_in_call *call, const char *method)
 		const char *name;
 		void (*call)(struct stand_in_call *call);
 	} methods[] = {
-		{ "GetTempCaCert", get_temp_ca }, { "GetAppKey", get_app_key },
+		{ "GetTempCaCert", get_temp_ca }, { "GetMeta", get_meta },
+		{ "GetAppKey", get_app_key },
 		{ "SignCert", sign_cert },
 		{ "GetAppEnvEncryptPubKey", get_env_key },
 		{ "GetKmsKey", get_kms_key },
