@@ -161,6 +161,9 @@ struct config_id {
 	enum app_key_provider provider;
 	const uint8_t *provider_id;
 	size_t provider_id_len;
+	/* The root that it succeeds, as agent_app_keys has it. */
+	const uint8_t *pinned_id;
+	size_t pinned_id_len;
 	char *const *init_scripts;
 	const char *document;		/* NULL: the host gave none */
 };

@@ -82,6 +82,26 @@ static int compare(const struct app_json *json, const char *field,
 		differs(field);
 }
 
+/*
+ * The root that gives keys, or the one that the application pins: whoever
+ * writes the document knows that one.
+ */
+static int compare_provider(const struct app_json *json,
+			    const struct config_id *local)
+{
+	uint8_t value[APP_PROVIDER_ID_MAX];
+	size_t got;
+
+	if (local->pinned_id_len && app_json_find(json, "key_provider_id") &&
+	    !app_json_hex(json, "key_provider_id", value, sizeof(value),
+			  &got) &&
+	    got == local->pinned_id_len &&
+	    !memcmp(value, local->pinned_id, got))
+		return 0;
+	return compare(json, "key_provider_id", local->provider_id,
+		       local->provider_id_len);
+}
+
 static int compare_scripts(const struct app_json *json,
 			   const struct config_id *local)
 {
@@ -134,8 +154,7 @@ static int compare_all(const struct app_json *json,
 			APP_HASH_SIZE) ?:
 		compare(json, "instance_id", local->instance_id,
 			local->instance_id_len) ?:
-		compare(json, "key_provider_id", local->provider_id,
-			local->provider_id_len) ?:
+		compare_provider(json, local) ?:
 		compare_scripts(json, local);
 }
 

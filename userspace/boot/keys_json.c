@@ -78,6 +78,9 @@ static void put_provider(struct writer *to, const struct agent_app_keys *keys)
 			 keys->kms_url);
 		put_hex(to, ",\"pubkey\":", keys->provider_id,
 			keys->provider_id_len);
+		if (keys->pinned_id_len)
+			put_hex(to, ",\"pinned\":", keys->pinned_id,
+				keys->pinned_id_len);
 		put_text(to, ",\"tmp_ca_key\":", keys->temp_ca_key);
 		put_text(to, ",\"tmp_ca_cert\":", keys->temp_ca_cert);
 	} else {

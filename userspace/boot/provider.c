@@ -107,9 +107,8 @@ static int check_id(const struct boot *boot)
 	const struct app_compose *compose = boot->compose;
 
 	if (!compose->key_provider_id_len ||
-	    (compose->key_provider_id_len == boot->keys->provider_id_len &&
-	     !memcmp(compose->key_provider_id, boot->keys->provider_id,
-		     boot->keys->provider_id_len)))
+	    agent_app_keys_are_of(boot->keys, compose->key_provider_id,
+				  compose->key_provider_id_len))
 		return 0;
 	return boot_fail(-EKEYREJECTED, "the keys are of another provider than the application's key_provider_id names: is what the host's .sys-config.json names the right one?");
 }
@@ -128,6 +127,8 @@ static int check_config_id(struct boot *boot)
 		.provider = boot->compose->key_provider,
 		.provider_id = boot->keys->provider_id,
 		.provider_id_len = boot->keys->provider_id_len,
+		.pinned_id = boot->keys->pinned_id,
+		.pinned_id_len = boot->keys->pinned_id_len,
 		.init_scripts = boot->compose->init_scripts,
 		.document = boot->config->mr_config,
 	};

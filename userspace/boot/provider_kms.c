@@ -52,12 +52,29 @@ static bool put_texts(struct agent_app_keys *keys,
 			 from->tmp_ca_key);
 }
 
+/* Which root was asked for, so that a later start knows it for the same. */
+static bool put_pinned(const struct boot *boot, struct agent_app_keys *keys,
+		       const struct kms_app_keys *from)
+{
+	const struct app_compose *compose = boot->compose;
+
+	if (!from->followed)
+		return true;
+	if (compose->key_provider_id_len > sizeof(keys->pinned_id))
+		return false;
+	keys->pinned_id_len = compose->key_provider_id_len;
+	memcpy(keys->pinned_id, compose->key_provider_id, keys->pinned_id_len);
+	boot_say("the root of KMS '%s' succeeds the one that key_provider_id names",
+		 from->url);
+	return true;
+}
+
 static int take(struct boot *boot, const struct kms_app_keys *from)
 {
 	struct agent_app_keys *keys = boot->keys;
 
 	if (from->provider_id_len > sizeof(keys->provider_id) ||
-	    !put_texts(keys, from))
+	    !put_texts(keys, from) || !put_pinned(boot, keys, from))
 		return boot_fail(-EMSGSIZE, "a certificate or a name that KMS '%s' gave is too long",
 				 from->url);
 	memcpy(keys->disk_key, from->disk_crypt_key, DSTACK_KEY_SIZE);

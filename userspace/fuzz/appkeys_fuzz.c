@@ -42,6 +42,8 @@ static void check(const struct agent_app_keys *keys)
 	must(keys->provider <= AGENT_PROVIDER_KMS);
 	must(!keys->provider_id_len == !keys->provider);
 	must(keys->provider_id_len <= AGENT_PROVIDER_ID_MAX);
+	must(!keys->pinned_id_len || keys->provider == AGENT_PROVIDER_KMS);
+	must(keys->pinned_id_len <= AGENT_PROVIDER_ID_MAX);
 	must(!*keys->ca_key == (keys->provider == AGENT_PROVIDER_KMS));
 	must(is_text(keys->gateway_app_id, AGENT_GATEWAY_MAX));
 	must(is_text(keys->kms_url, AGENT_URL_MAX));

@@ -196,13 +196,26 @@ static int take_own(const struct reader *reader, yyjson_val *value,
 	return id ? take_id(reader, &fields[1]) : 0;
 }
 
-enum { URL, PUBKEY, TEMP_KEY, TEMP_CERT };
+static int take_pinned(const struct reader *reader, const struct field *field)
+{
+	struct agent_app_keys *keys = reader->keys;
+
+	if (!field->value ||
+	    (get_hex(field, keys->pinned_id, sizeof(keys->pinned_id),
+		     &keys->pinned_id_len) && keys->pinned_id_len))
+		return 0;
+	return refuse(reader, field->name, "want a string of 2 to %d hex digits",
+		      2 * AGENT_PROVIDER_ID_MAX);
+}
+
+enum { URL, PUBKEY, PINNED, TEMP_KEY, TEMP_CERT };
 
 static int take_kms(const struct reader *reader, yyjson_val *value)
 {
 	struct field fields[] = {
 		[URL] = { "url", false, NULL },
 		[PUBKEY] = { "pubkey", false, NULL },
+		[PINNED] = { "pinned", true, NULL },
 		[TEMP_KEY] = { "tmp_ca_key", false, NULL },
 		[TEMP_CERT] = { "tmp_ca_cert", false, NULL }, { 0 }
 	};
@@ -213,6 +226,7 @@ static int take_kms(const struct reader *reader, yyjson_val *value)
 		take_text(reader, &fields[URL], false, keys->kms_url,
 			  sizeof(keys->kms_url)) ?:
 		take_id(reader, &fields[PUBKEY]) ?:
+		take_pinned(reader, &fields[PINNED]) ?:
 		take_pem(reader, &fields[TEMP_KEY], keys->temp_ca_key) ?:
 		take_pem(reader, &fields[TEMP_CERT], keys->temp_ca_cert);
 	if (err)
@@ -378,6 +392,20 @@ int agent_app_keys_read(const char *path, libdstack_message_fn tell,
 unsigned int agent_app_keys_flags(const struct agent_app_keys *keys)
 {
 	return keys->provider == AGENT_PROVIDER_KMS ? 0 : LIBDSTACK_ROOT_LOCAL;
+}
+
+static bool is_id(const uint8_t *have, size_t have_len, const uint8_t *id,
+		  size_t len)
+{
+	return have_len == len && !memcmp(have, id, len);
+}
+
+bool agent_app_keys_are_of(const struct agent_app_keys *keys,
+			   const uint8_t *id, size_t len)
+{
+	return is_id(keys->provider_id, keys->provider_id_len, id, len) ||
+		(keys->pinned_id_len &&
+		 is_id(keys->pinned_id, keys->pinned_id_len, id, len));
 }
 
 void agent_app_keys_free(struct agent_app_keys *keys)

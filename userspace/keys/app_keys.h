@@ -4,7 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  *
- * The file is upstream's .appkeys.json.  All of it, keys and not, is in one
+ * The file is upstream's .appkeys.json; of what is in it about a KMS, "pinned"
+ * is ours.  All of it, keys and not, is in one
  * piece of memory of libdstack_secret_alloc(): locked, in no core dump, in no
  * child, and wiped in the end.  OpenSSL's secure heap would be one more thing
  * that a program sets up first, and of one size for all that it ever holds.
@@ -41,6 +42,12 @@ struct agent_app_keys {
 	/* As measured: an enclave's or a key, and none for NONE. */
 	uint8_t provider_id[AGENT_PROVIDER_ID_MAX];
 	size_t provider_id_len;
+	/*
+	 * KMS alone: the root that the application pins, if it is another one,
+	 * which that one succeeds; else none.
+	 */
+	uint8_t pinned_id[AGENT_PROVIDER_ID_MAX];
+	size_t pinned_id_len;
 	/* KMS: its root.  Else the application's own, whose key is @ca_key. */
 	char ca_cert[AGENT_PEM_MAX];
 	char ca_key[AGENT_PEM_MAX];
@@ -62,6 +69,9 @@ int agent_app_keys_parse(const char *name, const char *text, size_t len,
 			 struct agent_app_keys **keys);
 /* LIBDSTACK_ROOT_*: what the module is told of them as a root key. */
 unsigned int agent_app_keys_flags(const struct agent_app_keys *keys);
+/* Are they of that provider, or of a root that was found to succeed it? */
+bool agent_app_keys_are_of(const struct agent_app_keys *keys,
+			   const uint8_t *id, size_t len);
 /* @keys may be NULL. */
 void agent_app_keys_free(struct agent_app_keys *keys);
 

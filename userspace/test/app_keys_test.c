@@ -362,6 +362,40 @@ static void signature_and_id_of_another_size_are_refused(void **state)
 	}
 }
 
+/* A root that was pinned, and which that of the KMS succeeds. */
+static void keys_are_of_their_root_and_one_it_succeeds(void **state)
+{
+	static const uint8_t none[1], pinned[] = { 0x11, 0x11 };
+	char digits[2 * AGENT_PROVIDER_ID_MAX + 3];
+	struct agent_app_keys *keys;
+	size_t len;
+
+	(void)state;
+	memset(digits, '1', sizeof(digits));
+	keys = read_with("Kms", "key_provider.Kms.pinned",
+			 json_stringn(digits, 4));
+	assert_non_null(keys);
+	assert_true(agent_app_keys_are_of(keys, keys->provider_id,
+					  keys->provider_id_len));
+	assert_true(agent_app_keys_are_of(keys, pinned, 2));
+	assert_false(agent_app_keys_are_of(keys, pinned, 1));
+	assert_false(agent_app_keys_are_of(keys, none, 0));
+	keys->pinned_id_len = 0;
+	assert_false(agent_app_keys_are_of(keys, pinned, 2));
+	assert_false(agent_app_keys_are_of(keys, none, 0));
+	agent_app_keys_free(keys);
+	for (len = 0; len < sizeof(digits); len++) {
+		keys = read_with("Kms", "key_provider.Kms.pinned",
+				 json_stringn(digits, len));
+		assert_int_equal(!!keys, len && !(len % 2) &&
+				 len <= 2 * AGENT_PROVIDER_ID_MAX);
+		agent_app_keys_free(keys);
+	}
+	/* Of none but a KMS. */
+	refuse_with("Local", "key_provider.Local.pinned",
+		    json_stringn(digits, 4), "not known");
+}
+
 static void scalar_that_is_no_key_is_refused(void **state)
 {
 	static const char *const none[] = {
@@ -614,6 +648,7 @@ int main(void)
 		cmocka_unit_test(two_providers_are_refused),
 		cmocka_unit_test(keys_of_another_size_are_refused),
 		cmocka_unit_test(signature_and_id_of_another_size_are_refused),
+		cmocka_unit_test(keys_are_of_their_root_and_one_it_succeeds),
 		cmocka_unit_test(scalar_that_is_no_key_is_refused),
 		cmocka_unit_test(certificate_that_is_not_one_alone_is_refused),
 		cmocka_unit_test(authority_with_another_key_is_refused),

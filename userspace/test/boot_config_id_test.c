@@ -131,6 +131,26 @@ static void version_3_is_a_hash_of_a_document(void **state)
 	assert_int_equal(config_id_check(value, &local), -EKEYREJECTED);
 }
 
+/* Who writes the document knows what is pinned; who verifies, what was had. */
+static void document_may_name_the_root_that_is_succeeded(void **state)
+{
+	static const uint8_t next[32] = { 7 };
+	uint8_t value[BOOT_CONFIG_ID_SIZE];
+
+	(void)state;
+	make(value, 3, DOCUMENT_HASH);
+	local.provider_id = next;
+	assert_int_equal(config_id_check(value, &local), -EKEYREJECTED);
+	local.pinned_id = provider_id;
+	local.pinned_id_len = sizeof(provider_id);
+	assert_int_equal(config_id_check(value, &local), 0);
+	provider_id[5] ^= 1;
+	assert_int_equal(config_id_check(value, &local), -EKEYREJECTED);
+	provider_id[5] ^= 1;
+	make(value, 2, V2_HASH);
+	assert_int_equal(config_id_check(value, &local), -EKEYREJECTED);
+}
+
 static void every_field_of_the_document_is_compared(void **state)
 {
 	uint8_t value[BOOT_CONFIG_ID_SIZE];
@@ -220,6 +240,7 @@ int main(void)
 		TEST(version_1_is_the_compose_hash),
 		TEST(version_2_is_a_hash_of_who_and_whose),
 		TEST(version_3_is_a_hash_of_a_document),
+		TEST(document_may_name_the_root_that_is_succeeded),
 		TEST(every_field_of_the_document_is_compared),
 		TEST(what_the_document_leaves_out_may_be_anything),
 		TEST(scripts_are_compared_by_their_hashes),

@@ -120,6 +120,10 @@ static void keys_of_a_kms_are_written_too(void **state)
 	strcpy(keys->temp_ca_key, keys->ca_key);
 	memset(keys->ca_key, 0, sizeof(keys->ca_key));
 	agent_app_keys_free(round_trip(keys));
+	/* A boot that is started again knows of what it was found to be. */
+	keys->pinned_id_len = 91;
+	memset(keys->pinned_id, 0xce, 91);
+	agent_app_keys_free(round_trip(keys));
 	agent_app_keys_free(keys);
 }
 
