@@ -44,7 +44,7 @@ static inline void begin(void)
 }
 
 /* The other one has the same roots, by taking them over. */
-static inline void begin_both(void)
+static inline void begin_both_as(const char *domain)
 {
 	char json[256];
 
@@ -52,10 +52,15 @@ static inline void begin_both(void)
 	node_serve(&one);
 	node_open(&other, "other");
 	snprintf(json, sizeof(json),
-		 "{\"source_url\":\"%s\",\"domain\":\"other.example\"}",
-		 one.url);
+		 "{\"source_url\":\"%s\",\"domain\":\"%s\"}", one.url,
+		 domain);
 	ask_and_drop(&other, kmsd_admin_routes, "/prpc/Onboard.Onboard", json);
 	assert_int_equal(status, 200);
+}
+
+static inline void begin_both(void)
+{
+	begin_both_as("other.example");
 }
 
 static inline int end(void **state)

@@ -183,9 +183,226 @@ static void there_is_room_for_all_of_them(void **state)
 	print_message("# %zu bytes\n", strlen(answered));
 }
 
+/*
+ * Who pins the root of an epoch
+ */
+
+static char said_by_client[1024];
+static const char *urls[2];
+static uint8_t pinned[KEY_CA_SIZE];
+static struct kms asking;
+static struct kms_app_keys keys;
+
+static void hear(const char *line)
+{
+	snprintf(said_by_client, sizeof(said_by_client), "%s", line);
+}
+
+static int attest_client(void *arg, const uint8_t report_data[64],
+			 uint8_t **out, size_t *len)
+{
+	(void)arg;
+	return attest_make(NULL, report_data, CONFIG_OF_TESTS, true,
+			   LIBDSTACK_FORM_SCALE, out, len);
+}
+
+/* A client that pins the root which the KMS has now. */
+static void pin_root_of(const struct node *node)
+{
+	read_epochs(node);
+	assert_int_equal(key_epoch_ca(&epochs[0], pinned), 0);
+	urls[0] = node->url;
+	asking = (struct kms){
+		.urls = urls, .nr = 1, .vm_config = CONFIG_OF_TESTS,
+		.provider_id = pinned, .provider_id_len = sizeof(pinned),
+		.attest = attest_client, .tell = hear, .timeout_s = 5,
+		.total_s = 10,
+	};
+}
+
+static void begin_served(void)
+{
+	begin();
+	node_serve(&one);
+	pin_root_of(&one);
+}
+
+/* Its contract is at epoch 1, and the one before has ended. */
+static void end_epoch_0(struct node *node)
+{
+	start(node);
+	at(100, 1, 0, 1);
+	admin(node, "Status", "null");
+	node_renew(node);
+	read_epochs(node);
+}
+
+static int get(void)
+{
+	kms_app_keys_wipe(&keys);
+	*said_by_client = '\0';
+	return kms_get_app_keys(&asking, &keys);
+}
+
+static int end_client(void **state)
+{
+	kms_app_keys_wipe(&keys);
+	if (other.http)
+		node_stop(&other);
+	return end(state);
+}
+
+static void attack_63_who_pins_epoch_0_goes_on_with_epoch_1(void **state)
+{
+	uint8_t root_1[KEY_CA_SIZE], disk_key[KMS_KEY_SIZE];
+
+	(void)state;
+	begin_served();
+	assert_int_equal(get(), 0);
+	assert_false(keys.followed);
+	assert_memory_equal(keys.provider_id, pinned, sizeof(pinned));
+	memcpy(disk_key, keys.disk_crypt_key, sizeof(disk_key));
+	end_epoch_0(&one);
+	assert_int_equal(get(), 0);
+	assert_true(keys.followed);
+	assert_int_equal(key_epoch_ca(&epochs[1], root_1), 0);
+	assert_memory_equal(keys.provider_id, root_1, sizeof(root_1));
+	assert_string_equal(keys.ca_cert, epochs[1].ca_cert);
+	assert_memory_not_equal(keys.disk_crypt_key, disk_key, 32);
+	/* Also when nobody has the private root of epoch 0 any more. */
+	retire(&one, 0);
+	assert_int_equal(status, 200);
+	assert_int_equal(get(), 0);
+	assert_memory_equal(keys.provider_id, root_1, sizeof(root_1));
+}
+
+static void kms_of_other_roots_does_not_succeed(void **state)
+{
+	(void)state;
+	begin_served();
+	node_open(&other, "other");
+	assert_int_equal(kmsd_make_roots(&other.kmsd, "127.0.0.1"), 0);
+	node_serve(&other);
+	urls[0] = other.url;
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_non_null(strstr(said_by_client, "it has no record that leads"));
+	end_epoch_0(&other);
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_non_null(strstr(said_by_client,
+			       "its record of key epoch 1 is not by the root"));
+}
+
+/* Of a state that is from before both signatures were kept. */
+static void half_a_record_leads_nowhere(void **state)
+{
+	static struct key_epoch whole;
+
+	(void)state;
+	begin_served();
+	end_epoch_0(&one);
+	assert_int_equal(get(), 0);
+	whole = epochs[1];
+	node_open(&other, "other");
+	whole.succession_len = AGENT_LINK_SIZE;
+	epochs[1] = whole;
+	assert_int_equal(state_create(&other.kmsd.state_options, "127.0.0.1",
+				      epochs, 2, &other.kmsd.state), 0);
+	assert_int_equal(epochs_open(other.kmsd.state, time(NULL),
+				     &other.kmsd.epochs), 0);
+	admin(&other, "Status", "null");
+	node_serve(&other);
+	urls[0] = other.url;
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_non_null(strstr(said_by_client, "is not two signatures"));
+}
+
+static void environments_are_encrypted_for_the_successor(void **state)
+{
+	struct kms_env_key env;
+
+	(void)state;
+	begin_served();
+	end_epoch_0(&one);
+	assert_int_equal(kms_env_public_key(&asking, (const uint8_t *)APP,
+					    epochs[0].k256_public, &env), 0);
+	assert_memory_equal(env.signer, epochs[1].k256_public, 33);
+	/* Whom nobody vouches for. */
+	epochs[0].k256_public[5] ^= 1;
+	assert_int_equal(kms_env_public_key(&asking, (const uint8_t *)APP,
+					    epochs[0].k256_public, &env),
+			 -EKEYREJECTED);
+}
+
+static void certificates_are_signed_under_the_successor(void **state)
+{
+	struct libdstack_csr wanted = { .version = 2, .server = true };
+	uint8_t report_data[DSTACK_REPORT_DATA_SIZE], *spki = NULL;
+	uint8_t *evidence, *data, *signature;
+	struct kms_csr csr;
+	char *chain_made;
+	size_t len;
+
+	(void)state;
+	begin_served();
+	end_epoch_0(&one);
+	wanted.subject = (struct libdstack_span){
+		(const uint8_t *)"app.test", 8
+	};
+	wanted.pubkey.len = i2d_PUBKEY(alice.key, &spki);
+	wanted.pubkey.data = spki;
+	epoch_need(!libdstack_ratls_report_data(alice.key, report_data) &&
+		   !attest_client(NULL, report_data, &evidence, &len));
+	wanted.attestation = (struct libdstack_span){ evidence, len };
+	epoch_need(!libdstack_csr_encode(&wanted, &data, &csr.len) &&
+		   !libdstack_csr_sign(alice.key, data, csr.len, &signature,
+				       &csr.signature_len));
+	csr.data = data;
+	csr.signature = signature;
+	/* The root that gave the keys is pinned: that is all it has. */
+	asking.provider_id_len = 0;
+	assert_int_equal(kms_sign_cert(&asking, epochs[0].ca_cert, &csr,
+				       &chain_made), 0);
+	assert_non_null(strstr(chain_made, epochs[1].ca_cert));
+	free(chain_made);
+	free(data);
+	free(signature);
+	free(evidence);
+	OPENSSL_free(spki);
+}
+
+/* Another KMS of the same roots, which has not heard that epoch 0 ended. */
+static void attack_63_session_does_not_go_back_to_epoch_0(void **state)
+{
+	struct kms_app_state now;
+	struct kms_session *session;
+
+	(void)state;
+	begin_both_as("127.0.0.1");
+	pin_root_of(&one);
+	end_epoch_0(&one);
+	contract.kms_keys.known = false;
+	assert_int_equal(kms_session_open(&asking, &session), 0);
+	assert_int_equal(kms_get_app_state(session, &now), 0);
+	node_stop(&one);
+	node_serve(&other);
+	urls[0] = other.url;
+	assert_int_equal(kms_get_app_state(session, &now), -EKEYREJECTED);
+	assert_non_null(strstr(said_by_client, "it has no record that leads"));
+	/* Nor to one that has named a successor of its own. */
+	admin(&other, "StartEpoch", "null");
+	assert_int_equal(kms_get_app_state(session, &now), -EKEYREJECTED);
+	assert_non_null(strstr(said_by_client,
+			       "its record of key epoch 1 is not by the root"));
+	kms_session_close(session);
+	/* Who pins epoch 0 and has not moved on finds it good. */
+	assert_int_equal(kms_session_open(&asking, &session), 0);
+	assert_int_equal(kms_get_app_state(session, &now), 0);
+	kms_session_close(session);
+}
+
 int main(void)
 {
-#define ONE(name) cmocka_unit_test_teardown(name, end)
+#define ONE(name) cmocka_unit_test_teardown(name, end_client)
 	const struct CMUnitTest tests[] = {
 		ONE(everybody_is_told_who_follows_whom),
 		ONE(what_is_retired_still_vouches_and_is_vouched_for),
@@ -193,6 +410,12 @@ int main(void)
 		ONE(what_else_is_said_of_it_stays),
 		ONE(epoch_is_fetched_only_if_both_roots_vouch_for_it),
 		ONE(there_is_room_for_all_of_them),
+		ONE(attack_63_who_pins_epoch_0_goes_on_with_epoch_1),
+		ONE(kms_of_other_roots_does_not_succeed),
+		ONE(half_a_record_leads_nowhere),
+		ONE(environments_are_encrypted_for_the_successor),
+		ONE(certificates_are_signed_under_the_successor),
+		ONE(attack_63_session_does_not_go_back_to_epoch_0),
 	};
 
 	return cmocka_run_group_tests_name("kmsd_succession", tests, kmsd_setup,
