@@ -146,12 +146,6 @@ int provider_follow(struct boot *boot);
 /* All keys of an application that is its own authority. */
 int seed_keys(const uint8_t seed[DSTACK_KEY_SIZE], struct agent_app_keys *keys);
 
-/* keys_json.c */
-
-/* Upstream's form, in memory of libdstack_secret_alloc(). */
-int keys_to_json(const struct agent_app_keys *keys, char **text, size_t *len);
-#define KEYS_JSON_MAX	65536
-
 /* config_id.c */
 
 /* What the register is compared with. */

@@ -102,6 +102,15 @@ int provider_get_keys(struct boot *boot)
 	return ask(boot);
 }
 
+/*
+ * What was measured is the root that gave the keys of the boot.  Those that an
+ * earlier start left may be of a later epoch, to which the machine moved on.
+ */
+static bool has_moved_on(const struct boot *boot)
+{
+	return boot->keys_found && boot->keys->key_epoch;
+}
+
 static int check_id(const struct boot *boot)
 {
 	const struct app_compose *compose = boot->compose;
@@ -155,11 +164,11 @@ static int store_keys(struct boot *boot)
 
 	if (boot->keys_found)
 		return 0;
-	err = keys_to_json(boot->keys, &text, &len);
+	err = agent_app_keys_write(boot->keys, &text, &len);
 	if (err)
 		return err;
 	err = directory_write(boot, BOOT_KEYS, text, len);
-	libdstack_secret_free(text, KEYS_JSON_MAX);
+	libdstack_secret_free(text, AGENT_APP_KEYS_FILE_MAX);
 	boot->keys_found = !err;
 	return err;
 }
@@ -180,6 +189,8 @@ int provider_measure(struct boot *boot)
 
 	if (err)
 		return err;
+	if (has_moved_on(boot))
+		return measure_skip(boot, "key-provider");
 	libdstack_to_hex(keys->provider_id, keys->provider_id_len, id);
 	len = asprintf(&text, "{\"name\":\"%s\",\"id\":\"%s\"}",
 		       providers[boot->compose->key_provider].name, id);
@@ -194,7 +205,8 @@ int provider_measure(struct boot *boot)
 int provider_store(struct boot *boot)
 {
 	return store_keys(boot) ?:
-		libdstack_ensure_root(boot->control, boot->app_id, 0,
+		libdstack_ensure_root(boot->control, boot->app_id,
+				      boot->keys->key_epoch,
 				      boot->keys->k256_key,
 				      agent_app_keys_flags(boot->keys)) ?:
 		provider_follow(boot);

@@ -31,12 +31,15 @@
 
 struct options {
 	const char *dir;
+	uint64_t key_epoch;		/* UINT64_MAX: as it was booted */
 	uint64_t timeout_s;
 };
 
 /* What is asked for, and of whom. */
 struct job {
 	char *url, *root;		/* of the KMS that gave the keys */
+	char *older_root;		/* of the epoch before; or NULL */
+	uint64_t key_epoch;
 	struct app_sys_config *config;
 	struct rpc_memory memory;
 	Kms__SignCertRequest *request;
@@ -51,6 +54,8 @@ void sign_cert_usage(FILE *out)
 	      "certificate and its issuers in PEM.\n\n"
 	      "  --app DIR      the application, as its boot left it\n"
 	      "                 (default: " DIRECTORY ")\n"
+	      "  --key-epoch N  under the root of this key epoch, of whose keys the\n"
+	      "                 application has (default: the older, if two live)\n"
 	      "  --timeout S    of all KMSs together (default: 30)\n",
 	      out);
 }
@@ -73,31 +78,48 @@ static int path_in(const char *dir, const char *name, char path[PATH_MAX])
 	return fail(-ENAMETOOLONG, "the name of the directory is too long");
 }
 
-static int read_provider(const char *path, struct job *job)
+/* Whose root it is to be under, and which the KMS may show instead. */
+static int take_provider(struct agent_app_keys *const *all, uint64_t epoch,
+			 struct job *job)
 {
-	struct agent_app_keys *keys;
-	int err = agent_app_keys_read(path, tell, &keys);
+	const struct agent_app_keys *keys = all[0];
+
+	if (keys->provider != AGENT_PROVIDER_KMS)
+		return fail(-EINVAL,
+			    "the application's keys are from no KMS, so none signs its certificates");
+	if (epoch != UINT64_MAX && epoch != keys->key_epoch) {
+		if (!all[1] || epoch != all[1]->key_epoch)
+			return fail(-ENOKEY,
+				    "the application has no keys of this key epoch");
+		job->older_root = strdup(keys->ca_cert);
+		if (!job->older_root)
+			return -ENOMEM;
+		keys = all[1];
+	}
+	job->key_epoch = keys->key_epoch;
+	job->url = strdup(keys->kms_url);
+	job->root = strdup(keys->ca_cert);
+	return job->url && job->root ? 0 : -ENOMEM;
+}
+
+static int read_provider(const struct options *opt, struct job *job)
+{
+	struct agent_app_keys *keys[AGENT_APP_KEYS_ALL];
+	int err = agent_app_keys_read_all(opt->dir, tell, keys);
 
 	if (err)
 		return err;
-	if (keys->provider == AGENT_PROVIDER_KMS) {
-		job->url = strdup(keys->kms_url);
-		job->root = strdup(keys->ca_cert);
-		err = job->url && job->root ? 0 : -ENOMEM;
-	} else {
-		err = fail(-EINVAL,
-			   "the application's keys are from no KMS, so none signs its certificates");
-	}
-	agent_app_keys_free(keys);
+	err = take_provider(keys, opt->key_epoch, job);
+	agent_app_keys_free_all(keys);
 	return err;
 }
 
-static int read_app(const char *dir, struct job *job)
+static int read_app(const struct options *opt, struct job *job)
 {
+	const char *dir = opt->dir;
 	char path[PATH_MAX];
 
-	return path_in(dir, ".appkeys.json", path) ?:
-		read_provider(path, job) ?:
+	return read_provider(opt, job) ?:
 		path_in(dir, ".sys-config.json", path) ?:
 		app_sys_config_read(path, &job->config, tell);
 }
@@ -157,6 +179,11 @@ static int sign(struct job *job, const struct options *opt)
 		.signature = in->signature.data,
 		.signature_len = in->signature.len,
 	};
+	/* A KMS of upstream's knows no number, and gives what is 0 here. */
+	const struct kms_signer signer = {
+		.epoch = job->key_epoch ? job->key_epoch : KMS_EPOCH_OLDEST,
+		.ca_cert = job->root, .older_ca_cert = job->older_root,
+	};
 	const char *urls[URLS_MAX];
 	const struct kms kms = {
 		.urls = urls, .nr = list_urls(job, urls),
@@ -164,14 +191,14 @@ static int sign(struct job *job, const struct options *opt)
 		.timeout_s = opt->timeout_s, .total_s = opt->timeout_s,
 	};
 
-	return kms_sign_cert(&kms, job->root, &csr, &job->chain);
+	return kms_sign_cert(&kms, &signer, &csr, &job->chain);
 }
 
 static int run(struct job *job, const struct options *opt)
 {
 	int err;
 
-	err = kms_init() ?: read_app(opt->dir, job) ?: read_request(job) ?:
+	err = kms_init() ?: read_app(opt, job) ?: read_request(job) ?:
 		sign(job, opt);
 	if (err)
 		return err;
@@ -190,6 +217,7 @@ static void drop(struct job *job)
 	app_sys_config_free(job->config);
 	free(job->url);
 	free(job->root);
+	free(job->older_root);
 	free(job->chain);
 }
 
@@ -198,6 +226,7 @@ static int parse(int argc, char **argv, struct options *opt)
 {
 	static const struct option options[] = {
 		{ "app", required_argument, NULL, 'a' },
+		{ "key-epoch", required_argument, NULL, 'e' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
@@ -209,6 +238,12 @@ static int parse(int argc, char **argv, struct options *opt)
 		case 'a':
 			opt->dir = optarg;
 			break;
+		case 'e':
+			if (libdstack_parse_u64(optarg, KEY_EPOCH_NUMBER_MAX,
+						&opt->key_epoch))
+				break;
+			tell("a key epoch is a whole number");
+			return EXIT_USAGE;
 		case 't':
 			if (libdstack_parse_u64(optarg, TIMEOUT_MAX,
 						&opt->timeout_s) &&
@@ -232,7 +267,10 @@ static int parse(int argc, char **argv, struct options *opt)
 
 int sign_cert_main(int argc, char **argv)
 {
-	struct options opt = { .dir = DIRECTORY, .timeout_s = TIMEOUT_S };
+	struct options opt = {
+		.dir = DIRECTORY, .key_epoch = UINT64_MAX,
+		.timeout_s = TIMEOUT_S,
+	};
 	struct job job = { .memory.secret = true };
 	int status = parse(argc, argv, &opt), err;
 

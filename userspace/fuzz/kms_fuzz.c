@@ -140,7 +140,7 @@ static void get_keys(const struct kms *kms)
 {
 	static const struct kms_app_keys none;
 	struct kms_app_keys keys;
-	int err = kms_get_app_keys(kms, &keys);
+	int err = kms_get_app_keys(kms, KMS_EPOCH_OLDEST, &keys);
 
 	accepted = !err;
 	if (err) {
@@ -166,8 +166,11 @@ static void follow(const struct kms *kms)
 
 static void sign_cert(const struct kms *kms)
 {
+	const struct kms_signer signer = {
+		.epoch = KMS_EPOCH_OLDEST, .ca_cert = root_pem,
+	};
 	char *chain;
-	int err = kms_sign_cert(kms, root_pem, &csr, &chain);
+	int err = kms_sign_cert(kms, &signer, &csr, &chain);
 
 	accepted = !err;
 	must(err ? !chain : !strncmp(chain, "-----BEGIN CERT", 15));
@@ -252,8 +255,10 @@ static char *answer(const char *method, X509 *client, const char *body)
 		.name = "kms", .epochs = nr_epochs,
 		.records = &record, .nr_records = 1,
 	};
+	static struct stand_in_state state = { .key_epoch = 1 };
 	struct stand_in_call call = {
 		.config = &config, .roots = &roots, .others = &roots,
+		.state = &state,
 		.client = client, .body = body, .len = strlen(body),
 	};
 	char *text;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <yyjson.h>
 
+#include "epoch.h"
 #include "pem.h"
 
 #define NAME_SHOWN	32	/* bytes of a name that is not known */
@@ -266,7 +267,7 @@ static int take_provider(struct reader *reader, const struct field *field)
 		take_own(reader, kinds[kind].value, ids[kind]);
 }
 
-enum { DISK, ENV, K256, SIGNATURE, GATEWAY, CERT, PROVIDER };
+enum { DISK, ENV, K256, SIGNATURE, GATEWAY, CERT, EPOCH, PROVIDER };
 
 static int take_env_key(const struct reader *reader, const struct field *field)
 {
@@ -278,6 +279,20 @@ static int take_env_key(const struct reader *reader, const struct field *field)
 	return take_key(reader, field, keys->env_key);
 }
 
+static int take_epoch(const struct reader *reader, const struct field *field)
+{
+	struct agent_app_keys *keys = reader->keys;
+
+	if (!field->value)
+		return 0;
+	keys->key_epoch = yyjson_get_uint(field->value);
+	if (!yyjson_is_uint(field->value) ||
+	    keys->key_epoch > KEY_EPOCH_NUMBER_MAX)
+		return refuse(reader, field->name, "want a whole number of at most %llu",
+			      KEY_EPOCH_NUMBER_MAX);
+	return 0;
+}
+
 static int take_root(struct reader *reader, yyjson_val *root)
 {
 	struct field fields[] = {
@@ -287,6 +302,7 @@ static int take_root(struct reader *reader, yyjson_val *root)
 		[SIGNATURE] = { "k256_signature", false, NULL },
 		[GATEWAY] = { "gateway_app_id", false, NULL },
 		[CERT] = { "ca_cert", false, NULL },
+		[EPOCH] = { "key_epoch", true, NULL },
 		[PROVIDER] = { "key_provider", false, NULL }, { 0 }
 	};
 	struct agent_app_keys *keys = reader->keys;
@@ -299,7 +315,8 @@ static int take_root(struct reader *reader, yyjson_val *root)
 		take_signature(reader, &fields[SIGNATURE]) ?:
 		take_text(reader, &fields[GATEWAY], false, keys->gateway_app_id,
 			  sizeof(keys->gateway_app_id)) ?:
-		take_pem(reader, &fields[CERT], keys->ca_cert);
+		take_pem(reader, &fields[CERT], keys->ca_cert) ?:
+		take_epoch(reader, &fields[EPOCH]);
 	if (err)
 		return err;
 	err = agent_key_public(AGENT_SECP256K1, keys->k256_key,
@@ -310,7 +327,11 @@ static int take_root(struct reader *reader, yyjson_val *root)
 		return err;
 	if (!pem_is_cert(keys->ca_cert))
 		return refuse(reader, "ca_cert", "want one certificate in PEM and nothing else");
-	return take_provider(reader, &fields[PROVIDER]);
+	err = take_provider(reader, &fields[PROVIDER]);
+	reader->object = "";
+	if (!err && keys->key_epoch && keys->provider != AGENT_PROVIDER_KMS)
+		err = refuse(reader, "key_epoch", "only a KMS has others than 0");
+	return err;
 }
 
 /* @copy: of @text, with room behind it, to be decoded there. */

@@ -4,8 +4,8 @@
  *
  * Copyright The dstack for Linux authors
  *
- * The file is upstream's .appkeys.json; of what is in it about a KMS, "pinned"
- * is ours.  All of it, keys and not, is in one
+ * The file is upstream's .appkeys.json; ours in it are "key_epoch", where that is
+ * not 0, and of a KMS "pinned".  All of it, keys and not, is in one
  * piece of memory of libdstack_secret_alloc(): locked, in no core dump, in no
  * child, and wiped in the end.  OpenSSL's secure heap would be one more thing
  * that a program sets up first, and of one size for all that it ever holds.
@@ -15,6 +15,10 @@
 
 #include "claims.h"
 
+#define AGENT_APP_KEYS_FILE	".appkeys.json"
+/* Those of the next key epoch, while both live; then they are the others. */
+#define AGENT_APP_KEYS_NEXT	".appkeys-next.json"
+#define AGENT_APP_KEYS_ALL	2
 #define AGENT_APP_KEYS_FILE_MAX	65536
 #define AGENT_PEM_MAX		8192	/* with NUL */
 #define AGENT_URL_MAX		1024
@@ -37,6 +41,7 @@ struct agent_app_keys {
 	/* The second link of each chain; none without a KMS. */
 	uint8_t k256_signature[AGENT_LINK_SIZE];
 	size_t k256_signature_len;
+	uint64_t key_epoch;		/* of the KMS, whose all of these are */
 	char gateway_app_id[AGENT_GATEWAY_MAX];
 	enum agent_provider provider;
 	/* As measured: an enclave's or a key, and none for NONE. */
@@ -72,7 +77,15 @@ unsigned int agent_app_keys_flags(const struct agent_app_keys *keys);
 /* Are they of that provider, or of a root that was found to succeed it? */
 bool agent_app_keys_are_of(const struct agent_app_keys *keys,
 			   const uint8_t *id, size_t len);
+/* In memory of libdstack_secret_alloc() with AGENT_APP_KEYS_FILE_MAX. */
+int agent_app_keys_write(const struct agent_app_keys *keys, char **text,
+			 size_t *len);
 /* @keys may be NULL. */
 void agent_app_keys_free(struct agent_app_keys *keys);
+
+/* Both files of this directory; keys[1] is NULL if there is no next epoch. */
+int agent_app_keys_read_all(const char *dir, libdstack_message_fn tell,
+			    struct agent_app_keys *keys[AGENT_APP_KEYS_ALL]);
+void agent_app_keys_free_all(struct agent_app_keys *keys[AGENT_APP_KEYS_ALL]);
 
 #endif /* KEYS_APP_KEYS_H */

@@ -21,6 +21,7 @@
 
 struct asking {
 	struct kms_asker asker;
+	uint64_t epoch;			/* KMS_EPOCH_OLDEST: not named */
 	struct kms_app_keys *keys;	/* what came of it */
 };
 
@@ -84,25 +85,6 @@ static int take_gateway(struct kms_call *call, const char *in,
 	return keys->gateway_app_id ? 0 : -ENOMEM;
 }
 
-/* The root that it showed to be asked is the one that it gives. */
-static int take_root(struct kms_call *call, const char *in,
-		     struct kms_app_keys *keys)
-{
-	X509 *root = kms_root_read(call, in);
-	bool same;
-
-	if (!root)
-		return -EBADMSG;
-	same = EVP_PKEY_eq(X509_get0_pubkey(root),
-			   X509_get0_pubkey(call->root)) == 1;
-	X509_free(root);
-	if (!same)
-		return kms_fail(call, -EKEYREJECTED,
-				"it gives another root than the one that it showed");
-	keys->ca_cert = strdup(in);
-	return keys->ca_cert ? 0 : -ENOMEM;
-}
-
 static bool is_followed(const struct kms *kms, const struct kms_app_keys *keys)
 {
 	return kms->provider_id_len && keys->provider_id &&
@@ -111,12 +93,13 @@ static bool is_followed(const struct kms *kms, const struct kms_app_keys *keys)
 			keys->provider_id_len) != 0);
 }
 
-static int take_provider(struct kms_call *call, struct kms_app_keys *keys)
+static int take_provider(struct kms_call *call, X509 *root,
+			 struct kms_app_keys *keys)
 {
 	uint8_t *id;
 	int err;
 
-	err = kms_root_id(call, call->root, &id, &keys->provider_id_len);
+	err = kms_root_id(call, root, &id, &keys->provider_id_len);
 	if (err)
 		return err;
 	keys->provider_id = malloc(keys->provider_id_len);
@@ -129,27 +112,110 @@ static int take_provider(struct kms_call *call, struct kms_app_keys *keys)
 	return err;
 }
 
-static int take_keys(struct kms_call *call, const Kms__GetAppKeyResponse *in,
+static bool is_shown(const struct kms_call *call, X509 *root)
+{
+	return EVP_PKEY_eq(X509_get0_pubkey(root),
+			   X509_get0_pubkey(call->root)) == 1;
+}
+
+/*
+ * The root that it showed to be asked is the one that it gives, unless keys of
+ * an epoch were asked for: it shows the root of the oldest that lives.
+ */
+static int take_root(struct kms_call *call, const char *in, uint64_t epoch,
 		     struct kms_app_keys *keys)
 {
-	return take_key(call, "disk_crypt_key", &in->disk_crypt_key,
-			keys->disk_crypt_key) ?:
+	X509 *root = kms_root_read(call, in);
+	int err;
+
+	if (!root)
+		return -EBADMSG;
+	if (epoch == KMS_EPOCH_OLDEST && !is_shown(call, root))
+		err = kms_fail(call, -EKEYREJECTED,
+			       "it gives another root than the one that it showed");
+	else
+		err = take_provider(call, root, keys);
+	X509_free(root);
+	if (err)
+		return err;
+	keys->ca_cert = strdup(in);
+	return keys->ca_cert ? 0 : -ENOMEM;
+}
+
+/* One that names none is upstream's, which has one: it is 0. */
+static int take_epoch(struct kms_call *call, const Kms__GetAppKeyResponse *in,
+		      uint64_t epoch, struct kms_app_keys *keys)
+{
+	if (in->epoch_case == KMS__GET_APP_KEY_RESPONSE__EPOCH_KEY_EPOCH)
+		keys->key_epoch = in->key_epoch;
+	if (keys->key_epoch > KEY_EPOCH_NUMBER_MAX)
+		return kms_fail(call, -EBADMSG,
+				"key_epoch is no number of one");
+	if (epoch != KMS_EPOCH_OLDEST && keys->key_epoch != epoch)
+		return kms_fail(call, -EBADMSG,
+				"it gives keys of key epoch %llu, not %llu",
+				(unsigned long long)keys->key_epoch,
+				(unsigned long long)epoch);
+	return 0;
+}
+
+static int take_epochs(struct kms_call *call,
+		       const Kms__GetAppKeyResponse *in,
+		       struct kms_app_keys *keys)
+{
+	uint64_t *to = keys->key_epochs;
+	bool found = !in->n_key_epochs;
+	size_t i;
+
+	if (in->n_key_epochs > KEY_EPOCHS_MAX)
+		return kms_fail(call, -EBADMSG, "it has %zu key epochs",
+				in->n_key_epochs);
+	for (i = 0; i < in->n_key_epochs; i++) {
+		to[i] = in->key_epochs[i];
+		if (to[i] > KEY_EPOCH_NUMBER_MAX || (i && to[i] <= to[i - 1]))
+			return kms_fail(call, -EBADMSG,
+					"key_epochs are not in order");
+		found |= to[i] == keys->key_epoch;
+	}
+	keys->nr_key_epochs = in->n_key_epochs;
+	return found ? 0 :
+		kms_fail(call, -EBADMSG, "key_epoch is none of key_epochs");
+}
+
+static int take_keys(struct kms_call *call, const Kms__GetAppKeyResponse *in,
+		     uint64_t epoch, struct kms_app_keys *keys)
+{
+	return take_epoch(call, in, epoch, keys) ?:
+		take_epochs(call, in, keys) ?:
+		take_key(call, "disk_crypt_key", &in->disk_crypt_key,
+			 keys->disk_crypt_key) ?:
 		take_key(call, "env_crypt_key", &in->env_crypt_key,
 			 keys->env_crypt_key) ?:
 		take_k256(call, in, keys) ?:
 		take_image(call, &in->os_image_hash, keys) ?:
 		take_gateway(call, in->gateway_app_id, keys) ?:
-		take_root(call, in->ca_cert, keys) ?:
-		take_provider(call, keys);
+		take_root(call, in->ca_cert, epoch, keys);
 }
 
-/* To be used again, without the CA's key being asked for. */
+/*
+ * To be used again, without the CA's key being asked for.  It is under the root
+ * that was shown, and of no use beside another.
+ */
 static int take_temp_ca(struct kms_call *call, struct kms_temp_ca *ca,
 			struct kms_app_keys *keys)
 {
+	X509 *root = kms_root_read(call, keys->ca_cert);
+	bool shown = root && is_shown(call, root);
+
+	X509_free(root);
 	keys->url = strdup(call->url);
 	if (!keys->url)
 		return -ENOMEM;
+	if (!shown) {
+		keys->tmp_ca_key = strdup("");
+		keys->tmp_ca_cert = strdup("");
+		return keys->tmp_ca_key && keys->tmp_ca_cert ? 0 : -ENOMEM;
+	}
 	keys->tmp_ca_key = ca->key_pem;
 	keys->tmp_ca_cert = ca->cert_pem;
 	ca->key_pem = NULL;
@@ -157,7 +223,7 @@ static int take_temp_ca(struct kms_call *call, struct kms_temp_ca *ca,
 	return 0;
 }
 
-static int ask_keys(struct kms_call *call, struct kms_app_keys *keys)
+static int ask_keys(struct kms_call *call, struct asking *asking)
 {
 	Kms__GetAppKeyRequest request = KMS__GET_APP_KEY_REQUEST__INIT;
 	const char *config = call->kms->vm_config;
@@ -165,6 +231,10 @@ static int ask_keys(struct kms_call *call, struct kms_app_keys *keys)
 	int err;
 
 	request.api_version = API_VERSION;
+	if (asking->epoch != KMS_EPOCH_OLDEST) {
+		request.epoch_case = KMS__GET_APP_KEY_REQUEST__EPOCH_KEY_EPOCH;
+		request.key_epoch = asking->epoch;
+	}
 	if (config)
 		request.vm_config = (char *)config;
 	err = kms_ask(call, "GetAppKey", &request,
@@ -172,7 +242,8 @@ static int ask_keys(struct kms_call *call, struct kms_app_keys *keys)
 		      &reply);
 	if (err)
 		return err;
-	err = take_keys(call, (const Kms__GetAppKeyResponse *)reply.msg, keys);
+	err = take_keys(call, (const Kms__GetAppKeyResponse *)reply.msg,
+			asking->epoch, asking->keys);
 	kms_reply_free(&reply);
 	return err;
 }
@@ -185,7 +256,7 @@ static int ask(struct kms_call *call, void *arg)
 		kms_asker_show(call, &asking->asker, &ca);
 
 	if (!err)
-		err = ask_keys(call, asking->keys);
+		err = ask_keys(call, asking);
 	if (!err)
 		err = take_temp_ca(call, &ca, asking->keys);
 	if (err)
@@ -195,9 +266,10 @@ static int ask(struct kms_call *call, void *arg)
 	return err;
 }
 
-int kms_get_app_keys(const struct kms *kms, struct kms_app_keys *keys)
+int kms_get_app_keys(const struct kms *kms, uint64_t epoch,
+		     struct kms_app_keys *keys)
 {
-	struct asking asking = { .keys = keys };
+	struct asking asking = { .epoch = epoch, .keys = keys };
 	int err;
 
 	*keys = (struct kms_app_keys){ .ca_cert = NULL };

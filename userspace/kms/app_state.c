@@ -76,6 +76,20 @@ static int take_policy(struct kms_call *call,
 	return 0;
 }
 
+/* None: a KMS that does not know them. */
+static int take_epochs(struct kms_call *call, const Kms__KeyEpochs *in,
+		       struct kms_key_epochs *epochs)
+{
+	if (!in)
+		return 0;
+	epochs->current = in->current;
+	epochs->previous_ends = in->previous_ends;
+	epochs->first_live = in->first_live;
+	return in->current <= KEY_EPOCH_NUMBER_MAX &&
+		in->first_live <= in->current + 1 ? 0 :
+		kms_fail(call, -EBADMSG, "its key epochs make no sense");
+}
+
 static int take(struct kms_call *call, const Kms__GetAppStateResponse *in,
 		struct kms_app_state *state)
 {
@@ -86,7 +100,9 @@ static int take(struct kms_call *call, const Kms__GetAppStateResponse *in,
 	snprintf(state->reason, sizeof(state->reason), "%s",
 		 in->allowed ? "" : *in->reason ? in->reason : "it says no");
 	kms_make_plain(state->reason);
-	return take_policy(call, in, state);
+	return take_policy(call, in, state) ?:
+		take_epochs(call, in->kms_keys, &state->kms_keys) ?:
+		take_epochs(call, in->app_keys, &state->app_keys);
 }
 
 static int ask_state(struct kms_call *call, struct kms_app_state *state)

@@ -26,6 +26,7 @@
 #include <libdstack_ratls.h>
 #include <protobuf-c/protobuf-c.h>
 
+#include "../keys/app_keys.h"
 #include "../keys/epoch.h"
 
 #define KMS_KEY_SIZE		32
@@ -75,7 +76,10 @@ int kms_init(void);
  * it belongs in memory of libdstack_secret_alloc().
  */
 struct kms_app_keys {
-	char *ca_cert;			/* PEM: the root */
+	/* Whose all of it is, and which live, in order; none: it knows none. */
+	uint64_t key_epoch, key_epochs[KEY_EPOCHS_MAX];
+	size_t nr_key_epochs;
+	char *ca_cert;			/* PEM: the root of that epoch */
 	uint8_t disk_crypt_key[KMS_KEY_SIZE], env_crypt_key[KMS_KEY_SIZE];
 	uint8_t k256_key[KMS_KEY_SIZE];
 	uint8_t k256_signature[KMS_SIGNATURE_SIZE];
@@ -87,11 +91,22 @@ struct kms_app_keys {
 	size_t provider_id_len;
 	bool followed;			/* it succeeds kms->provider_id */
 	char *url;			/* whose keys these are */
-	char *tmp_ca_key, *tmp_ca_cert;	/* PEM */
+	/* PEM; "" if @ca_cert is not the root that it showed. */
+	char *tmp_ca_key, *tmp_ca_cert;
 };
 
-/* kms->attest is called once, before any KMS is asked. */
-int kms_get_app_keys(const struct kms *kms, struct kms_app_keys *keys);
+#define KMS_EPOCH_OLDEST	UINT64_MAX	/* that lives */
+
+/*
+ * kms->attest is called once, before any KMS is asked.  A KMS shows the root of
+ * the oldest epoch that lives, whatever @epoch is asked for: who named one is
+ * told its root with its keys, and has that KMS's word for it as for them.
+ */
+int kms_get_app_keys(const struct kms *kms, uint64_t epoch,
+		     struct kms_app_keys *keys);
+/* As they are kept.  -EMSGSIZE: a text is too long for that. */
+int kms_app_keys_keep(const struct kms_app_keys *from,
+		      struct agent_app_keys *keys);
 /* What @keys holds; it may be all zeros, and is so afterwards. */
 void kms_app_keys_wipe(struct kms_app_keys *keys);
 
@@ -101,13 +116,21 @@ struct kms_csr {
 	size_t len, signature_len;
 };
 
+/* Whose certificate is wanted. */
+struct kms_signer {
+	uint64_t epoch;			/* or KMS_EPOCH_OLDEST */
+	const char *ca_cert;		/* PEM: the root of that epoch */
+	/* The root that the KMS may show as long as another epoch lives. */
+	const char *older_ca_cert;	/* NULL: none */
+};
+
 /*
- * A certificate under @ca_cert (PEM), the root of the KMS that gave the keys,
- * or the one that the KMS has now, if that succeeds it.  *@chain: the
+ * A certificate under the root of the KMS that gave the keys, or, if no epoch is
+ * named, the one that the KMS has now, if that succeeds it.  *@chain: the
  * certificate and its issuers up to that root, PEM, for free().
  * kms->provider_id: if it is there, it is whom the KMS must succeed or be.
  */
-int kms_sign_cert(const struct kms *kms, const char *ca_cert,
+int kms_sign_cert(const struct kms *kms, const struct kms_signer *signer,
 		  const struct kms_csr *csr, char **chain);
 
 /* The roots of a KMS, for another one that takes them over. */
@@ -133,6 +156,13 @@ int kms_get_roots(const struct kms *kms, kms_allow_fn allow, void *arg,
 		  struct kms_roots *roots);
 void kms_roots_wipe(struct kms_roots *roots);
 
+/* As a contract has them: contracts.rst, "Key epochs". */
+struct kms_key_epochs {
+	uint64_t current;
+	uint64_t previous_ends;		/* until then, by the block's time */
+	uint64_t first_live;		/* those before it are revoked */
+};
+
 /* What is true now of this application, and by which block of a chain. */
 struct kms_app_state {
 	bool allowed;
@@ -140,6 +170,8 @@ struct kms_app_state {
 	uint64_t block, block_time;	/* 0: no chain was asked */
 	uint64_t policy_epoch;		/* the exec policy in force; 0: none */
 	uint8_t policy_root[32];
+	/* Of the KMS's roots, and what of them the application's revokes. */
+	struct kms_key_epochs kms_keys, app_keys;
 };
 
 struct kms_session;

@@ -24,7 +24,8 @@
 #define CHAIN_MAX	8
 
 struct signing {
-	X509 *root;
+	X509 *root, *older;		/* that it may show; NULL: none */
+	uint64_t epoch;
 	EVP_PKEY *key;			/* that the request is for */
 	const struct kms_csr *csr;
 	char *chain;			/* what came of it */
@@ -80,7 +81,7 @@ static int check_chain(struct kms_call *call, struct signing *signing,
 		return kms_fail(call, -EBADMSG,
 				"what it signed is for another key");
 	err = verify(signing->root, certs, &error);
-	if (err == -EKEYREJECTED)
+	if (err == -EKEYREJECTED && signing->epoch == KMS_EPOCH_OLDEST)
 		err = verify(call->root, certs, &unused);
 	if (err != -EKEYREJECTED)
 		return err;
@@ -138,6 +139,10 @@ static int ask_chain(struct kms_call *call, struct signing *signing)
 	};
 	if (call->kms->vm_config)
 		request.vm_config = (char *)call->kms->vm_config;
+	if (signing->epoch != KMS_EPOCH_OLDEST) {
+		request.epoch_case = KMS__SIGN_CERT_REQUEST__EPOCH_KEY_EPOCH;
+		request.key_epoch = signing->epoch;
+	}
 	err = kms_ask(call, "SignCert", &request,
 		      &kms__sign_cert_response__descriptor, KMS_CERTS_MAX,
 		      &reply);
@@ -160,16 +165,17 @@ static int ask(struct kms_call *call, void *arg)
 	return err;
 }
 
-/* Pinned is what the caller says, or else who gave the keys. */
+/* Pinned is what the caller says, or else who gave the keys, or the older. */
 static int run(const struct kms *kms, struct signing *signing)
 {
+	X509 *shown = signing->older ? signing->older : signing->root;
 	struct kms pinned = *kms;
 	uint8_t *id = NULL;
 	int err, len;
 
 	if (kms->provider_id_len)
 		return kms_run(kms, ask, signing);
-	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(signing->root), &id);
+	len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(shown), &id);
 	if (len <= 0)
 		return -ENOMEM;
 	pinned.provider_id = id;
@@ -196,16 +202,18 @@ static int read_request(const struct kms_csr *csr, struct signing *signing)
 	return signing->key ? 0 : -EBADMSG;
 }
 
-int kms_sign_cert(const struct kms *kms, const char *ca_cert,
+int kms_sign_cert(const struct kms *kms, const struct kms_signer *signer,
 		  const struct kms_csr *csr, char **chain)
 {
-	struct signing signing = { .csr = csr };
+	const char *older = signer->older_ca_cert;
+	struct signing signing = { .csr = csr, .epoch = signer->epoch };
 	const char *why = NULL;
 	int err = -EINVAL;
 
 	*chain = NULL;
-	signing.root = pem_read_cert(ca_cert);
-	if (!signing.root)
+	signing.root = pem_read_cert(signer->ca_cert);
+	signing.older = older ? pem_read_cert(older) : NULL;
+	if (!signing.root || (older && !signing.older))
 		why = "no KMS was asked: ca_cert is not one certificate";
 	else if (read_request(csr, &signing))
 		why = "no KMS was asked: this is no request for a certificate";
@@ -216,6 +224,7 @@ int kms_sign_cert(const struct kms *kms, const char *ca_cert,
 	*chain = signing.chain;
 	EVP_PKEY_free(signing.key);
 	X509_free(signing.root);
+	X509_free(signing.older);
 	ERR_clear_error();
 	return err;
 }

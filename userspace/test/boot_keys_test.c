@@ -78,10 +78,10 @@ static struct agent_app_keys *round_trip(const struct agent_app_keys *keys)
 	char *text;
 	size_t len;
 
-	assert_int_equal(keys_to_json(keys, &text, &len), 0);
+	assert_int_equal(agent_app_keys_write(keys, &text, &len), 0);
 	assert_int_equal(agent_app_keys_parse("keys", text, len, boot_tell,
 					      &again), 0);
-	libdstack_secret_free(text, KEYS_JSON_MAX);
+	libdstack_secret_free(text, AGENT_APP_KEYS_FILE_MAX);
 	assert_memory_equal(again, keys, sizeof(*again));
 	return again;
 }
@@ -114,6 +114,7 @@ static void keys_of_a_kms_are_written_too(void **state)
 	memset(keys->env_key, 6, DSTACK_KEY_SIZE);
 	keys->k256_signature_len = AGENT_LINK_SIZE;
 	memset(keys->k256_signature, 7, AGENT_LINK_SIZE);
+	keys->key_epoch = 12345;
 	strcpy(keys->gateway_app_id, "any");
 	strcpy(keys->kms_url, "https://kms.example:1/\"\\");
 	strcpy(keys->temp_ca_cert, keys->ca_cert);

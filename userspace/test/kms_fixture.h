@@ -101,6 +101,8 @@ static inline int kms_reset(void **state)
 	first->fault = STAND_IN_GOOD;
 	copy->fault = STAND_IN_GOOD;
 	another->fault = STAND_IN_GOOD;
+	first->state.key_epoch = 0;
+	copy->state.key_epoch = 0;
 	first->requests = 0;
 	copy->requests = 0;
 	another->requests = 0;

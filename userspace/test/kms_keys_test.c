@@ -19,17 +19,17 @@
 #define SCALAR	"f57527cea4ab7ffb49af99b158cdc0e3ec06398f528349ea236b7d2afe19cec1"
 
 static struct kms_app_keys keys;
+static uint64_t epoch;
 
 static int get(void)
 {
 	kms_app_keys_wipe(&keys);
 	nr_told = 0;
-	return kms_get_app_keys(&kms, &keys);
+	return kms_get_app_keys(&kms, epoch, &keys);
 }
 
-static void assert_keys_of(const struct stand_in_kms *who)
+static void assert_keys_under(const struct issue *issue)
 {
-	const struct issue *issue = who->roots.issue;
 	struct libdstack_id instance = { .len = 20 };
 	struct issue_app_keys want;
 
@@ -45,6 +45,17 @@ static void assert_keys_of(const struct stand_in_kms *who)
 	assert_memory_equal(keys.provider_id, issue_public(issue)->ca,
 			    ISSUE_SPKI_SIZE);
 	assert_string_equal(keys.ca_cert, issue_cert(issue, ISSUE_ROOT_CA));
+}
+
+static void assert_keys_of(const struct stand_in_kms *who)
+{
+	assert_keys_under(who->roots.issue);
+}
+
+static int reset(void **state)
+{
+	epoch = KMS_EPOCH_OLDEST;
+	return kms_reset(state);
 }
 
 static void keys_come_with_all_that_belongs_to_them(void **state)
@@ -255,6 +266,106 @@ static void another_kms_is_good_only_without_a_pin(void **state)
 }
 
 /*
+ * Key epochs
+ */
+
+static void keys_of_an_epoch_come_with_the_root_of_that_epoch(void **state)
+{
+	static const uint64_t both[] = { 0, 1 };
+	uint8_t *id = NULL;
+
+	(void)state;
+	first->state.key_epoch = 1;
+	/* The pin is of the root that it shows, as long as the older lives. */
+	kms.provider_id_len = i2d_PUBKEY(first->roots.ca_key, &id);
+	kms.provider_id = id;
+	epoch = 1;
+	assert_int_equal(get(), 0);
+	assert_keys_under(first->others.issue);
+	assert_int_equal(keys.key_epoch, 1);
+	assert_int_equal(keys.nr_key_epochs, 2);
+	assert_memory_equal(keys.key_epochs, both, sizeof(both));
+	assert_string_equal(keys.tmp_ca_key, "");
+	assert_string_equal(keys.tmp_ca_cert, "");
+	epoch = KMS_EPOCH_OLDEST;
+	assert_int_equal(get(), 0);
+	assert_keys_of(first);
+	assert_int_equal(keys.key_epoch, 0);
+	epoch = 0;
+	assert_int_equal(get(), 0);
+	assert_keys_of(first);
+	assert_true(*keys.tmp_ca_key);
+	OPENSSL_free(id);
+}
+
+static void kms_that_knows_no_epochs_has_the_first(void **state)
+{
+	(void)state;
+	assert_int_equal(get(), 0);
+	assert_int_equal(keys.key_epoch, 0);
+	assert_int_equal(keys.nr_key_epochs, 0);
+	epoch = 1;
+	assert_int_equal(get(), -EACCES);
+	assert_told(first, "no such key epoch");
+}
+
+static void attack_63_keys_of_another_epoch_are_not_taken(void **state)
+{
+	static const struct refusal faults[] = {
+		{ STAND_IN_WRONG_NUMBER, -EBADMSG, "key epoch 0, not 1" },
+		{ STAND_IN_BACKWARDS, -EBADMSG, "are not in order" },
+		{ STAND_IN_NONE_OF_THEM, -EBADMSG, "none of key_epochs" },
+		{ STAND_IN_ROOT, -EBADMSG, "a CA that signed itself" },
+	};
+	static const struct kms_app_keys none;
+	size_t i;
+
+	(void)state;
+	first->state.key_epoch = 1;
+	epoch = 1;
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		first->fault = faults[i].fault;
+		assert_int_equal(get(), faults[i].err);
+		assert_told(first, faults[i].text);
+		assert_memory_equal(&keys, &none, sizeof(keys));
+	}
+	first->fault = STAND_IN_GOOD;
+	assert_int_equal(get(), 0);
+}
+
+static void keys_are_kept_with_their_epoch(void **state)
+{
+	struct agent_app_keys *kept, *again;
+	void *memory;
+	char *text;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(libdstack_secret_alloc(sizeof(*kept), &memory), 0);
+	kept = memory;
+	first->state.key_epoch = 1;
+	epoch = 1;
+	assert_int_equal(get(), 0);
+	assert_int_equal(kms_app_keys_keep(&keys, kept), 0);
+	assert_int_equal(agent_app_keys_write(kept, &text, &len), 0);
+	assert_non_null(strstr(text, ",\"key_epoch\":1,"));
+	assert_int_equal(agent_app_keys_parse("k", text, len, note, &again), 0);
+	assert_memory_equal(again, kept, sizeof(*kept));
+	agent_app_keys_free(again);
+	libdstack_secret_free(text, AGENT_APP_KEYS_FILE_MAX);
+	/* Of the first epoch it is upstream's file. */
+	kept->key_epoch = 0;
+	assert_int_equal(agent_app_keys_write(kept, &text, &len), 0);
+	assert_null(strstr(text, "key_epoch"));
+	libdstack_secret_free(text, AGENT_APP_KEYS_FILE_MAX);
+	free(keys.url);
+	keys.url = calloc(1, AGENT_URL_MAX + 1);
+	memset(keys.url, 'u', AGENT_URL_MAX);
+	assert_int_equal(kms_app_keys_keep(&keys, kept), -EMSGSIZE);
+	agent_app_keys_free(kept);
+}
+
+/*
  * Evidence of the KMS
  */
 
@@ -397,7 +508,7 @@ static void without_evidence_nobody_is_asked(void **state)
 
 int main(void)
 {
-#define ONE(name) cmocka_unit_test_setup(name, kms_reset)
+#define ONE(name) cmocka_unit_test_setup(name, reset)
 	const struct CMUnitTest tests[] = {
 		ONE(keys_come_with_all_that_belongs_to_them),
 		ONE(keys_are_gone_once_they_are_wiped),
@@ -406,6 +517,10 @@ int main(void)
 		ONE(silence_ends_at_the_deadline),
 		ONE(certificate_of_an_application_is_good_only_without_usage),
 		ONE(another_kms_is_good_only_without_a_pin),
+		ONE(keys_of_an_epoch_come_with_the_root_of_that_epoch),
+		ONE(kms_that_knows_no_epochs_has_the_first),
+		ONE(attack_63_keys_of_another_epoch_are_not_taken),
+		ONE(keys_are_kept_with_their_epoch),
 		ONE(evidence_of_a_kms_is_judged_if_asked_for),
 		ONE(the_next_is_asked_if_one_fails),
 		ONE(refusal_is_not_hidden_by_what_follows),

@@ -20,6 +20,8 @@ static EVP_PKEY *key;
 static uint8_t *csr_data, *csr_signature;
 static struct kms_csr csr;
 static char *signed_chain, *root_pem;
+static const char *older_pem;
+static uint64_t epoch;
 
 static void drop(void)
 {
@@ -47,6 +49,8 @@ static int make_request(void **state)
 
 	kms_reset(state);
 	drop();
+	older_pem = NULL;
+	epoch = KMS_EPOCH_OLDEST;
 	key = EVP_EC_gen("P-256");
 	request.pubkey.len = i2d_PUBKEY(key, &spki);
 	request.pubkey.data = spki;
@@ -75,9 +79,13 @@ static int drop_request(void **state)
 
 static int have_signed(void)
 {
+	const struct kms_signer signer = {
+		.epoch = epoch, .ca_cert = root_pem, .older_ca_cert = older_pem,
+	};
+
 	free(signed_chain);
 	nr_told = 0;
-	return kms_sign_cert(&kms, root_pem, &csr, &signed_chain);
+	return kms_sign_cert(&kms, &signer, &csr, &signed_chain);
 }
 
 static void chain_leads_from_the_key_to_the_root(void **state)
@@ -153,21 +161,31 @@ static void only_the_kms_that_gave_the_keys_signs(void **state)
 	assert_int_equal(have_signed(), -EKEYREJECTED);
 }
 
+/* @who shows that @next succeeds @root. */
+static void make_record(struct stand_in_kms *who, const struct issue *root,
+			const struct issue *next, struct stand_in_record *record)
+{
+	struct key_succession made;
+
+	*record = (struct stand_in_record){
+		.epoch = 1, .ca_len = 91, .next = *issue_public(next),
+	};
+	assert_int_equal(issue_succession_make(root, 1, issue_public(next),
+					       &made), 0);
+	record->len = key_succession_write(&made, record->record);
+	who->config.records = record;
+	who->config.nr_records = 1;
+}
+
 /* The root that gave the keys vouches for the one that the KMS has now. */
 static void kms_signs_under_the_root_that_succeeds(void **state)
 {
 	const struct issue *next = another->roots.issue;
-	struct stand_in_record record = { .epoch = 1, .ca_len = 91 };
-	struct key_succession made;
+	struct stand_in_record record;
 
 	(void)state;
 	urls[0] = another->url;
-	another->config.records = &record;
-	another->config.nr_records = 1;
-	assert_int_equal(issue_succession_make(first->roots.issue, 1,
-					       issue_public(next), &made), 0);
-	record.next = *issue_public(next);
-	record.len = key_succession_write(&made, record.record);
+	make_record(another, first->roots.issue, next, &record);
 	assert_int_equal(have_signed(), 0);
 	assert_non_null(strstr(signed_chain, issue_cert(next, ISSUE_ROOT_CA)));
 	/* The caller may pin another one than that which gave the keys. */
@@ -179,6 +197,39 @@ static void kms_signs_under_the_root_that_succeeds(void **state)
 	assert_int_equal(have_signed(), -EKEYREJECTED);
 	assert_told(another, "is not by the root before it");
 	another->config.nr_records = 0;
+}
+
+/* The KMS shows the root of the older epoch, while that lives. */
+static void certificate_of_an_epoch_leads_to_the_root_of_that_epoch(void **st)
+{
+	struct stand_in_record record;
+	char *old = root_pem;
+
+	(void)st;
+	first->state.key_epoch = 1;
+	root_pem = strdup(issue_cert(first->others.issue, ISSUE_ROOT_CA));
+	epoch = 1;
+	older_pem = old;
+	assert_int_equal(have_signed(), 0);
+	/* It is not to be had of who shows another root than those two. */
+	older_pem = NULL;
+	assert_int_equal(have_signed(), -EKEYREJECTED);
+	assert_told(first, "is another KMS");
+	/* Nor do certificates of two epochs pass for one another. */
+	older_pem = old;
+	epoch = 0;
+	assert_int_equal(have_signed(), -EKEYREJECTED);
+	assert_told(first, "gave the keys");
+	/* Once the older has ended, it shows the one that signs. */
+	make_record(first, first->others.issue, first->roots.issue, &record);
+	free(root_pem);
+	root_pem = strdup(old);
+	older_pem = issue_cert(first->others.issue, ISSUE_ROOT_CA);
+	epoch = KMS_EPOCH_OLDEST;
+	assert_int_equal(have_signed(), 0);
+	first->config.nr_records = 0;
+	assert_int_equal(have_signed(), -EKEYREJECTED);
+	free(old);
 }
 
 static void what_is_no_request_is_sent_to_nobody(void **state)
@@ -280,6 +331,7 @@ int main(void)
 		ONE(each_fault_is_refused_and_named),
 		ONE(only_the_kms_that_gave_the_keys_signs),
 		ONE(kms_signs_under_the_root_that_succeeds),
+		ONE(certificate_of_an_epoch_leads_to_the_root_of_that_epoch),
 		ONE(what_is_no_request_is_sent_to_nobody),
 		ONE(request_that_another_key_signed_is_refused_there),
 		ONE(key_of_environments_is_signed_by_the_root),

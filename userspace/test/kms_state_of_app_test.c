@@ -59,6 +59,16 @@ static void what_is_true_is_told(void **state)
 	assert_int_equal(now.block_time, 1200);
 	assert_int_equal(now.policy_epoch, 4);
 	assert_memory_equal(now.policy_root, first->state.policy_root, 32);
+	first->state.key_epoch = 7;
+	first->state.previous_ends = 1300;
+	first->state.first_live = 6;
+	first->state.app_first_live = 3;
+	assert_int_equal(ask(), 0);
+	assert_int_equal(now.kms_keys.current, 7);
+	assert_int_equal(now.kms_keys.previous_ends, 1300);
+	assert_int_equal(now.kms_keys.first_live, 6);
+	assert_int_equal(now.app_keys.first_live, 3);
+	first->state.first_live = 0;
 	first->state.policy_epoch = 0;
 	assert_int_equal(ask(), 0);
 	assert_int_equal(now.policy_epoch, 0);
@@ -136,6 +146,7 @@ static void each_fault_is_no_answer_and_named(void **state)
 		{ STAND_IN_OVERSIZE, -EBADMSG, "larger than" },
 		{ STAND_IN_TRUNCATES, -EBADMSG, "ends early" },
 		{ STAND_IN_SHORT_POLICY, -EBADMSG, "policy_root has 31" },
+		{ STAND_IN_LIVES_LATER, -EBADMSG, "make no sense" },
 	};
 	size_t i;
 

@@ -66,7 +66,7 @@ static int get(void)
 	kms_app_keys_wipe(&keys);
 	nr_told = 0;
 	another->requests = 0;
-	return kms_get_app_keys(&kms, &keys);
+	return kms_get_app_keys(&kms, KMS_EPOCH_OLDEST, &keys);
 }
 
 /* The keys of another, as one that succeeds the pinned root. */

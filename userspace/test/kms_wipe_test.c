@@ -134,7 +134,8 @@ static int get_and_wipe(void)
 	};
 	struct kms_app_keys keys_had;
 
-	assert_int_equal(kms_get_app_keys(&ask, &keys_had), 0);
+	assert_int_equal(kms_get_app_keys(&ask, KMS_EPOCH_OLDEST,
+					  &keys_had), 0);
 	/* Which shows that they would be found. */
 	assert_true(copies_of_keys() >= KEYS);
 	kms_app_keys_wipe(&keys_had);

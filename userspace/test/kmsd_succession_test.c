@@ -241,7 +241,7 @@ static int get(void)
 {
 	kms_app_keys_wipe(&keys);
 	*said_by_client = '\0';
-	return kms_get_app_keys(&asking, &keys);
+	return kms_get_app_keys(&asking, KMS_EPOCH_OLDEST, &keys);
 }
 
 static int end_client(void **state)
@@ -337,6 +337,7 @@ static void certificates_are_signed_under_the_successor(void **state)
 {
 	struct libdstack_csr wanted = { .version = 2, .server = true };
 	uint8_t report_data[DSTACK_REPORT_DATA_SIZE], *spki = NULL;
+	struct kms_signer signer = { .epoch = KMS_EPOCH_OLDEST };
 	uint8_t *evidence, *data, *signature;
 	struct kms_csr csr;
 	char *chain_made;
@@ -360,8 +361,8 @@ static void certificates_are_signed_under_the_successor(void **state)
 	csr.signature = signature;
 	/* The root that gave the keys is pinned: that is all it has. */
 	asking.provider_id_len = 0;
-	assert_int_equal(kms_sign_cert(&asking, epochs[0].ca_cert, &csr,
-				       &chain_made), 0);
+	signer.ca_cert = epochs[0].ca_cert;
+	assert_int_equal(kms_sign_cert(&asking, &signer, &csr, &chain_made), 0);
 	assert_non_null(strstr(chain_made, epochs[1].ca_cert));
 	free(chain_made);
 	free(data);

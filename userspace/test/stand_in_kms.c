@@ -75,6 +75,10 @@ const char *stand_in_fault_name(enum stand_in_fault fault)
 		[STAND_IN_EPOCH_TWICE] = "epoch-twice",
 		[STAND_IN_RETIRED_ROOTS] = "retired-roots",
 		[STAND_IN_SHORT_POLICY] = "short-policy",
+		[STAND_IN_LIVES_LATER] = "lives-later",
+		[STAND_IN_WRONG_NUMBER] = "wrong-number",
+		[STAND_IN_BACKWARDS] = "backwards",
+		[STAND_IN_NONE_OF_THEM] = "none-of-them",
 	};
 
 	return fault < __STAND_IN_MAX ? names[fault] : NULL;

@@ -48,7 +48,9 @@ enum stand_in_fault {
 	STAND_IN_OTHER_TEMP, STAND_IN_SHORT_SET, STAND_IN_SHORT_EPOCH,
 	STAND_IN_OTHER_EPOCH, STAND_IN_EPOCH_TWICE, STAND_IN_RETIRED_ROOTS,
 	/* with what it says of who runs */
-	STAND_IN_SHORT_POLICY,
+	STAND_IN_SHORT_POLICY, STAND_IN_LIVES_LATER,
+	/* with key epochs */
+	STAND_IN_WRONG_NUMBER, STAND_IN_BACKWARDS, STAND_IN_NONE_OF_THEM,
 	__STAND_IN_MAX
 };
 
@@ -107,6 +109,8 @@ void stand_in_epoch(const struct stand_in_roots *roots, uint64_t number,
 struct stand_in_state {
 	atomic_bool denied;
 	atomic_uint block, policy_epoch;
+	/* 1: both of its epochs live, and the second is of the other roots. */
+	atomic_uint key_epoch, previous_ends, first_live, app_first_live;
 	uint8_t policy_root[32];
 };
 

@@ -188,13 +188,29 @@ static void spoil_keys(enum stand_in_fault fault, Kms__GetAppKeyResponse *out)
 	}
 }
 
+/* Of upstream's kind, which knows none, until there are two. */
+static void put_epochs(const struct stand_in_call *call, uint64_t epoch,
+		       Kms__GetAppKeyResponse *out)
+{
+	static uint64_t living[2];
+
+	if (!call->state->key_epoch)
+		return;
+	out->epoch_case = KMS__GET_APP_KEY_RESPONSE__EPOCH_KEY_EPOCH;
+	out->key_epoch = epoch ^ (call->fault == STAND_IN_WRONG_NUMBER);
+	living[1] = call->fault != STAND_IN_BACKWARDS;
+	out->n_key_epochs = call->fault == STAND_IN_NONE_OF_THEM ? 1 : 2;
+	out->key_epochs = living;
+}
+
 /* Upstream's is that of the image which vm_config names: of any here. */
-static void give_keys(struct stand_in_call *call,
+static void give_keys(struct stand_in_call *call, uint64_t epoch,
 		      const struct libdstack_identity *client)
 {
 	Kms__GetAppKeyResponse out = KMS__GET_APP_KEY_RESPONSE__INIT;
+	const struct stand_in_roots *of = epoch ? call->others : call->roots;
 	const struct stand_in_roots *root = call->fault ==
-		STAND_IN_ROOT_CHANGES ? call->others : call->roots;
+		STAND_IN_ROOT_CHANGES ? call->others : of;
 	struct issue_app_keys keys;
 	uint8_t image[32];
 
@@ -203,7 +219,7 @@ static void give_keys(struct stand_in_call *call,
 		stand_in_need(libdstack_from_hex(call->config->image,
 						 2 * sizeof(image), image,
 						 sizeof(image)));
-	stand_in_need(!issue_app_keys(call->roots->issue, client->app_id.data,
+	stand_in_need(!issue_app_keys(of->issue, client->app_id.data,
 				      &client->instance_id, &keys));
 	out.ca_cert = (char *)issue_cert(root->issue, ISSUE_ROOT_CA);
 	out.disk_crypt_key = bytes_of(keys.disk, sizeof(keys.disk));
@@ -215,6 +231,7 @@ static void give_keys(struct stand_in_call *call,
 				      call->config->gateway_app_id : "");
 	out.tproxy_app_id = out.gateway_app_id;
 	out.os_image_hash = bytes_of(image, sizeof(image));
+	put_epochs(call, epoch, &out);
 	spoil_keys(call->fault, &out);
 	say(call, &out.base);
 	issue_app_keys_wipe(&keys);
@@ -231,8 +248,10 @@ static void get_app_key(struct stand_in_call *call)
 		return;
 	if (in->api_version > 1)
 		refuse(call, 400, "Unsupported API version");
+	else if (in->key_epoch > call->state->key_epoch)
+		refuse(call, 400, "this KMS has no such key epoch");
 	else if (read_client(call, &client))
-		give_keys(call, &client);
+		give_keys(call, in->key_epoch, &client);
 	release(in, &memory);
 }
 
@@ -257,11 +276,12 @@ static bool is_signed(const struct libdstack_csr *csr,
 	return good;
 }
 
-static void give_chain(struct stand_in_call *call, struct libdstack_csr *csr,
+static void give_chain(struct stand_in_call *call, uint64_t epoch,
+		       struct libdstack_csr *csr,
 		       const struct libdstack_attestation *att,
 		       const struct libdstack_identity *client)
 {
-	const struct stand_in_roots *roots = call->fault ==
+	const struct stand_in_roots *roots = epoch || call->fault ==
 		STAND_IN_OTHER_CHAIN ? call->others : call->roots;
 	Kms__SignCertResponse out = KMS__SIGN_CERT_RESPONSE__INIT;
 	const struct issue_request request = { csr, att, client };
@@ -308,7 +328,7 @@ static void sign_request(struct stand_in_call *call,
 		refuse(call, 400, failure.text);
 	else if (stand_in_client_read(att, csr.pubkey.data, csr.pubkey.len,
 				      &client, &why))
-		give_chain(call, &csr, att, &client);
+		give_chain(call, in->key_epoch, &csr, att, &client);
 	else
 		refuse(call, 400, why);
 	libdstack_attestation_free(att);
@@ -479,7 +499,8 @@ static void get_app_state(struct stand_in_call *call)
 {
 	Kms__GetAppStateResponse out = KMS__GET_APP_STATE_RESPONSE__INIT;
 	const struct stand_in_state *state = call->state;
-	Kms__KeyEpochs epochs = KMS__KEY_EPOCHS__INIT;
+	Kms__KeyEpochs kms = KMS__KEY_EPOCHS__INIT;
+	Kms__KeyEpochs app = KMS__KEY_EPOCHS__INIT;
 	struct libdstack_identity client;
 	struct rpc_memory memory;
 	Kms__GetAppStateRequest *in;
@@ -490,8 +511,14 @@ static void get_app_state(struct stand_in_call *call)
 	out.allowed = !state->denied;
 	out.reason = (char *)(state->denied ? "Exec policy\nrevoked" : "");
 	out.how = (char *)"proof";
-	out.kms_keys = &epochs;
-	out.app_keys = &epochs;
+	kms.current = state->key_epoch;
+	kms.previous_ends = state->previous_ends;
+	kms.first_live = call->fault == STAND_IN_LIVES_LATER ?
+		kms.current + 2 : state->first_live;
+	app.first_live = state->app_first_live;
+	app.current = app.first_live;
+	out.kms_keys = &kms;
+	out.app_keys = &app;
 	out.block_number = state->block;
 	out.block_time = 12 * out.block_number;
 	out.policy_epoch = state->policy_epoch;

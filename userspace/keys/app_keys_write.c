@@ -7,9 +7,11 @@
  * All that is in it is hex digits, PEM and what its reader takes as text: of
  * escapes it needs those of line ends and quotes.
  */
-#include "boot.h"
+#include "app_keys.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define DIGITS_MAX	(2 * AGENT_PROVIDER_ID_MAX + 1)
@@ -22,7 +24,7 @@ struct writer {
 
 static void put(struct writer *to, const char *text, size_t len)
 {
-	if (to->full || to->len + len >= KEYS_JSON_MAX) {
+	if (to->full || to->len + len >= AGENT_APP_KEYS_FILE_MAX) {
 		to->full = true;
 		return;
 	}
@@ -64,6 +66,17 @@ static void put_hex(struct writer *to, const char *name, const uint8_t *data,
 	explicit_bzero(digits, sizeof(digits));
 }
 
+/* Ours: upstream's readers see upstream's file as long as there is no other. */
+static void put_epoch(struct writer *to, uint64_t epoch)
+{
+	char text[sizeof(",\"key_epoch\":") + 20];
+
+	if (!epoch)
+		return;
+	snprintf(text, sizeof(text), ",\"key_epoch\":%" PRIu64, epoch);
+	put_name(to, text);
+}
+
 static void put_provider(struct writer *to, const struct agent_app_keys *keys)
 {
 	static const char *const own[] = {
@@ -95,11 +108,12 @@ static void put_provider(struct writer *to, const struct agent_app_keys *keys)
 	put_name(to, "}}}\n");
 }
 
-int keys_to_json(const struct agent_app_keys *keys, char **text, size_t *len)
+int agent_app_keys_write(const struct agent_app_keys *keys, char **text,
+			 size_t *len)
 {
 	struct writer to = { 0 };
 	void *memory;
-	int err = libdstack_secret_alloc(KEYS_JSON_MAX, &memory);
+	int err = libdstack_secret_alloc(AGENT_APP_KEYS_FILE_MAX, &memory);
 
 	if (err)
 		return err;
@@ -112,9 +126,10 @@ int keys_to_json(const struct agent_app_keys *keys, char **text, size_t *len)
 		keys->k256_signature_len);
 	put_text(&to, ",\"gateway_app_id\":", keys->gateway_app_id);
 	put_text(&to, ",\"ca_cert\":", keys->ca_cert);
+	put_epoch(&to, keys->key_epoch);
 	put_provider(&to, keys);
 	if (to.full) {
-		libdstack_secret_free(memory, KEYS_JSON_MAX);
+		libdstack_secret_free(memory, AGENT_APP_KEYS_FILE_MAX);
 		return -EFBIG;
 	}
 	*text = to.text;
