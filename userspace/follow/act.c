@@ -95,7 +95,7 @@ int act_look(struct follow *follow)
 			give_up(follow);
 	}
 	follow->module.withdrawn = is_active(follow, &follow->left);
-	return err;
+	return err ?: epochs_look(follow);
 }
 
 static int ensure(struct follow *follow, const struct follow_document *document)
@@ -128,35 +128,16 @@ static int leave_nothing(struct follow *follow)
 	return err ? err : follow_document_take(text, &follow->left);
 }
 
-struct roots {
-	const uint8_t *app_id;
-	bool any;
-};
-
-static int on_root(const struct libdstack_root *root, void *arg)
-{
-	struct roots *roots = arg;
-
-	roots->any |= !memcmp(root->app_id, roots->app_id, APP_ID_SIZE);
-	return 0;
-}
-
-static int has_root(struct follow *follow, bool *any)
-{
-	struct roots roots = { .app_id = follow->app_id };
-	int err = libdstack_list_roots(follow->control, on_root, &roots);
-
-	*any = roots.any;
-	return err;
-}
-
 /* With its roots all that was made of them goes, in keyrings as well. */
 static int wipe_keys(struct follow *follow)
 {
-	bool any;
-	int err = has_root(follow, &any);
+	const struct follow_epochs *epochs = &follow->epochs;
+	int err = epochs_look(follow);
 
-	return err || !any ? err : libdstack_wipe_roots(follow->control);
+	if (err || !(epochs->has_root || epochs->next_root ||
+		     epochs->older_root || epochs->other_root))
+		return err;
+	return libdstack_wipe_roots(follow->control) ?: epochs_look(follow);
 }
 
 /* Keys go in any case: a policy that can't be taken away has none to give. */
@@ -173,18 +154,10 @@ int act_withdraw(struct follow *follow)
 	return err ? err : keys;
 }
 
-static int restore_keys(struct follow *follow)
-{
-	bool any;
-	int err = has_root(follow, &any);
-
-	return err || any ? err :
-		libdstack_ensure_root(follow->control, follow->app_id,
-				      follow->options->key_epoch,
-				      follow->keys->k256_key, 0);
-}
-
-/* It is stored before it is loaded, so that it is known at the next start. */
+/*
+ * It is stored before it is loaded, so that it is known at the next start.
+ * Keys are there before it: once it is in force nobody misses them any more.
+ */
 int act_load(struct follow *follow, const struct kms_app_state *state)
 {
 	struct follow_document document;
@@ -194,11 +167,11 @@ int act_load(struct follow *follow, const struct kms_app_state *state)
 
 	if (err)
 		return err;
-	err = record_replace(follow->app, STORED, document.text) ?:
-		ensure(follow, &document);
-	follow_document_free(&document);
+	err = record_replace(follow->app, STORED, document.text);
 	if (!err && withdrawn)
-		err = restore_keys(follow);
+		err = epochs_restore(follow);
+	err = err ?: ensure(follow, &document);
+	follow_document_free(&document);
 	if (!err)
 		follow->loads++;
 	return err ? err : act_look(follow);

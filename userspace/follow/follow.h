@@ -12,6 +12,7 @@
  *	judge.c		what follows from what was seen: PURE
  *	document.c	policies by name, and what is left of a revoked one
  *	act.c		in the module
+ *	epochs.c	keys of the next key epoch, and the end of the last
  *	record.c	what is kept from one start to the next, and metrics
  *
  * Functions return 0 or -errno, after a line.
@@ -30,7 +31,6 @@ struct follow_options {
 	const char *host;		/* where further policies are */
 	const char *log;		/* the event log */
 	const char *run;		/* what is kept until the next boot */
-	uint64_t key_epoch;
 };
 
 /* main.c */
@@ -57,6 +57,9 @@ struct follow_view {
 	uint64_t grace_s;		/* of not knowing; 0: for ever */
 	uint64_t block;			/* the newest that was seen */
 	int64_t since_ms;		/* when all was last known */
+	/* Keys could not be had so often, and are not asked for before. */
+	unsigned int failed;
+	int64_t again_ms;
 };
 
 /* What the module has. */
@@ -77,6 +80,33 @@ enum follow_step follow_judge(struct follow_view *view,
 /* LOAD did not work: it is as if nothing had been answered. */
 enum follow_step follow_judge_without(const struct follow_view *view,
 				      int64_t now_ms);
+
+enum follow_move {
+	FOLLOW_STAY,
+	FOLLOW_FETCH,			/* keys of the next epoch */
+	FOLLOW_ADD,			/* they are to be in the module */
+	FOLLOW_END,			/* of the old epoch */
+	FOLLOW_RETIRE,			/* what ended, in the module as well */
+};
+
+/* The key epochs whose keys are here. */
+struct follow_epochs {
+	uint64_t has, next;		/* the same: there is no next one */
+	/* What the module has: root keys of them, of any before, of others. */
+	bool has_root, next_root, older_root, other_root;
+};
+
+/*
+ * One after the other until it is to stay.  *@epoch: which to fetch; *@why:
+ * static, why it stays although an epoch has ended, else NULL.
+ */
+enum follow_move follow_judge_epochs(const struct follow_view *view,
+				     const struct kms_app_state *state,
+				     const struct follow_epochs *epochs,
+				     int64_t now_ms, uint64_t *epoch,
+				     const char **why);
+/* FETCH did not work: it is not tried again at once. */
+void follow_judge_failed(struct follow_view *view, int64_t now_ms);
 
 /* document.c */
 
@@ -108,10 +138,14 @@ int follow_document_find(int dir, const struct kms_app_state *state,
 struct follow {
 	const struct follow_options *options;
 	const struct app_compose *compose;
-	const struct agent_app_keys *keys;
+	struct agent_app_keys *keys[AGENT_APP_KEYS_ALL];
+	struct follow_epochs epochs;
 	uint8_t app_id[APP_ID_SIZE];
 	struct libdstack_control *control;
 	int host, app, run;		/* directories */
+	/* The root that is asked: of keys that are here. */
+	struct kms kms;
+	uint8_t pin[AGENT_PROVIDER_ID_MAX];
 	struct kms_session *session;
 	struct follow_view view;
 	/* Of the policy that is active, if it is one that we know. */
@@ -128,6 +162,25 @@ int act_look(struct follow *follow);
 int act_withdraw(struct follow *follow);
 /* That is in force; and the keys again, if they were taken away. */
 int act_load(struct follow *follow, const struct kms_app_state *state);
+
+/* epochs.c */
+
+/* Both files; what was read before is freed. */
+int epochs_read(struct follow *follow);
+/* Which there are, in the files and in the module, in follow->epochs. */
+int epochs_look(struct follow *follow);
+/* All that the module is to have, unless it has it. */
+int epochs_restore(struct follow *follow);
+/*
+ * All that is to be done, until it is to stay, or something failed.  Keys that
+ * can't be had are no failure: they are asked for again later.
+ */
+int epochs_follow(struct follow *follow, const struct kms_app_state *state,
+		  int64_t now_ms, const char **why);
+/* A session with the KMS that has this root. */
+int epochs_pin(struct follow *follow, const struct agent_app_keys *keys);
+/* It has not the root that it was held to: the other one, if one is there. */
+int epochs_pin_other(struct follow *follow);
 
 /* record.c */
 

@@ -20,6 +20,7 @@ struct told {
 	int64_t at_ms;
 	bool failing;			/* and others said why */
 	int64_t failing_ms;
+	int64_t stays_ms;		/* though its key epoch has ended */
 };
 
 static int64_t now_ms(void)
@@ -93,16 +94,34 @@ static enum follow_step load(struct follow *follow,
 	return follow_judge_without(&follow->view, now_ms());
 }
 
-/* @state: NULL, nobody answered. */
-static int look(struct follow *follow, const struct kms_app_state *state,
-		struct told *told)
+static void say_stays(struct told *told, const char *why)
+{
+	int64_t now = now_ms();
+
+	if (!why || (told->stays_ms && now - told->stays_ms < SAY_AGAIN_MS))
+		return;
+	told->stays_ms = now;
+	follow_say("%s: nothing is changed", why);
+}
+
+static int move_on(struct follow *follow, const struct kms_app_state *state,
+		   struct told *told)
+{
+	const char *why;
+	int err = epochs_follow(follow, state, now_ms(), &why);
+
+	say_stays(told, why);
+	return err;
+}
+
+static int look_at_policy(struct follow *follow,
+			  const struct kms_app_state *state,
+			  struct told *told)
 {
 	const char *why;
 	enum follow_step step;
-	int err = act_look(follow);
+	int err = 0;
 
-	if (err)
-		return err;
 	step = follow_judge(&follow->view, state, &follow->module, now_ms(),
 			    &why);
 	if (step == FOLLOW_LOAD)
@@ -124,6 +143,14 @@ static int look(struct follow *follow, const struct kms_app_state *state,
 	return err;
 }
 
+/* @state: NULL, nobody answered.  What is to be denied is so first. */
+static int look(struct follow *follow, const struct kms_app_state *state,
+		struct told *told)
+{
+	return act_look(follow) ?: look_at_policy(follow, state, told) ?:
+		move_on(follow, state, told);
+}
+
 static int keep_record(const struct follow *follow,
 		       const struct kms_app_state *state, bool hush)
 {
@@ -135,6 +162,16 @@ static int keep_record(const struct follow *follow,
 	return err;
 }
 
+/* Once an epoch has ended, who was held to its root has to hear of it. */
+static bool get_state(struct follow *follow, struct kms_app_state *state)
+{
+	int err = kms_get_app_state(follow->session, state);
+
+	if (err == -EKEYREJECTED && !epochs_pin_other(follow))
+		err = kms_get_app_state(follow->session, state);
+	return !err;
+}
+
 static void ask(struct follow *follow, struct told *told)
 {
 	struct kms_app_state state, *answer = NULL;
@@ -143,7 +180,7 @@ static void ask(struct follow *follow, struct told *told)
 	bool looked, kept;
 
 	follow_hush(hush);
-	if (!kms_get_app_state(follow->session, &state))
+	if (get_state(follow, &state))
 		answer = &state;
 	follow->answers += !!answer;
 	follow->failures += !answer;

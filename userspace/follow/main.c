@@ -31,7 +31,6 @@
 struct files {
 	struct app_compose *compose;
 	struct app_sys_config *config;
-	struct agent_app_keys *keys;
 	struct app_instance instance;
 };
 
@@ -78,8 +77,6 @@ static void usage(FILE *out)
 	      "  --log FILE     the event log (default: " LOG ")\n"
 	      "  --run DIR      what is kept until the machine ends\n"
 	      "                 (default: " RUN ")\n"
-	      "  --key-epoch N  under which the module has the root key\n"
-	      "                 (default: 0)\n"
 	      "  --help         this text\n",
 	      out);
 }
@@ -100,12 +97,6 @@ static int set_option(struct follow_options *opt, int c)
 	case 'r':
 		opt->run = optarg;
 		return -1;
-	case 'e':
-		if (libdstack_parse_u64(optarg, UINT64_MAX - 1,
-					&opt->key_epoch))
-			return -1;
-		follow_say("a key epoch is a whole number");
-		return EXIT_USAGE;
 	case 'h':
 		usage(stdout);
 		return EXIT_SUCCESS;
@@ -122,7 +113,6 @@ static int parse(int argc, char **argv, struct follow_options *opt)
 		{ "host", required_argument, NULL, 'H' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "run", required_argument, NULL, 'r' },
-		{ "key-epoch", required_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 }
 	};
@@ -186,8 +176,6 @@ static int read_files(const char *dir, int app, struct files *files)
 		app_compose_read(path, &files->compose, follow_tell) ?:
 		path_in(dir, ".sys-config.json", path) ?:
 		app_sys_config_read(path, &files->config, follow_tell) ?:
-		path_in(dir, ".appkeys.json", path) ?:
-		agent_app_keys_read(path, follow_tell, &files->keys) ?:
 		read_instance(app, &files->instance) ?:
 		read_policy(app, files->compose);
 }
@@ -196,7 +184,6 @@ static void free_files(struct files *files)
 {
 	app_compose_free(files->compose);
 	app_sys_config_free(files->config);
-	agent_app_keys_free(files->keys);
 }
 
 static int open_directory(const char *path)
@@ -233,22 +220,22 @@ static int run(struct follow *follow, const struct files *files)
 {
 	struct asker asker = { follow->options, files->config };
 	char *const *urls = files->config->kms_urls;
-	struct kms kms = {
+	struct kms *kms = &follow->kms;
+	int err;
+
+	*kms = (struct kms){
 		.urls = (const char *const *)urls,
 		.vm_config = files->config->vm_config,
-		/* The root that gave the keys, whatever was asked for. */
-		.provider_id = files->keys->provider_id,
-		.provider_id_len = files->keys->provider_id_len,
 		.attest = attest, .arg = &asker, .tell = tell_unless_hushed,
 		.timeout_s = ONE_S, .total_s = ALL_S,
 	};
-	int err;
 
-	while (urls && urls[kms.nr])
-		kms.nr++;
+	while (urls && urls[kms->nr])
+		kms->nr++;
 	err = kms_init() ?: libdstack_control_open(&follow->control) ?:
 		record_read_block(follow->run, &follow->view.block) ?:
-		kms_session_open(&kms, &follow->session);
+		/* The root that gave the keys, whatever was asked for. */
+		epochs_pin(follow, follow->keys[0]);
 	if (!err)
 		err = loop_run(follow, follow->compose->follow_interval_s);
 	kms_session_close(follow->session);
@@ -269,18 +256,18 @@ static int follow_app(const struct follow_options *opt)
 	follow.run = open_directory(opt->run);
 	if (follow.app < 0 || follow.host < 0 || follow.run < 0)
 		return -ENOENT;
-	err = read_files(opt->app, follow.app, &files);
-	if (!err && files.keys->provider != AGENT_PROVIDER_KMS) {
+	err = read_files(opt->app, follow.app, &files) ?: epochs_read(&follow);
+	if (!err && follow.keys[0]->provider != AGENT_PROVIDER_KMS) {
 		follow_say("the application's keys are from no KMS: there is nobody to follow");
 	} else if (!err) {
 		follow.compose = files.compose;
-		follow.keys = files.keys;
 		follow.view.grace_s = files.compose->follow_grace_s;
 		app_id_of(files.compose, &files.instance, follow.app_id);
 		err = run(&follow, &files);
 	}
 	follow_document_free(&follow.active);
 	follow_document_free(&follow.left);
+	agent_app_keys_free_all(follow.keys);
 	free_files(&files);
 	return err;
 }

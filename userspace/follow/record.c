@@ -96,6 +96,8 @@ int record_write(const struct follow *follow,
 	    follow->module.withdrawn);
 	put(text, "policy_epoch", "gauge", "of the active policy",
 	    follow->module.epoch);
+	put(text, "key_epoch", "gauge", "that new keys are of",
+	    follow->epochs.next);
 	put(text, "answers_total", "counter", "of KMSs", follow->answers);
 	put(text, "failures_total", "counter", "looks without an answer",
 	    follow->failures);
