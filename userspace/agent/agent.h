@@ -23,6 +23,7 @@
 /* What v0's Version answers: the release that froze this API. */
 #define AGENT_V0_VERSION	"0.5.11"
 
+struct agent_epochs;
 struct agent_terms;
 struct metrics_counters;
 
@@ -30,13 +31,13 @@ struct metrics_counters;
 struct agent_app {
 	struct app_compose *compose;
 	struct app_sys_config *config;
-	struct agent_app_keys *keys;
+	struct agent_epochs *epochs;
 	struct agent_terms *terms;
 };
 
 struct agent {
 	const struct agent_app *app;	/* NULL: none is known */
-	const struct agent_app_keys *keys;	/* NULL: chains have no links */
+	struct agent_epochs *epochs;	/* NULL: chains have no links */
 	struct attest_log *log;	/* the file that dstackd keeps */
 	struct agent_quotes *quotes;
 	struct metrics_counters *counters;	/* NULL: nobody counts */
@@ -56,9 +57,10 @@ __attribute__((format(printf, 3, 4)))
 int agent_say(libdstack_message_fn tell, int err, const char *fmt, ...);
 /*
  * The directory that the boot left: app-compose.json, .sys-config.json and
- * .appkeys.json.  0 or -errno, after one line to @tell.
+ * .appkeys.json.  @epoch: of keys that name none.  0 or -errno, after one line
+ * to @tell.
  */
-int agent_app_read(const char *dir, libdstack_message_fn tell,
+int agent_app_read(const char *dir, uint64_t epoch, libdstack_message_fn tell,
 		   struct agent_app **app);
 /* @app may be NULL. */
 void agent_app_free(struct agent_app *app);
@@ -108,6 +110,27 @@ int agent_device(const struct http_caller *caller, struct rpc_error *error);
 int agent_device_keep(const struct http_caller *caller,
 		      struct rpc_error *error);
 
+/* epochs.c */
+
+#define AGENT_EPOCH_NEWEST	UINT64_MAX
+#define AGENT_EPOCH_OLDEST	(UINT64_MAX - 1)
+
+/* The files of this directory, now and whenever they change. */
+int agent_epochs_open(const char *dir, uint64_t unnamed,
+		      libdstack_message_fn tell, struct agent_epochs **epochs);
+void agent_epochs_close(struct agent_epochs *epochs);
+enum agent_provider agent_epochs_provider(const struct agent_epochs *epochs);
+/* Now and then: keys that are in no file any more are forgotten. */
+void agent_epochs_look(struct agent_epochs *epochs);
+/*
+ * The keys of one epoch, which stay until agent_epochs_put(); that comes soon.
+ * NULL with @error: they are not here, and there is nothing to put.
+ */
+const struct agent_app_keys *agent_epochs_get(struct agent_epochs *epochs,
+					      uint64_t epoch,
+					      struct rpc_error *error);
+void agent_epochs_put(struct agent_epochs *epochs);
+
 /* key.c */
 
 /* Which key a method is about; what is missing comes of the policy. */
@@ -120,12 +143,18 @@ struct agent_key_request {
 	size_t path_len;
 };
 
+/* *@epoch: which key epoch it is of, the newest. */
 int agent_get_key(const struct http_caller *caller,
 		  const struct agent_key_request *request,
-		  uint8_t key[DSTACK_KEY_SIZE], struct rpc_error *error);
-/* The links for a key with this public one: two, or none without app keys. */
+		  uint8_t key[DSTACK_KEY_SIZE], uint64_t *epoch,
+		  struct rpc_error *error);
+/*
+ * The links for a key of that epoch with this public one: two, or none without
+ * app keys.
+ */
 int agent_add_links(const struct agent *agent, const struct agent_claim *claim,
-		    size_t *nr, ProtobufCBinaryData **links);
+		    uint64_t epoch, size_t *nr, ProtobufCBinaryData **links,
+		    struct rpc_error *error);
 
 /* demo.c */
 

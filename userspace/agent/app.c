@@ -34,7 +34,7 @@ static int path_in(const char *dir, const char *name, char path[PATH_MAX])
 		-ENAMETOOLONG;
 }
 
-static int read_all(struct agent_app *app, const char *dir,
+static int read_all(struct agent_app *app, const char *dir, uint64_t epoch,
 		    libdstack_message_fn tell)
 {
 	char path[PATH_MAX];
@@ -44,15 +44,14 @@ static int read_all(struct agent_app *app, const char *dir,
 		agent_terms_new(app->compose, tell, &app->terms) ?:
 		path_in(dir, ".sys-config.json", path) ?:
 		app_sys_config_read(path, &app->config, tell) ?:
-		path_in(dir, ".appkeys.json", path) ?:
-		agent_app_keys_read(path, tell, &app->keys);
+		agent_epochs_open(dir, epoch, tell, &app->epochs);
 }
 
-int agent_app_read(const char *dir, libdstack_message_fn tell,
+int agent_app_read(const char *dir, uint64_t epoch, libdstack_message_fn tell,
 		   struct agent_app **out)
 {
 	struct agent_app *app = calloc(1, sizeof(*app));
-	int err = app ? read_all(app, dir, tell) : -ENOMEM;
+	int err = app ? read_all(app, dir, epoch, tell) : -ENOMEM;
 
 	if (err)
 		agent_app_free(app);
@@ -65,7 +64,7 @@ void agent_app_free(struct agent_app *app)
 {
 	if (!app)
 		return;
-	agent_app_keys_free(app->keys);
+	agent_epochs_close(app->epochs);
 	app_sys_config_free(app->config);
 	agent_terms_free(app->terms);
 	app_compose_free(app->compose);

@@ -86,16 +86,23 @@ static int check_times(struct agent_cert *cert, struct rpc_error *error)
  * So the policy is asked as for one, and the event log says to whom it went.
  */
 static int check_policy(const struct http_caller *caller,
-			struct rpc_error *error)
+			struct agent_cert *cert, struct rpc_error *error)
 {
 	const struct agent_key_request ask = {
 		.kind = DSTACK_KEY_P256, .delivery = DSTACK_DELIVER_AGENT,
 		.path = POLICY_PATH, .path_len = strlen(POLICY_PATH),
 	};
 	uint8_t key[DSTACK_KEY_SIZE];
-	int err = agent_get_key(caller, &ask, key, error);
+	uint64_t epoch;
+	int err = agent_get_key(caller, &ask, key, &epoch, error);
 
 	explicit_bzero(key, sizeof(key));
+	if (!err && cert->derived && epoch != cert->key_epoch) {
+		error->status = 503;
+		return rpc_fail(error, -EAGAIN,
+				"the key epoch moved on meanwhile: try again");
+	}
+	cert->key_epoch = epoch;
 	if (err != -EACCES)
 		return err;
 	return rpc_fail(error, err,
@@ -158,7 +165,7 @@ static int sign(const struct agent *agent, const struct http_caller *caller,
 		struct agent_cert *cert, struct agent_chain_text *chain,
 		struct rpc_error *error)
 {
-	bool kms = agent->keys->provider == AGENT_PROVIDER_KMS;
+	bool kms = agent_epochs_provider(agent->epochs) == AGENT_PROVIDER_KMS;
 	int len = i2d_PUBKEY(cert->key, &cert->spki), err = 0;
 
 	if (len <= 0)
@@ -178,7 +185,7 @@ static int check(const struct agent *agent, struct agent_cert *cert,
 {
 	int err = check_names(cert, error) ?: check_times(cert, error);
 
-	if (!err && !agent->keys)
+	if (!err && !agent->epochs)
 		err = rpc_fail(error, -ENOKEY,
 			       "this agent was not told which application it serves, and whose authority signs for it (dstackd agent --app DIR)");
 	return err;
@@ -189,7 +196,7 @@ int agent_cert_issue(const struct agent *agent,
 		     struct agent_cert *cert, struct agent_chain_text *chain,
 		     struct rpc_error *error)
 {
-	return check(agent, cert, error) ?: check_policy(caller, error) ?:
+	return check(agent, cert, error) ?: check_policy(caller, cert, error) ?:
 		agent_cert_make(agent, caller, cert, chain, error);
 }
 

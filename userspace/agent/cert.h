@@ -23,6 +23,9 @@ struct agent_cert {
 	bool server, client;
 	bool have_not_before, have_not_after;
 	uint64_t not_before, not_after;	/* of those that it has */
+	/* Whose authority signs: of a key that was derived, its own epoch's. */
+	bool derived;
+	uint64_t key_epoch;
 	/* Filled in by agent_cert_issue(). */
 	uint8_t *spki, *container, *info;
 	size_t spki_len, container_len, info_len;
@@ -45,7 +48,7 @@ int agent_cert_issue(const struct agent *agent,
 		     struct agent_cert *cert, struct agent_chain_text *chain,
 		     struct rpc_error *error);
 
-/* For ourselves: @caller is asked for the evidence alone. */
+/* For ourselves, of cert->key_epoch: @caller is asked for evidence alone. */
 int agent_cert_make(const struct agent *agent,
 		    const struct http_caller *caller,
 		    struct agent_cert *cert, struct agent_chain_text *chain,

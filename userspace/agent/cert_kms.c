@@ -131,12 +131,15 @@ static int refused(const char *program, const char *said, int err,
 	}
 }
 
-static int run(const struct agent *agent, const void *input, size_t len,
-	       struct agent_chain_text *chain, struct rpc_error *error)
+static int run(const struct agent *agent, uint64_t epoch, const void *input,
+	       size_t len, struct agent_chain_text *chain,
+	       struct rpc_error *error)
 {
+	char number[24];
 	const char *const argv[] = {
 		agent->boot ? agent->boot : BOOT, "sign-cert", "--app",
-		agent->app_dir, "--timeout", TIMEOUT, NULL
+		agent->app_dir, "--key-epoch", number, "--timeout", TIMEOUT,
+		NULL
 	};
 	struct spawn_text text = { .max = OUTPUT_MAX };
 	struct spawn_line said = { .len = 0 };
@@ -145,8 +148,10 @@ static int run(const struct agent *agent, const void *input, size_t len,
 		.out = { spawn_keep, &text }, .err = { spawn_keep_line, &said },
 		.timeout_ms = TIMEOUT_MS,
 	};
-	int err = spawn_run(&spawn);
+	int err;
 
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)epoch);
+	err = spawn_run(&spawn);
 	if (err > 0)
 		err = -ECHILD;
 	metrics_count(agent->counters, METRICS_KMS_CALLS);
@@ -180,7 +185,7 @@ int agent_cert_sign_kms(const struct agent *agent,
 			       "the KMS is signing %d other certificates: try again",
 			       AT_ONCE);
 	} else {
-		err = run(agent, input, len, chain, error);
+		err = run(agent, cert->key_epoch, input, len, chain, error);
 	}
 	__atomic_sub_fetch(&running, 1, __ATOMIC_RELAXED);
 	free(input);

@@ -49,13 +49,12 @@ static int put_chain(X509 *cert, const char *ca, struct agent_chain_text *chain)
 	return chain->pem[0] && chain->pem[1] ? 0 : -ENOMEM;
 }
 
-int agent_cert_sign_own(const struct agent *agent,
-			const struct agent_cert *cert,
-			struct agent_chain_text *chain,
-			struct rpc_error *error)
+static int sign_with(const struct agent_app_keys *keys,
+		     const struct agent_cert *cert,
+		     struct agent_chain_text *chain, struct rpc_error *error)
 {
-	X509 *ca = pem_read_cert(agent->keys->ca_cert), *made = NULL;
-	EVP_PKEY *ca_key = pem_read_key(agent->keys->ca_key);
+	X509 *ca = pem_read_cert(keys->ca_cert), *made = NULL;
+	EVP_PKEY *ca_key = pem_read_key(keys->ca_key);
 	int err = 0;
 
 	if (ca && ca_key)
@@ -64,9 +63,25 @@ int agent_cert_sign_own(const struct agent *agent,
 		err = rpc_fail(error, -EINVAL,
 			       "no certificate can be made of this");
 	else
-		err = put_chain(made, agent->keys->ca_cert, chain);
+		err = put_chain(made, keys->ca_cert, chain);
 	X509_free(made);
 	EVP_PKEY_free(ca_key);
 	X509_free(ca);
+	return err;
+}
+
+int agent_cert_sign_own(const struct agent *agent,
+			const struct agent_cert *cert,
+			struct agent_chain_text *chain,
+			struct rpc_error *error)
+{
+	const struct agent_app_keys *keys;
+	int err;
+
+	keys = agent_epochs_get(agent->epochs, cert->key_epoch, error);
+	if (!keys)
+		return -EAGAIN;
+	err = sign_with(keys, cert, chain, error);
+	agent_epochs_put(agent->epochs);
 	return err;
 }

@@ -27,6 +27,7 @@ struct agent_demo {
 	bool making;
 	time_t again;			/* not before; of CLOCK_MONOTONIC */
 	char *pem;			/* NULL: there is none yet */
+	uint64_t epoch;			/* of @pem, or of what is made */
 };
 
 static time_t now(void)
@@ -98,6 +99,7 @@ static char *issue(struct agent_demo *demo, struct rpc_error *error)
 	struct agent_cert cert = {
 		.key = EVP_EC_gen("P-256"), .subject = SUBJECT,
 		.evidence = true, .client = true,
+		.key_epoch = demo->epoch,
 	};
 	struct agent_chain_text chain = { .nr = 0 };
 	char *text = NULL;
@@ -129,13 +131,23 @@ static void *run(void *arg)
 }
 
 /* With the lock held. */
-static void start(struct agent_demo *demo, const struct agent *agent)
+static void start(struct agent_demo *demo, const struct agent *agent,
+		  uint64_t epoch)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 
-	if (demo->pem || demo->making || now() < demo->again)
+	if (demo->making)
 		return;
+	/* Another authority signs now. */
+	if (demo->pem && demo->epoch != epoch) {
+		free(demo->pem);
+		demo->pem = NULL;
+		demo->again = 0;
+	}
+	if (demo->pem || now() < demo->again)
+		return;
+	demo->epoch = epoch;
 	demo->agent = *agent;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -145,13 +157,21 @@ static void start(struct agent_demo *demo, const struct agent *agent)
 
 int agent_demo_put(const struct agent *agent, char **field)
 {
+	const struct agent_app_keys *keys;
 	struct agent_demo *demo = agent->demo;
+	struct rpc_error none = { 0 };
+	uint64_t epoch;
 	int err;
 
-	if (!demo || !agent->keys)
+	if (!demo || !agent->epochs)
 		return 0;
+	keys = agent_epochs_get(agent->epochs, AGENT_EPOCH_NEWEST, &none);
+	if (!keys)
+		return 0;
+	epoch = keys->key_epoch;
+	agent_epochs_put(agent->epochs);
 	pthread_mutex_lock(&demo->lock);
-	start(demo, agent);
+	start(demo, agent, epoch);
 	err = demo->pem ? rpc_put_text(field, demo->pem) : 0;
 	pthread_mutex_unlock(&demo->lock);
 	return err;

@@ -52,7 +52,8 @@ static int refused(int err, const struct http_caller *caller,
 
 int agent_get_key(const struct http_caller *caller,
 		  const struct agent_key_request *request,
-		  uint8_t key[DSTACK_KEY_SIZE], struct rpc_error *error)
+		  uint8_t key[DSTACK_KEY_SIZE], uint64_t *epoch,
+		  struct rpc_error *error)
 {
 	struct libdstack_key ask = {
 		.scope = DSTACK_SCOPE_APP, .delivery = request->delivery,
@@ -68,18 +69,27 @@ int agent_get_key(const struct http_caller *caller,
 	if (fd < 0)
 		return fd;
 	err = libdstack_get_key(fd, &ask, key, NULL);
+	*epoch = ask.epoch;
 	return err ? refused(err, caller, &ask, error) : 0;
 }
 
 int agent_add_links(const struct agent *agent, const struct agent_claim *claim,
-		    size_t *nr, ProtobufCBinaryData **links)
+		    uint64_t epoch, size_t *nr, ProtobufCBinaryData **links,
+		    struct rpc_error *error)
 {
+	const struct agent_app_keys *keys;
 	uint8_t link[AGENT_LINK_SIZE];
+	int err;
 
-	if (!agent->keys)
+	if (!agent->epochs)
 		return 0;
-	return agent_claim_sign(claim, agent->keys->k256_key, link) ?:
+	keys = agent_epochs_get(agent->epochs, epoch, error);
+	if (!keys)
+		return -EAGAIN;
+	err = agent_claim_sign(claim, keys->k256_key, link) ?:
 		rpc_add_bytes(nr, links, link, sizeof(link)) ?:
-		rpc_add_bytes(nr, links, agent->keys->k256_signature,
-			      agent->keys->k256_signature_len);
+		rpc_add_bytes(nr, links, keys->k256_signature,
+			      keys->k256_signature_len);
+	agent_epochs_put(agent->epochs);
+	return err;
 }

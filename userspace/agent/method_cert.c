@@ -68,7 +68,7 @@ AGENT_CALL(agent_issue_cert)
 /* The same key each time, which the policy lets the container have as bytes. */
 static EVP_PKEY *derive(const struct agent *agent,
 			const struct http_caller *caller, const char *path,
-			struct rpc_error *error)
+			uint64_t *epoch, struct rpc_error *error)
 {
 	const struct agent_key_request ask = {
 		.kind = DSTACK_KEY_P256, .delivery = DSTACK_DELIVER_BYTES,
@@ -77,7 +77,7 @@ static EVP_PKEY *derive(const struct agent *agent,
 	uint8_t scalar[DSTACK_KEY_SIZE];
 	EVP_PKEY *key = NULL;
 
-	if (!agent_get_key(caller, &ask, scalar, error))
+	if (!agent_get_key(caller, &ask, scalar, epoch, error))
 		key = p256_key(scalar);
 	if (key)
 		metrics_count(agent->counters, METRICS_KEYS);
@@ -89,14 +89,15 @@ AGENT_CALL(agent_tappd_derive_key)
 {
 	const Tappd__DeriveKeyRequest *in = (const void *)request;
 	struct agent_cert cert = {
-		.key = in->random_seed ? EVP_EC_gen("P-256") :
-			derive(agent, caller, in->path, error),
+		.derived = !in->random_seed,
 		.subject = in->subject, .names = in->alt_names,
 		.nr_names = in->n_alt_names, .evidence = in->usage_ra_tls,
 		.server = in->usage_server_auth,
 		.client = in->usage_client_auth,
 	};
 
+	cert.key = in->random_seed ? EVP_EC_gen("P-256") :
+		derive(agent, caller, in->path, &cert.key_epoch, error);
 	return answer(agent, caller, &cert,
 		      (Guest__V0__GetTlsKeyResponse *)response, error);
 }

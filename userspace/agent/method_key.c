@@ -27,15 +27,17 @@ static int get(struct agent *agent, const struct http_caller *caller,
 	       struct rpc_error *error)
 {
 	uint8_t key[DSTACK_KEY_SIZE];
+	uint64_t epoch;
 	int err;
 
-	err = agent_get_key(caller, request, key, error);
+	err = agent_get_key(caller, request, key, &epoch, error);
 	if (err)
 		return err;
 	claim->v1 = request->v1;
 	claim->algorithm = request->algorithm;
 	err = agent_key_public(request->algorithm, key, &claim->public) ?:
-		agent_add_links(agent, claim, to->nr, to->links) ?:
+		agent_add_links(agent, claim, epoch, to->nr, to->links,
+				error) ?:
 		rpc_put_bytes(to->key, key, sizeof(key));
 	if (!err && to->public)
 		err = rpc_put_bytes(to->public, claim->public.bytes,

@@ -17,8 +17,8 @@
 #define PURPOSE	"signing"
 
 static int answer(const struct agent *agent, struct agent_claim *claim,
-		  const uint8_t signature[AGENT_SIGNATURE_SIZE],
-		  Guest__V0__SignResponse *out)
+		  uint64_t epoch, const uint8_t signature[AGENT_SIGNATURE_SIZE],
+		  Guest__V0__SignResponse *out, struct rpc_error *error)
 {
 	return rpc_put_bytes(&out->signature, signature,
 			     AGENT_SIGNATURE_SIZE) ?:
@@ -26,8 +26,8 @@ static int answer(const struct agent *agent, struct agent_claim *claim,
 			      claim->public.len) ?:
 		rpc_add_bytes(&out->n_signature_chain, &out->signature_chain,
 			      signature, AGENT_SIGNATURE_SIZE) ?:
-		agent_add_links(agent, claim, &out->n_signature_chain,
-				&out->signature_chain);
+		agent_add_links(agent, claim, epoch, &out->n_signature_chain,
+				&out->signature_chain, error);
 }
 
 AGENT_CALL(agent_v0_sign)
@@ -44,9 +44,10 @@ AGENT_CALL(agent_v0_sign)
 	};
 	uint8_t key[DSTACK_KEY_SIZE], signature[AGENT_SIGNATURE_SIZE];
 	const char *why = "can't sign";
+	uint64_t epoch;
 	int err;
 
-	err = agent_get_key(caller, &ask, key, error);
+	err = agent_get_key(caller, &ask, key, &epoch, error);
 	if (err)
 		return err;
 	err = agent_sign(ask.algorithm, key, in->data.data, in->data.len,
@@ -56,8 +57,8 @@ AGENT_CALL(agent_v0_sign)
 	if (err)
 		return rpc_fail(error, err, "%s", why);
 	metrics_count(agent->counters, METRICS_SIGNATURES);
-	return answer(agent, &claim, signature,
-		      (Guest__V0__SignResponse *)response);
+	return answer(agent, &claim, epoch, signature,
+		      (Guest__V0__SignResponse *)response, error);
 }
 
 AGENT_CALL(agent_v0_verify)

@@ -55,14 +55,19 @@ AGENT_CALL(agent_worker_v1_info)
 /* Only its public half leaves us: that is no use of the key. */
 static int find_public(const struct agent *agent,
 		       enum agent_algorithm algorithm,
-		       struct agent_public *public)
+		       struct agent_public *public, struct rpc_error *error)
 {
 	const struct part path = { PATH, strlen(PATH) };
+	const struct agent_app_keys *keys;
 	uint8_t key[DSTACK_KEY_SIZE];
 	int err;
 
-	err = p256_derive(agent->keys->k256_key, &path, 1, key) ?:
+	keys = agent_epochs_get(agent->epochs, AGENT_EPOCH_NEWEST, error);
+	if (!keys)
+		return -EAGAIN;
+	err = p256_derive(keys->k256_key, &path, 1, key) ?:
 		agent_key_public(algorithm, key, public);
+	agent_epochs_put(agent->epochs);
 	explicit_bzero(key, sizeof(key));
 	return err;
 }
@@ -77,10 +82,10 @@ AGENT_CALL(agent_worker_attest_key)
 
 	if (algorithm == AGENT_UNSUPPORTED)
 		return rpc_fail(error, -EINVAL, AGENT_UNSUPPORTED_TEXT);
-	if (!agent->keys)
+	if (!agent->epochs)
 		return rpc_fail(error, -ENOKEY,
 				"this agent was not told which application it serves (dstackd agent --app DIR)");
-	err = find_public(agent, algorithm, &public) ?:
+	err = find_public(agent, algorithm, &public, error) ?:
 		agent_key_report_data(algorithm, &public, report_data);
 	return err ?: agent_quote_reply(agent, caller, report_data, response,
 					error);

@@ -217,6 +217,8 @@ static void on_second(void *arg)
 	if (read(server->timer, &times, sizeof(times)) != sizeof(times))
 		return;
 	notify_alive();
+	if (server->agent.epochs)
+		agent_epochs_look(server->agent.epochs);
 	if (++server->seconds % REST == 0) {
 		attest_log_rest(server->agent.log);
 		rpc_json_rest();
@@ -258,14 +260,24 @@ static int watch(struct server *server)
 /* The root key that is there must be the one that vouches for its keys. */
 static int load_root(struct libdstack_control *control,
 		     const struct libdstack_status *status,
-		     const struct agent_app_keys *keys, uint64_t epoch)
+		     struct agent_epochs *epochs)
 {
-	if (status->policy_epoch)
-		return libdstack_ensure_root(control, status->policy_app_id,
-					     epoch, keys->k256_key,
-					     agent_app_keys_flags(keys));
-	msg("agent: no policy says which application this is: load one first");
-	return -ENODATA;
+	const struct agent_app_keys *keys;
+	struct rpc_error none = { 0 };
+	int err;
+
+	if (!status->policy_epoch) {
+		msg("agent: no policy says which application this is: load one first");
+		return -ENODATA;
+	}
+	keys = agent_epochs_get(epochs, AGENT_EPOCH_OLDEST, &none);
+	if (!keys)
+		return -ENOKEY;
+	err = libdstack_ensure_root(control, status->policy_app_id,
+				    keys->key_epoch, keys->k256_key,
+				    agent_app_keys_flags(keys));
+	agent_epochs_put(epochs);
+	return err;
 }
 
 static int install(const struct agent_app *app, const struct agent_options *opt)
@@ -278,7 +290,7 @@ static int install(const struct agent_app *app, const struct agent_options *opt)
 		return err;
 	err = libdstack_status(control, &status) ?:
 		agent_app_check(app, opt->log, status.log_count, tell) ?:
-		load_root(control, &status, app->keys, opt->key_epoch);
+		load_root(control, &status, app->epochs);
 	libdstack_control_close(control);
 	return err;
 }
@@ -290,12 +302,13 @@ static int take_app(struct server *server, struct agent_app **app)
 
 	if (!opt->app)
 		return 0;
-	err = agent_app_read(opt->app, tell, app) ?: install(*app, opt);
+	err = agent_app_read(opt->app, opt->key_epoch, tell, app) ?:
+		install(*app, opt);
 	if (err)
 		return err;
 	server->agent.app = *app;
 	server->agent.app_dir = opt->app;
-	server->agent.keys = (*app)->keys;
+	server->agent.epochs = (*app)->epochs;
 	server->agent.terms = (*app)->terms;
 	server->agent.vm_config = (*app)->config->vm_config;
 	return 0;

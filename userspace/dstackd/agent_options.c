@@ -36,7 +36,7 @@ static void usage(FILE *out)
 	      "  --app DIR            the application, as its boot left it: app-compose.json,\n"
 	      "                       .sys-config.json and .appkeys.json, whose root key goes to the\n"
 	      "                       module, and signs for the keys that come of it\n"
-	      "  --key-epoch N        the key epoch of these (default: 0, which is upstream's)\n"
+	      "  --key-epoch N        the key epoch of these, if they don't say it (default: 0)\n"
 	      "  --quote-rate N       quotes that a container may have made in a second; 0: any number\n"
 	      "                       (default: " STRING(AGENT_QUOTE_RATE) ")\n"
 	      "  --quote-burst N      how many at once, after a while of none\n"

@@ -27,7 +27,7 @@
 
 static char *names[] = { "app.test", "10.0.0.1", "::1" };
 static char app_dir[] = "/tmp/dstack-cert-XXXXXX";
-static struct agent_app_keys keys;
+static struct agent_epochs *epochs;
 static struct agent agent;
 static struct agent_cert cert;
 static struct agent_chain_text made;
@@ -75,6 +75,24 @@ static void write_app(const struct stand_in_kms *who)
 			     "{}"));
 }
 
+/* The same of one that is its own authority. */
+static void write_own(const struct stand_in_kms *who)
+{
+	const char *root_pem = issue_cert(who->roots.issue, ISSUE_ROOT_CA);
+	char *pem = issue_key(who->roots.issue, ISSUE_ROOT_CA);
+	char zeros[65];
+
+	memset(zeros, '0', 64);
+	zeros[64] = '\0';
+	write_file(".appkeys.json",
+		   json_pack("{s:s,s:s,s:s,s:s,s:s,s:{s:{s:s}}}",
+			     "disk_crypt_key", zeros, "k256_key", K256,
+			     "k256_signature", "", "gateway_app_id", "",
+			     "ca_cert", root_pem, "key_provider", "None",
+			     "key", pem));
+	free(pem);
+}
+
 static int setup(void **state)
 {
 	kms_setup(state);
@@ -95,20 +113,15 @@ static int teardown(void **state)
 static int reset(void **state)
 {
 	uint8_t report_data[64];
-	char *pem;
 
 	kms_reset(state);
 	drop_made();
+	write_own(another);
+	assert_int_equal(agent_epochs_open(app_dir, 0, note, &epochs), 0);
 	agent = (struct agent){
-		.keys = &keys, .boot = "/proc/self/exe", .app_dir = app_dir,
+		.epochs = epochs, .boot = "/proc/self/exe", .app_dir = app_dir,
 		.vm_config = "",
 	};
-	keys.provider = AGENT_PROVIDER_NONE;
-	snprintf(keys.ca_cert, sizeof(keys.ca_cert), "%s",
-		 issue_cert(another->roots.issue, ISSUE_ROOT_CA));
-	pem = issue_key(another->roots.issue, ISSUE_ROOT_CA);
-	snprintf(keys.ca_key, sizeof(keys.ca_key), "%s", pem);
-	free(pem);
 	cert = (struct agent_cert){
 		.key = EVP_EC_gen("P-256"), .subject = "app.test",
 		.names = names, .nr_names = 3, .evidence = true,
@@ -125,6 +138,7 @@ static int reset(void **state)
 static int forget(void **state)
 {
 	(void)state;
+	agent_epochs_close(epochs);
 	drop_made();
 	EVP_PKEY_free(cert.key);
 	OPENSSL_free(cert.spki);
@@ -173,7 +187,8 @@ static void sign_own(struct libdstack_ratls *ratls, int purpose)
 	drop_made();
 	assert_int_equal(agent_cert_sign_own(&agent, &cert, &made, &error), 0);
 	assert_int_equal(made.nr, 2);
-	assert_string_equal(made.pem[1], keys.ca_cert);
+	assert_string_equal(made.pem[1],
+			    issue_cert(another->roots.issue, ISSUE_ROOT_CA));
 	leaf = verified(another->roots.ca, purpose);
 	assert_int_equal(libdstack_ratls_parse(leaf, ratls, &failure), 0);
 	assert_string_equal(ratls->usage, "app:custom");
@@ -300,7 +315,7 @@ static void what_can_not_be_in_a_certificate_is_named(void **state)
 	cert.nr_names = AGENT_CERT_NAMES_MAX + 1;
 	assert_malformed("more than 64 names");
 	cert.nr_names = 1;
-	agent.keys = NULL;
+	agent.epochs = NULL;
 	assert_malformed("not told which application");
 }
 
@@ -311,7 +326,6 @@ static void what_can_not_be_in_a_certificate_is_named(void **state)
 static int sign_kms(void)
 {
 	drop_made();
-	keys.provider = AGENT_PROVIDER_KMS;
 	return agent_cert_sign_kms(&agent, &cert, &made, &error);
 }
 
