@@ -266,6 +266,24 @@ claim format_that_was_ended_is_begun_again boot
 claim disk_is_mounted_then is "$(stat -f -c %T "$work/data")" ext2/ext3
 umount "$work/data"
 dmsetup remove dstack-data
+# What cryptsetup would take: a second header with a higher number, that opens
+# with another passphrase.  It is not looked at while the first is good.
+sync
+cp "$work/disk.img" "$work/other.img"
+printf x >"$work/x"
+cryptsetup luksChangeKey --batch-mode --key-slot 0 --pbkdf pbkdf2 \
+	--pbkdf-force-iterations 1000 --key-file - "$work/other.img" \
+	"$work/x" < <(printf %s "$(jq -r .disk_crypt_key "$dir/.appkeys.json")") ||
+	die "can't change the passphrase of a copy"
+dd if="$work/other.img" of="$disk" bs=16384 skip=1 seek=1 count=1 \
+	conv=notrunc status=none
+sync
+claim attack_66_second_header_is_not_opened boot
+umount "$work/data"
+dmsetup remove dstack-data
+
+# One that was cut short, and both.
+dd if=/dev/urandom of="$disk" bs=4096 seek=5 count=1 conv=notrunc status=none
 dd if=/dev/urandom of="$disk" bs=4096 seek=1 count=1 conv=notrunc status=none
 claim header_that_was_changed_is_refused refuses 'disk: '
 dd if=/dev/urandom of="$disk" bs=4096 count=1 conv=notrunc status=none

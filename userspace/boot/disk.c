@@ -70,22 +70,19 @@ static int read_start(const char *device, void *data, size_t len)
 }
 
 /*
- * A checked copy of all that stands before the data, as a file in memory: of
- * both headers, and of the key, which only the passphrase opens.
+ * A checked copy of all that stands before the data, as a file in memory: of a
+ * header, and of the key, which only the passphrase opens.
  */
 static int copy_header(struct boot *boot)
 {
 	uint8_t *data = malloc(DATA_OFFSET);
 	struct luks luks;
-	size_t size;
 	int err;
 
 	if (!data)
 		return -ENOMEM;
 	err = read_start(boot->opt->device, data, DATA_OFFSET);
-	size = err ? 0 : dstack_luks_size(data, DATA_OFFSET);
-	if (!err)
-		err = size ? dstack_luks_check(data, size, &luks) : -EBADMSG;
+	err = err ?: dstack_luks_keep_checked(data, DATA_OFFSET, &luks);
 	if (!err && luks.offset != DATA_OFFSET)
 		err = boot_fail(-EBADMSG, "the disk's data does not begin where it did");
 	err = err ?: directory_write(boot, HEADER, data, DATA_OFFSET);

@@ -22,6 +22,7 @@
 
 #define CIPHER		"aes-xts-plain64"
 #define MAGIC		"LUKS\xba\xbe"
+#define SECOND_MAGIC	"SKUL\xba\xbe"
 #define VERSION		2
 #define CSUM_SIZE	64
 #define SHA256_SIZE	32
@@ -54,13 +55,13 @@ static int refuse(const char *what)
 	return -EBADMSG;
 }
 
-size_t dstack_luks_size(const void *data, size_t len)
+static size_t size_of(const void *data, size_t len, const char *magic)
 {
 	const struct binary *binary = data;
 	uint64_t size;
 
 	if (len < sizeof(*binary) ||
-	    memcmp(binary->magic, MAGIC, sizeof(binary->magic)) ||
+	    memcmp(binary->magic, magic, sizeof(binary->magic)) ||
 	    be16toh(binary->version) != VERSION) {
 		refuse("it is none of LUKS2");
 		return 0;
@@ -72,6 +73,11 @@ size_t dstack_luks_size(const void *data, size_t len)
 		return 0;
 	}
 	return size;
+}
+
+size_t dstack_luks_size(const void *data, size_t len)
+{
+	return size_of(data, len, MAGIC);
 }
 
 static bool zeros(const void *data, size_t len)
@@ -107,12 +113,12 @@ static int check_sum(const uint8_t *data, size_t size)
 	       refuse("its checksum is wrong") : 0;
 }
 
-static int check_binary(const struct binary *binary)
+static int check_binary(const struct binary *binary, size_t offset)
 {
 	if (strncmp(binary->csum_alg, "sha256", sizeof(binary->csum_alg)) ||
 	    !zeros(binary->csum + SHA256_SIZE, CSUM_SIZE - SHA256_SIZE))
 		return refuse("its checksum is not of SHA-256");
-	if (binary->hdr_offset)
+	if (be64toh(binary->hdr_offset) != offset)
 		return refuse("it says that it is somewhere else");
 	if (!zeros(binary->label, sizeof(binary->label)) ||
 	    !zeros(binary->subsystem, sizeof(binary->subsystem)))
@@ -261,15 +267,54 @@ static int check_json(const char *text, size_t size, size_t header,
 	return err;
 }
 
-int dstack_luks_check(const void *data, size_t size, struct luks *luks)
+/* Which is @offset bytes into the disk. */
+static int check_at(const void *data, size_t size, size_t offset,
+		    struct luks *luks)
 {
-	int err;
+	int err = check_sum(data, size) ?: check_binary(data, offset);
 
-	if (dstack_luks_size(data, size) != size)
-		return -EBADMSG;
-	err = check_sum(data, size) ?: check_binary(data);
 	if (err)
 		return err;
 	return check_json((const char *)data + sizeof(struct binary),
 			  size - sizeof(struct binary), size, luks);
+}
+
+int dstack_luks_check(const void *data, size_t size, struct luks *luks)
+{
+	if (dstack_luks_size(data, size) != size)
+		return -EBADMSG;
+	return check_at(data, size, 0, luks);
+}
+
+/* It is as far from the beginning as each of them is long. */
+static uint8_t *find_second(uint8_t *data, size_t len)
+{
+	const size_t magic = sizeof(SECOND_MAGIC) - 1;
+	size_t at;
+
+	for (at = LUKS_SIZE_MIN; at <= LUKS_SIZE_MAX && at <= len / 2; at *= 2)
+		if (!memcmp(data + at, SECOND_MAGIC, magic))
+			return size_of(data + at, at, SECOND_MAGIC) == at ?
+				data + at : NULL;
+	return NULL;
+}
+
+int dstack_luks_keep_checked(void *data, size_t len, struct luks *luks)
+{
+	size_t size = dstack_luks_size(data, len);
+	uint8_t *second;
+
+	if (size && size <= len / 2 && !dstack_luks_check(data, size, luks)) {
+		memset((uint8_t *)data + size, 0, size);
+		return 0;
+	}
+	second = find_second(data, len);
+	if (!second)
+		return -EBADMSG;
+	size = second - (uint8_t *)data;
+	if (check_at(second, size, size, luks))
+		return -EBADMSG;
+	dstack_message("the second LUKS header is taken, which is a good one");
+	memset(data, 0, size);
+	return 0;
 }

@@ -37,4 +37,12 @@ size_t dstack_luks_size(const void *data, size_t len);
  */
 int dstack_luks_check(const void *data, size_t size, struct luks *luks);
 
+/*
+ * The same of all @len bytes before the data, which have two headers: readers
+ * take the one with the higher number.  The one that was checked stays, the
+ * other is wiped: the first, unless only the second passes, as when writing
+ * the first was cut short.
+ */
+int dstack_luks_keep_checked(void *data, size_t len, struct luks *luks);
+
 #endif /* DSTACK_LIB_LUKS_H */
