@@ -51,29 +51,6 @@ int epochs_pin(struct follow *follow, const struct agent_app_keys *keys)
 	return 0;
 }
 
-static bool is_pinned(const struct follow *follow,
-		      const struct agent_app_keys *keys)
-{
-	return keys->provider_id_len == follow->kms.provider_id_len &&
-		!memcmp(keys->provider_id, follow->pin, keys->provider_id_len);
-}
-
-/*
- * A KMS shows the root of the oldest epoch that lives.  When that has ended,
- * who is held to it does not hear of it: but the root of the next one was told
- * with its keys.
- */
-int epochs_pin_other(struct follow *follow)
-{
-	struct agent_app_keys *const *keys = follow->keys;
-
-	if (!is_pinned(follow, keys[0]))
-		return epochs_pin(follow, keys[0]);
-	if (keys[1] && !is_pinned(follow, keys[1]))
-		return epochs_pin(follow, keys[1]);
-	return -ENOENT;
-}
-
 /*
  * What is here
  */

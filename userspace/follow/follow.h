@@ -179,8 +179,6 @@ int epochs_follow(struct follow *follow, const struct kms_app_state *state,
 		  int64_t now_ms, const char **why);
 /* A session with the KMS that has this root. */
 int epochs_pin(struct follow *follow, const struct agent_app_keys *keys);
-/* It has not the root that it was held to: the other one, if one is there. */
-int epochs_pin_other(struct follow *follow);
 
 /* record.c */
 

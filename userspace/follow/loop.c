@@ -162,16 +162,6 @@ static int keep_record(const struct follow *follow,
 	return err;
 }
 
-/* Once an epoch has ended, who was held to its root has to hear of it. */
-static bool get_state(struct follow *follow, struct kms_app_state *state)
-{
-	int err = kms_get_app_state(follow->session, state);
-
-	if (err == -EKEYREJECTED && !epochs_pin_other(follow))
-		err = kms_get_app_state(follow->session, state);
-	return !err;
-}
-
 static void ask(struct follow *follow, struct told *told)
 {
 	struct kms_app_state state, *answer = NULL;
@@ -180,7 +170,7 @@ static void ask(struct follow *follow, struct told *told)
 	bool looked, kept;
 
 	follow_hush(hush);
-	if (get_state(follow, &state))
+	if (!kms_get_app_state(follow->session, &state))
 		answer = &state;
 	follow->answers += !!answer;
 	follow->failures += !answer;

@@ -118,6 +118,24 @@ static bool is_shown(const struct kms_call *call, X509 *root)
 			   X509_get0_pubkey(call->root)) == 1;
 }
 
+/* By the KMS's records, as for a client that had pinned the one it shows. */
+static int follow_shown(struct kms_call *call, const struct kms_app_keys *keys)
+{
+	uint8_t *shown;
+	char what[96];
+	size_t len;
+	int err = kms_root_id(call, call->root, &shown, &len);
+
+	if (err)
+		return err;
+	snprintf(what, sizeof(what), "the root of key epoch %llu is not one that succeeds the root that it shows",
+		 (unsigned long long)keys->key_epoch);
+	err = kms_follow_root(call, KMS_ROOT_CA, shown, keys->provider_id,
+			      what);
+	OPENSSL_free(shown);
+	return err;
+}
+
 /*
  * The root that it showed to be asked is the one that it gives, unless keys of
  * an epoch were asked for: it shows the root of the oldest that lives.
@@ -135,6 +153,8 @@ static int take_root(struct kms_call *call, const char *in, uint64_t epoch,
 			       "it gives another root than the one that it showed");
 	else
 		err = take_provider(call, root, keys);
+	if (!err && !is_shown(call, root))
+		err = follow_shown(call, keys);
 	X509_free(root);
 	if (err)
 		return err;

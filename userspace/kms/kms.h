@@ -100,7 +100,7 @@ struct kms_app_keys {
 /*
  * kms->attest is called once, before any KMS is asked.  A KMS shows the root of
  * the oldest epoch that lives, whatever @epoch is asked for: who named one is
- * told its root with its keys, and has that KMS's word for it as for them.
+ * told its root with its keys, which must succeed the one that is shown.
  */
 int kms_get_app_keys(const struct kms *kms, uint64_t epoch,
 		     struct kms_app_keys *keys);

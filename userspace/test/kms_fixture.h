@@ -56,6 +56,24 @@ static inline int attest_app(void *arg, const uint8_t report_data[64],
 	return 0;
 }
 
+/* @who shows that @next succeeds @from. */
+static inline void show_record(struct stand_in_kms *who,
+			       const struct issue *from,
+			       const struct issue *next,
+			       struct stand_in_record *record)
+{
+	struct key_succession made;
+
+	*record = (struct stand_in_record){
+		.epoch = 1, .ca_len = 91, .next = *issue_public(next),
+	};
+	assert_int_equal(issue_succession_make(from, 1, issue_public(next),
+					       &made), 0);
+	record->len = key_succession_write(&made, record->record);
+	who->config.records = record;
+	who->config.nr_records = 1;
+}
+
 /* Evidence of a KMS, which holds: for need_guests(). */
 static inline int attest_kms(const uint8_t report_data[64], uint8_t **data,
 			     size_t *len)

@@ -272,10 +272,12 @@ static void another_kms_is_good_only_without_a_pin(void **state)
 static void keys_of_an_epoch_come_with_the_root_of_that_epoch(void **state)
 {
 	static const uint64_t both[] = { 0, 1 };
+	struct stand_in_record record;
 	uint8_t *id = NULL;
 
 	(void)state;
 	first->state.key_epoch = 1;
+	show_record(first, first->roots.issue, first->others.issue, &record);
 	/* The pin is of the root that it shows, as long as the older lives. */
 	kms.provider_id_len = i2d_PUBKEY(first->roots.ca_key, &id);
 	kms.provider_id = id;
@@ -287,6 +289,12 @@ static void keys_of_an_epoch_come_with_the_root_of_that_epoch(void **state)
 	assert_memory_equal(keys.key_epochs, both, sizeof(both));
 	assert_string_equal(keys.tmp_ca_key, "");
 	assert_string_equal(keys.tmp_ca_cert, "");
+	/* Which the one that it shows vouches for. */
+	record.record[record.len - 1] ^= 1;
+	assert_int_equal(get(), -EKEYREJECTED);
+	assert_told(first, "the root of key epoch 1 is not one that succeeds");
+	first->config.nr_records = 0;
+	assert_int_equal(get(), -EKEYREJECTED);
 	epoch = KMS_EPOCH_OLDEST;
 	assert_int_equal(get(), 0);
 	assert_keys_of(first);

@@ -161,22 +161,6 @@ static void only_the_kms_that_gave_the_keys_signs(void **state)
 	assert_int_equal(have_signed(), -EKEYREJECTED);
 }
 
-/* @who shows that @next succeeds @root. */
-static void make_record(struct stand_in_kms *who, const struct issue *root,
-			const struct issue *next, struct stand_in_record *record)
-{
-	struct key_succession made;
-
-	*record = (struct stand_in_record){
-		.epoch = 1, .ca_len = 91, .next = *issue_public(next),
-	};
-	assert_int_equal(issue_succession_make(root, 1, issue_public(next),
-					       &made), 0);
-	record->len = key_succession_write(&made, record->record);
-	who->config.records = record;
-	who->config.nr_records = 1;
-}
-
 /* The root that gave the keys vouches for the one that the KMS has now. */
 static void kms_signs_under_the_root_that_succeeds(void **state)
 {
@@ -185,7 +169,7 @@ static void kms_signs_under_the_root_that_succeeds(void **state)
 
 	(void)state;
 	urls[0] = another->url;
-	make_record(another, first->roots.issue, next, &record);
+	show_record(another, first->roots.issue, next, &record);
 	assert_int_equal(have_signed(), 0);
 	assert_non_null(strstr(signed_chain, issue_cert(next, ISSUE_ROOT_CA)));
 	/* The caller may pin another one than that which gave the keys. */
@@ -221,7 +205,7 @@ static void certificate_of_an_epoch_leads_to_the_root_of_that_epoch(void **st)
 	assert_int_equal(have_signed(), -EKEYREJECTED);
 	assert_told(first, "gave the keys");
 	/* Once the older has ended, it shows the one that signs. */
-	make_record(first, first->others.issue, first->roots.issue, &record);
+	show_record(first, first->others.issue, first->roots.issue, &record);
 	free(root_pem);
 	root_pem = strdup(old);
 	older_pem = issue_cert(first->others.issue, ISSUE_ROOT_CA);
