@@ -17,36 +17,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../disk/disk.h"
 #include "luks.h"
+#include "provider.h"
 
 #define MAPPING		"dstack-data"
 #define MAPPED		"/dev/mapper/" MAPPING
 #define FS		"ext4"
-#define HEADER		".disk-header"
 #define UNFINISHED	".disk-new"	/* there is no file system yet */
-#define DATA_OFFSET	16777216U
 #define DATA_SECTOR	"32768"
 #define BEGINNING	1048576U	/* bytes, which a new disk has zero */
-#define PASSPHRASE_SIZE	(2 * DSTACK_KEY_SIZE + 1)
+#define NO_KEY		2	/* cryptsetup: it does not open with this */
 
 static bool exists(const struct boot *boot, const char *name)
 {
 	return !faccessat(boot->dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
 }
 
-/* cryptsetup, with the passphrase on its standard input. */
-static int cryptsetup(struct boot *boot, const char *const *argv)
+/* cryptsetup, with the passphrase on its standard input: its exit status. */
+static int cryptsetup(const uint8_t key[DSTACK_KEY_SIZE],
+		      const char *const *argv)
 {
 	void *passphrase;
-	int status = libdstack_secret_alloc(PASSPHRASE_SIZE, &passphrase);
+	int status = libdstack_secret_alloc(DISK_PASSPHRASE_SIZE, &passphrase);
 
 	if (status)
 		return status;
-	libdstack_to_hex(boot->keys->disk_key, DSTACK_KEY_SIZE, passphrase);
-	status = run(argv, passphrase, PASSPHRASE_SIZE - 1);
-	libdstack_secret_free(passphrase, PASSPHRASE_SIZE);
+	libdstack_to_hex(key, DSTACK_KEY_SIZE, passphrase);
+	status = run(argv, passphrase, DISK_PASSPHRASE_SIZE - 1);
+	libdstack_secret_free(passphrase, DISK_PASSPHRASE_SIZE);
 	if (status == -ENOENT)
 		return boot_fail(status, "there is no cryptsetup here, which an encrypted disk needs: install it");
+	return status;
+}
+
+static int failed(int status)
+{
 	return status > 0 ? boot_fail(-EIO, "cryptsetup failed with status %d",
 				      status) : status;
 }
@@ -75,22 +81,22 @@ static int read_start(const char *device, void *data, size_t len)
  */
 static int copy_header(struct boot *boot)
 {
-	uint8_t *data = malloc(DATA_OFFSET);
+	uint8_t *data = malloc(DISK_HEADER_SIZE);
 	struct luks luks;
 	int err;
 
 	if (!data)
 		return -ENOMEM;
-	err = read_start(boot->opt->device, data, DATA_OFFSET);
-	err = err ?: dstack_luks_keep_checked(data, DATA_OFFSET, &luks);
-	if (!err && luks.offset != DATA_OFFSET)
+	err = read_start(boot->opt->device, data, DISK_HEADER_SIZE);
+	err = err ?: dstack_luks_keep_checked(data, DISK_HEADER_SIZE, &luks);
+	if (!err && luks.offset != DISK_HEADER_SIZE)
 		err = boot_fail(-EBADMSG, "the disk's data does not begin where it did");
-	err = err ?: directory_write(boot, HEADER, data, DATA_OFFSET);
+	err = err ?: directory_write(boot, DISK_HEADER, data, DISK_HEADER_SIZE);
 	free(data);
 	return err;
 }
 
-static int open_mapping(struct boot *boot)
+static int open_with(struct boot *boot, const uint8_t key[DSTACK_KEY_SIZE])
 {
 	const char *device = boot->opt->device;
 	char *header;
@@ -98,18 +104,48 @@ static int open_mapping(struct boot *boot)
 		"cryptsetup", "open", "--type", "luks2", "--batch-mode",
 		"--key-file", "-", "--header", NULL, device, MAPPING, NULL
 	};
-	int err = copy_header(boot);
+	int status;
 
-	if (err)
-		return err;
-	if (asprintf(&header, "%s/" HEADER, boot->opt->dir) < 0)
+	if (asprintf(&header, "%s/" DISK_HEADER, boot->opt->dir) < 0)
 		return -ENOMEM;
 	argv[8] = header;
-	err = cryptsetup(boot, argv);
+	status = cryptsetup(key, argv);
 	free(header);
-	if (err)
-		boot_fail(err, "the disk can't be opened with this application's key: is it another's?");
-	return err;
+	return status;
+}
+
+/* Who follows the KMS moves the disk to the next key epoch before this ends. */
+static int open_with_next(struct boot *boot)
+{
+	struct agent_app_keys *next;
+	int status = provider_next(boot, &next);
+
+	if (status)
+		return status == -ENODATA ? NO_KEY : status;
+	status = open_with(boot, next->disk_key);
+	if (!status)
+		boot_say("the disk is of key epoch %llu",
+			 (unsigned long long)next->key_epoch);
+	agent_app_keys_free(next);
+	return status;
+}
+
+static int open_mapping(struct boot *boot)
+{
+	const char *device = boot->opt->device;
+	int status = copy_header(boot) ?:
+		directory_write(boot, DISK_DEVICE, device, strlen(device));
+
+	if (status)
+		return status;
+	/* One that was about to be written was made of another copy. */
+	unlinkat(boot->dir, DISK_HEADER_NEXT, 0);
+	status = open_with(boot, boot->keys->disk_key);
+	if (status == NO_KEY)
+		status = open_with_next(boot);
+	if (status == NO_KEY)
+		return boot_fail(-EKEYREJECTED, "the disk can't be opened with this application's key: it is another's, or of a key epoch that has ended");
+	return failed(status);
 }
 
 static int format(struct boot *boot)
@@ -126,7 +162,7 @@ static int format(struct boot *boot)
 
 	boot_say("the disk is new, or was being formatted: it is formatted");
 	err = directory_write(boot, UNFINISHED, "", 0);
-	return err ? err : cryptsetup(boot, argv);
+	return err ? err : failed(cryptsetup(boot->keys->disk_key, argv));
 }
 
 /* 1: LUKS, 0: nothing at all, or -EBADMSG: who knows whose. */

@@ -12,6 +12,11 @@
 /* provider_kms.c */
 
 int provider_ask_kms(struct boot *boot);
+/*
+ * Keys of the newest key epoch that lives, which are stored beside the others;
+ * for agent_app_keys_free().  -ENODATA: there are no others than those.
+ */
+int provider_next(struct boot *boot, struct agent_app_keys **keys);
 
 /* provider_local.c */
 

@@ -62,7 +62,7 @@ static int take(struct boot *boot, const struct kms_app_keys *from)
 	return 0;
 }
 
-static int get(struct boot *boot, struct kms_app_keys *from)
+static int get(struct boot *boot, uint64_t epoch, struct kms_app_keys *from)
 {
 	char *const *urls = boot->config->kms_urls;
 	struct kms kms = {
@@ -79,7 +79,7 @@ static int get(struct boot *boot, struct kms_app_keys *from)
 		kms.nr++;
 	if (!kms.provider_id_len)
 		boot_say(BOOT_COMPOSE " has no key_provider_id: any KMS that the host names will do");
-	return kms_get_app_keys(&kms, KMS_EPOCH_OLDEST, from);
+	return kms_get_app_keys(&kms, epoch, from);
 }
 
 int provider_ask_kms(struct boot *boot)
@@ -91,10 +91,82 @@ int provider_ask_kms(struct boot *boot)
 						   &from);
 	if (err)
 		return boot_fail(err, "no memory to ask a KMS with");
-	err = get(boot, from);
+	err = get(boot, KMS_EPOCH_OLDEST, from);
 	if (!err)
 		err = take(boot, from);
 	kms_app_keys_wipe(from);
 	libdstack_secret_free(from, sizeof(struct kms_app_keys));
 	return err;
+}
+
+/* What an earlier start found, or who follows the KMS. */
+static int find_next(struct boot *boot, struct agent_app_keys **keys)
+{
+	struct agent_app_keys *all[AGENT_APP_KEYS_ALL];
+	int err = agent_app_keys_read_all(boot->opt->dir, boot_tell, all);
+
+	if (err)
+		return err;
+	*keys = all[1];
+	all[1] = NULL;
+	agent_app_keys_free_all(all);
+	return *keys ? 0 : -ENODATA;
+}
+
+static int store_next(struct boot *boot, const struct kms_app_keys *from)
+{
+	struct agent_app_keys *keys;
+	void *memory;
+	size_t len;
+	char *text;
+	int err = libdstack_secret_alloc(sizeof(*keys), &memory);
+
+	if (err)
+		return err;
+	keys = memory;
+	err = kms_app_keys_keep(from, keys) ?:
+		agent_app_keys_write(keys, &text, &len);
+	agent_app_keys_free(keys);
+	if (err)
+		return boot_fail(err, "keys of key epoch %llu can't be kept",
+				 (unsigned long long)from->key_epoch);
+	err = directory_write(boot, AGENT_APP_KEYS_NEXT, text, len);
+	libdstack_secret_free(text, AGENT_APP_KEYS_FILE_MAX);
+	return err;
+}
+
+/* Which live is said with the keys of one that does. */
+static int get_next(struct boot *boot, struct kms_app_keys *from)
+{
+	uint64_t newest;
+	int err = get(boot, KMS_EPOCH_OLDEST, from);
+
+	if (err)
+		return err;
+	newest = from->nr_key_epochs ?
+		from->key_epochs[from->nr_key_epochs - 1] : 0;
+	kms_app_keys_wipe(from);
+	if (newest <= boot->keys->key_epoch)
+		return -ENODATA;
+	return get(boot, newest, from) ?: store_next(boot, from);
+}
+
+int provider_next(struct boot *boot, struct agent_app_keys **keys)
+{
+	void *from;
+	int err;
+
+	if (boot->keys->provider != AGENT_PROVIDER_KMS)
+		return -ENODATA;
+	err = find_next(boot, keys);
+	if (err != -ENODATA)
+		return err;
+	err = kms_init() ?: libdstack_secret_alloc(sizeof(struct kms_app_keys),
+						   &from);
+	if (err)
+		return boot_fail(err, "no memory to ask a KMS with");
+	err = get_next(boot, from);
+	kms_app_keys_wipe(from);
+	libdstack_secret_free(from, sizeof(struct kms_app_keys));
+	return err ?: find_next(boot, keys);
 }

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOVES_MAX	8	/* in one look: there are four in a row */
+#define MOVES_MAX	8	/* in one look: there are five in a row */
 
 int epochs_read(struct follow *follow)
 {
@@ -73,14 +73,24 @@ static int on_root(const struct libdstack_root *root, void *arg)
 	return 0;
 }
 
+static struct disk disk_of(const struct follow *follow)
+{
+	return (struct disk){
+		follow->options->app, follow->app, follow_tell
+	};
+}
+
 int epochs_look(struct follow *follow)
 {
+	const struct disk disk = disk_of(follow);
 	struct agent_app_keys *const *keys = follow->keys;
 
 	follow->epochs = (struct follow_epochs){
 		.has = keys[0]->key_epoch,
 		.next = keys[!!keys[1]]->key_epoch,
 	};
+	follow->epochs.disk_waits = keys[1] && disk_is_there(&disk) &&
+		follow->disk_epoch != keys[1]->key_epoch;
 	return libdstack_list_roots(follow->control, on_root, follow);
 }
 
@@ -199,6 +209,20 @@ static int add(struct follow *follow)
 	return err;
 }
 
+static int move_disk(struct follow *follow)
+{
+	const struct disk disk = disk_of(follow);
+	int err = disk_move(&disk, follow->keys[0]->disk_key,
+			    follow->keys[1]->disk_key);
+
+	if (err)
+		return err;
+	follow->disk_epoch = follow->keys[1]->key_epoch;
+	follow_say("the disk opens with the key of key epoch %llu",
+		   (unsigned long long)follow->disk_epoch);
+	return 0;
+}
+
 /*
  * The end of the one before
  */
@@ -264,6 +288,8 @@ static int move(struct follow *follow, enum follow_move move, uint64_t epoch)
 		return fetch(follow, epoch);
 	case FOLLOW_ADD:
 		return add(follow);
+	case FOLLOW_DISK:
+		return move_disk(follow);
 	case FOLLOW_END:
 		return end(follow);
 	case FOLLOW_RETIRE:
@@ -274,13 +300,13 @@ static int move(struct follow *follow, enum follow_move move, uint64_t epoch)
 	return 0;
 }
 
-/* Whoever could not give keys said so. */
+/* Whoever could not give keys, or change a disk, said so. */
 static int try_move(struct follow *follow, enum follow_move which,
 		    uint64_t epoch, int64_t now_ms)
 {
 	int err = move(follow, which, epoch);
 
-	if (err && which == FOLLOW_FETCH) {
+	if (err && (which == FOLLOW_FETCH || which == FOLLOW_DISK)) {
 		follow_judge_failed(&follow->view, now_ms);
 		follow->failures++;
 		return 0;

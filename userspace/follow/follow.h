@@ -23,6 +23,7 @@
 #include <stdio.h>
 
 #include "../app/app.h"
+#include "../disk/disk.h"
 #include "../keys/app_keys.h"
 #include "../kms/kms.h"
 
@@ -85,6 +86,7 @@ enum follow_move {
 	FOLLOW_STAY,
 	FOLLOW_FETCH,			/* keys of the next epoch */
 	FOLLOW_ADD,			/* they are to be in the module */
+	FOLLOW_DISK,			/* is to open with them */
 	FOLLOW_END,			/* of the old epoch */
 	FOLLOW_RETIRE,			/* what ended, in the module as well */
 };
@@ -94,6 +96,7 @@ struct follow_epochs {
 	uint64_t has, next;		/* the same: there is no next one */
 	/* What the module has: root keys of them, of any before, of others. */
 	bool has_root, next_root, older_root, other_root;
+	bool disk_waits;		/* it opens with the old key */
 };
 
 /*
@@ -105,7 +108,7 @@ enum follow_move follow_judge_epochs(const struct follow_view *view,
 				     const struct follow_epochs *epochs,
 				     int64_t now_ms, uint64_t *epoch,
 				     const char **why);
-/* FETCH did not work: it is not tried again at once. */
+/* FETCH or DISK did not work: it is not tried again at once. */
 void follow_judge_failed(struct follow_view *view, int64_t now_ms);
 
 /* document.c */
@@ -140,6 +143,7 @@ struct follow {
 	const struct app_compose *compose;
 	struct agent_app_keys *keys[AGENT_APP_KEYS_ALL];
 	struct follow_epochs epochs;
+	uint64_t disk_epoch;		/* to which it was moved here */
 	uint8_t app_id[APP_ID_SIZE];
 	struct libdstack_control *control;
 	int host, app, run;		/* directories */

@@ -100,6 +100,8 @@ static enum follow_move move_on(const struct follow_view *view,
 	bool ended = has_ended(state, epochs->has);
 
 	/* Nothing goes before what comes in its place is there. */
+	if (epochs->disk_waits)
+		return FOLLOW_STAY;
 	if (epochs->next > epochs->has)
 		return ended ? FOLLOW_END : FOLLOW_STAY;
 	if (current > epochs->has && !has_ended(state, current)) {
@@ -125,6 +127,8 @@ enum follow_move follow_judge_epochs(const struct follow_view *view,
 	if (epochs->next > epochs->has && epochs->has_root &&
 	    !epochs->next_root)
 		return FOLLOW_ADD;
+	if (epochs->disk_waits && now_ms >= view->again_ms)
+		return FOLLOW_DISK;
 	if (!is_known(view, state))
 		return FOLLOW_STAY;
 	return move_on(view, state, epochs, now_ms, epoch, why);

@@ -192,7 +192,20 @@ static int check_kdf(const json_t *kdf)
 	       refuse("the keyslot is derived with too few rounds") : 0;
 }
 
-static int check_keyslot(const json_t *root)
+/* Behind both headers, and before the data, which was looked at already. */
+static int check_area(const json_t *area, size_t header, struct luks *luks)
+{
+	if (!is(area, "type", "raw") || !is(area, "encryption", CIPHER))
+		return refuse("the keyslot is not encrypted with " CIPHER);
+	if (!number(area, "offset", &luks->area) ||
+	    !number(area, "size", &luks->area_size) ||
+	    luks->area < 2 * header || luks->area > luks->offset ||
+	    luks->area_size > luks->offset - luks->area)
+		return refuse("the keyslot is nowhere sensible");
+	return 0;
+}
+
+static int check_keyslot(const json_t *root, size_t header, struct luks *luks)
 {
 	const json_t *slot = only(root, "keyslots"), *af, *area;
 
@@ -203,8 +216,8 @@ static int check_keyslot(const json_t *root)
 	    (json_int_t)LUKS_KEY_SIZE)
 		return refuse("the keyslot is not of a key of 64 bytes");
 	area = json_object_get(slot, "area");
-	if (!is(area, "type", "raw") || !is(area, "encryption", CIPHER))
-		return refuse("the keyslot is not encrypted with " CIPHER);
+	if (check_area(area, header, luks))
+		return -EBADMSG;
 	af = json_object_get(slot, "af");
 	if (!is(af, "type", "luks1") || !is(af, "hash", AF_STRIPES_HASH) ||
 	    json_integer_value(json_object_get(af, "stripes")) != STRIPES)
@@ -262,7 +275,7 @@ static int check_json(const char *text, size_t size, size_t header,
 	err = json_object_size(root) != 5 ?
 	      refuse("its JSON has other members than it should") :
 	      check_config(root) ?: check_segment(root, header, luks) ?:
-	      check_keyslot(root) ?: check_digest(root);
+	      check_keyslot(root, header, luks) ?: check_digest(root);
 	json_decref(root);
 	return err;
 }

@@ -17,10 +17,13 @@
 /**
  * struct luks - what a header says of the data
  * @offset: of the data, in bytes
+ * @area: where its keyslot's encrypted key is, in bytes
+ * @area_size: and how long
  * @sector_size: unit of encryption, in bytes
  */
 struct luks {
 	uint64_t offset;
+	uint64_t area, area_size;
 	uint32_t sector_size;
 };
 

@@ -4,7 +4,7 @@
  *
  * Copyright The dstack for Linux authors
  *
- * The module and the KMS are the test's; files are files.
+ * The module, the KMS and the disk are the test's; files are files.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,228 +12,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../follow/follow.h"
-#include "app_keys_fixture.h"
-
-#define ROOTS	8
-#define KILLED	9
-
-/* What outlives a process. */
-struct module {
-	uint64_t epochs[ROOTS], floor;
-	uint8_t keys[ROOTS];		/* the first byte of each */
-	size_t nr;
-	int loads, retired, fetched;
-};
-
-static struct module *module;
-static struct follow follow;
-static struct follow_options options;
-static struct kms_app_state state;
-static const char *why;
-static char dir[64], said[2048];
-static int kill_at;			/* 0: nothing ends it */
-static bool no_kms, old_keys;
-static const uint8_t app_id[APP_ID_SIZE] = { 7 };
-
-void follow_say(const char *fmt, ...)
-{
-	size_t len = strlen(said);
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(said + len, sizeof(said) - len, fmt, args);
-	va_end(args);
-}
-
-void follow_tell(const char *line)
-{
-	follow_say("%s\n", line);
-}
-
-/* Whatever changes something: the process may be ended before it. */
-static void step(void)
-{
-	if (kill_at && !--kill_at)
-		_exit(KILLED);
-}
-
-int __real_renameat(int olddir, const char *old, int newdir, const char *new);
-int __wrap_renameat(int olddir, const char *old, int newdir, const char *new);
-ssize_t __real_write(int fd, const void *data, size_t len);
-ssize_t __wrap_write(int fd, const void *data, size_t len);
-ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t at);
-ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at);
-
-int __wrap_renameat(int olddir, const char *old, int newdir, const char *new)
-{
-	step();
-	return __real_renameat(olddir, old, newdir, new);
-}
-
-ssize_t __wrap_write(int fd, const void *data, size_t len)
-{
-	step();
-	return __real_write(fd, data, len);
-}
-
-ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at)
-{
-	step();
-	return __real_pwrite(fd, data, len, at);
-}
-
-/*
- * The module
- */
-
-static int find(uint64_t epoch)
-{
-	size_t i;
-
-	for (i = 0; i < module->nr; i++)
-		if (module->epochs[i] == epoch)
-			return (int)i;
-	return -1;
-}
-
-int __wrap_libdstack_list_roots(struct libdstack_control *control,
-				int (*fn)(const struct libdstack_root *root,
-					  void *arg), void *arg);
-int __wrap_libdstack_ensure_root(struct libdstack_control *control,
-				 const uint8_t id[DSTACK_APP_ID_SIZE],
-				 uint64_t epoch,
-				 const uint8_t key[DSTACK_KEY_ROOT_SIZE],
-				 unsigned int flags);
-int __wrap_libdstack_retire_roots(struct libdstack_control *control,
-				  const uint8_t id[DSTACK_APP_ID_SIZE],
-				  uint64_t epoch);
-
-int __wrap_libdstack_list_roots(struct libdstack_control *control,
-				int (*fn)(const struct libdstack_root *root,
-					  void *arg), void *arg)
-{
-	struct libdstack_root root = { .epoch = 0 };
-	size_t i;
-	int err = 0;
-
-	(void)control;
-	memcpy(root.app_id, app_id, sizeof(app_id));
-	for (i = 0; !err && i < module->nr; i++) {
-		root.epoch = module->epochs[i];
-		err = fn(&root, arg);
-	}
-	/* Another application's say nothing about this one. */
-	root.app_id[0] ^= 1;
-	root.epoch = 0;
-	return err ? err : fn(&root, arg);
-}
-
-int __wrap_libdstack_ensure_root(struct libdstack_control *control,
-				 const uint8_t id[DSTACK_APP_ID_SIZE],
-				 uint64_t epoch,
-				 const uint8_t key[DSTACK_KEY_ROOT_SIZE],
-				 unsigned int flags)
-{
-	int at = find(epoch);
-
-	(void)control;
-	assert_int_equal(flags, 0);
-	assert_memory_equal(id, app_id, sizeof(app_id));
-	step();
-	if (at >= 0)
-		return module->keys[at] == *key ? 0 : -EEXIST;
-	if (epoch < module->floor)
-		return -ESTALE;
-	module->epochs[module->nr] = epoch;
-	module->keys[module->nr++] = *key;
-	module->loads++;
-	step();
-	return 0;
-}
-
-int __wrap_libdstack_retire_roots(struct libdstack_control *control,
-				  const uint8_t id[DSTACK_APP_ID_SIZE],
-				  uint64_t epoch)
-{
-	size_t i, left = 0;
-
-	(void)control;
-	(void)id;
-	step();
-	for (i = 0; i < module->nr; i++)
-		if (module->epochs[i] > epoch) {
-			module->epochs[left] = module->epochs[i];
-			module->keys[left++] = module->keys[i];
-		}
-	module->nr = left;
-	module->floor = epoch + 1;
-	module->retired++;
-	step();
-	return 0;
-}
-
-/*
- * The KMS
- */
-
-int kms_session_open(const struct kms *kms, struct kms_session **session)
-{
-	*session = (void *)kms;
-	return 0;
-}
-
-void kms_session_close(struct kms_session *session)
-{
-	(void)session;
-}
-
-static uint8_t byte_of(uint64_t epoch)
-{
-	return 0x10 + (old_keys ? 0 : epoch);
-}
-
-int kms_get_app_keys(const struct kms *kms, uint64_t epoch,
-		     struct kms_app_keys *keys)
-{
-	/* It is held to a root that is known. */
-	assert_int_equal(kms->provider_id_len, 91);
-	*keys = (struct kms_app_keys){ .key_epoch = epoch };
-	if (no_kms)
-		return -EHOSTUNREACH;
-	module->fetched++;
-	keys->ca_cert = strdup(cert_pem);
-	keys->gateway_app_id = strdup("");
-	keys->url = strdup("https://kms");
-	keys->tmp_ca_cert = strdup("");
-	keys->tmp_ca_key = strdup("");
-	keys->provider_id_len = 91;
-	keys->provider_id = malloc(91);
-	memset(keys->provider_id, 0x20 + (int)epoch, 91);
-	memset(keys->disk_crypt_key, byte_of(epoch), DSTACK_KEY_SIZE);
-	memset(keys->k256_key, byte_of(epoch), DSTACK_KEY_SIZE);
-	keys->k256_signature_len = KMS_SIGNATURE_SIZE;
-	return 0;
-}
-
-void kms_app_keys_wipe(struct kms_app_keys *keys)
-{
-	free(keys->ca_cert);
-	free(keys->gateway_app_id);
-	free(keys->url);
-	free(keys->tmp_ca_cert);
-	free(keys->tmp_ca_key);
-	free(keys->provider_id);
-	memset(keys, 0, sizeof(*keys));
-}
+#include "follow_epochs_fixture.h"
 
 /*
  * A machine that was booted with keys of an epoch
@@ -262,6 +45,8 @@ static void boot(uint64_t epoch)
 	module->nr = 1;
 	module->epochs[0] = epoch;
 	module->keys[0] = byte_of(epoch);
+	module->disk = byte_of(epoch);
+	assert_int_equal(record_replace(follow.app, DISK_HEADER, "header"), 0);
 }
 
 static int setup(void **unused)
@@ -270,6 +55,7 @@ static int setup(void **unused)
 	kill_at = 0;
 	no_kms = false;
 	old_keys = false;
+	no_disk = false;
 	*said = '\0';
 	strcpy(dir, "/tmp/epochs-XXXXXX");
 	assert_non_null(mkdtemp(dir));
@@ -337,6 +123,7 @@ static void assert_has(uint64_t epoch, bool next)
 {
 	assert_int_equal(follow.keys[0]->key_epoch, epoch);
 	assert_int_equal(follow.keys[0]->disk_key[0], byte_of(epoch));
+	assert_int_equal(module->disk, byte_of(follow.keys[next]->key_epoch));
 	assert_int_equal(!!follow.keys[1], next);
 	assert_int_equal(is_there(AGENT_APP_KEYS_NEXT), next);
 	assert_int_equal(module->nr, next ? 2 : 1);
@@ -501,6 +288,36 @@ static void keys_that_can_not_be_had_are_asked_for_later(void **unused)
 	assert_int_equal(follow.view.failed, 0);
 }
 
+static void key_of_a_disk_does_not_go_before_the_disk_has_moved(void **unused)
+{
+	(void)unused;
+	begin();
+	overlap();
+	no_disk = true;
+	look();
+	assert_int_equal(follow.view.again_ms, 6000);
+	/* New keys do not wait for it. */
+	assert_int_equal(module->nr, 2);
+	ended();
+	look();
+	assert_int_equal(follow.keys[0]->key_epoch, 0);
+	assert_true(is_there(AGENT_APP_KEYS_NEXT));
+	assert_int_equal(module->retired, 0);
+	no_disk = false;
+	assert_int_equal(look_at(&state, 6000), 0);
+	assert_has(1, false);
+	/* Where there is none nothing waits. */
+	teardown(NULL);
+	setup(NULL);
+	assert_int_equal(unlinkat(follow.app, DISK_HEADER, 0), 0);
+	module->disk = byte_of(1);
+	no_disk = true;
+	begin();
+	ended();
+	look();
+	assert_has(1, false);
+}
+
 static void who_is_denied_is_not_asked_for(void **unused)
 {
 	(void)unused;
@@ -640,6 +457,7 @@ int main(void)
 		CLAIM(revoked_epoch_ends_before_its_time),
 		CLAIM(nothing_goes_before_something_else_is_there),
 		CLAIM(keys_that_can_not_be_had_are_asked_for_later),
+		CLAIM(key_of_a_disk_does_not_go_before_the_disk_has_moved),
 		CLAIM(who_is_denied_is_not_asked_for),
 		CLAIM(without_a_chain_no_epoch_is_followed),
 		CLAIM(keys_that_were_taken_away_stay_away),

@@ -10,56 +10,29 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <endian.h>
 #include <errno.h>
-#include <openssl/sha.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/luks.h"
+#include "luks_fixture.h"
 
-#define SIZE	16384U
-#define LEN	16777216U
-#define JSON(cipher, slots) \
-	"{\"keyslots\":{" slots "},\"tokens\":{},\"segments\":{\"0\":{" \
-	"\"type\":\"crypt\",\"offset\":\"16777216\",\"size\":\"dynamic\"," \
-	"\"iv_tweak\":\"0\",\"encryption\":\"" cipher "\"," \
-	"\"sector_size\":4096}},\"digests\":{\"0\":{\"type\":\"pbkdf2\"," \
-	"\"keyslots\":[\"0\"],\"segments\":[\"0\"],\"hash\":\"sha256\"," \
-	"\"iterations\":1000,\"salt\":\"\",\"digest\":\"\"}},\"config\":{" \
-	"\"json_size\":\"12288\",\"keyslots_size\":\"16744448\"}}"
-#define SLOT(number) \
-	"\"" number "\":{\"type\":\"luks2\",\"key_size\":64," \
-	"\"af\":{\"type\":\"luks1\",\"stripes\":4000,\"hash\":\"sha256\"}," \
-	"\"area\":{\"type\":\"raw\",\"offset\":\"32768\"," \
-	"\"size\":\"258048\",\"encryption\":\"aes-xts-plain64\"," \
-	"\"key_size\":64},\"kdf\":{\"type\":\"pbkdf2\"," \
-	"\"hash\":\"sha256\",\"iterations\":1000,\"salt\":\"\"}}"
-#define GOOD	JSON("aes-xts-plain64", SLOT("0"))
+#define SIZE		LUKS_TEST_SIZE
+#define LEN		LUKS_TEST_LEN
+#define GOOD	LUKS_JSON("aes-xts-plain64", LUKS_SLOT("0", "32768"))
 /* What is written is readable to whose disk it is. */
-#define NULL_CIPHER	JSON("cipher_null-ecb", SLOT("0"))
-#define TWO_SLOTS	JSON("aes-xts-plain64", SLOT("0") "," SLOT("1"))
+#define NULL_CIPHER	LUKS_JSON("cipher_null-ecb", LUKS_SLOT("0", "32768"))
+#define TWO_SLOTS	LUKS_JSON("aes-xts-plain64", LUKS_SLOT("0", "32768") \
+				  "," LUKS_SLOT("1", "290816"))
+/* Keys that would be written over a header, or over the data. */
+#define ON_HEADER	LUKS_JSON("aes-xts-plain64", LUKS_SLOT("0", "16384"))
+#define ON_DATA		LUKS_JSON("aes-xts-plain64", LUKS_SLOT("0", "16744448"))
 
 static uint8_t *disk;
 static struct luks luks;
 
-/* As the specification has it: big-endian, with a checksum of all. */
 static void put(bool second, uint64_t number, const char *json)
 {
-	uint8_t *at = disk + (second ? SIZE : 0);
-	uint64_t size = htobe64(SIZE), offset = htobe64(second ? SIZE : 0);
-
-	memset(at, 0, SIZE);
-	memcpy(at, second ? "SKUL\xba\xbe" : "LUKS\xba\xbe", 6);
-	at[7] = 2;
-	number = htobe64(number);
-	memcpy(at + 8, &size, 8);
-	memcpy(at + 16, &number, 8);
-	strcpy((char *)at + 72, "sha256");
-	memcpy(at + 256, &offset, 8);
-	strcpy((char *)at + 4096, json);
-	SHA256(at, SIZE, at + 448);
+	luks_put(disk, second, number, json);
 }
 
 static int keep(void)
@@ -101,6 +74,8 @@ static void first_header_is_left_alone(void **state)
 	assert_int_equal(keep(), 0);
 	assert_int_equal(luks.offset, LEN);
 	assert_int_equal(luks.sector_size, 4096);
+	assert_int_equal(luks.area, 32768);
+	assert_int_equal(luks.area_size, 258048);
 	assert_false(is_wiped(disk));
 	assert_true(is_wiped(disk + SIZE));
 	assert_int_equal(disk[2 * SIZE], 0xaa);
@@ -131,7 +106,9 @@ static void second_header_serves_where_the_first_was_cut_short(void **state)
 
 static void attack_66_two_bad_headers_are_refused(void **state)
 {
-	static const char *const bad[] = { NULL_CIPHER, TWO_SLOTS, "{}", "" };
+	static const char *const bad[] = {
+		NULL_CIPHER, TWO_SLOTS, ON_HEADER, ON_DATA, "{}", "",
+	};
 	size_t i;
 
 	(void)state;
