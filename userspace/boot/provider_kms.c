@@ -124,6 +124,7 @@ static int store_next(struct boot *boot, const struct kms_app_keys *from)
 	if (err)
 		return err;
 	keys = memory;
+	agent_app_keys_succeed(keys, boot->keys);
 	err = kms_app_keys_keep(from, keys) ?:
 		agent_app_keys_write(keys, &text, &len);
 	agent_app_keys_free(keys);

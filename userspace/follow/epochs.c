@@ -123,21 +123,6 @@ static bool is_other(const struct agent_app_keys *keys,
 		memcmp(keys->disk_key, before->disk_key, DSTACK_KEY_SIZE);
 }
 
-/* The application pins what it pinned, and this root succeeds that one, too. */
-static void keep_pinned(const struct agent_app_keys *before,
-			struct agent_app_keys *keys)
-{
-	if (before->pinned_id_len) {
-		keys->pinned_id_len = before->pinned_id_len;
-		memcpy(keys->pinned_id, before->pinned_id,
-		       before->pinned_id_len);
-	} else {
-		keys->pinned_id_len = before->provider_id_len;
-		memcpy(keys->pinned_id, before->provider_id,
-		       before->provider_id_len);
-	}
-}
-
 static int store(struct follow *follow, const struct kms_app_keys *from,
 		 struct agent_app_keys *keys)
 {
@@ -157,7 +142,7 @@ static int store(struct follow *follow, const struct kms_app_keys *from,
 			   (unsigned long long)keys->key_epoch);
 		return -EKEYREJECTED;
 	}
-	keep_pinned(follow->keys[0], keys);
+	agent_app_keys_succeed(keys, follow->keys[0]);
 	err = agent_app_keys_write(keys, &text, &len);
 	if (err)
 		return err;

@@ -86,6 +86,9 @@ void agent_app_keys_free(struct agent_app_keys *keys);
 /* Both files of this directory; keys[1] is NULL if there is no next epoch. */
 int agent_app_keys_read_all(const char *dir, libdstack_message_fn tell,
 			    struct agent_app_keys *keys[AGENT_APP_KEYS_ALL]);
+/* @keys are of a root that succeeds that of @before, and what that one does. */
+void agent_app_keys_succeed(struct agent_app_keys *keys,
+			    const struct agent_app_keys *before);
 void agent_app_keys_free_all(struct agent_app_keys *keys[AGENT_APP_KEYS_ALL]);
 
 #endif /* KEYS_APP_KEYS_H */

@@ -51,6 +51,17 @@ int agent_app_keys_read_all(const char *dir, libdstack_message_fn tell,
 	return err;
 }
 
+void agent_app_keys_succeed(struct agent_app_keys *keys,
+			    const struct agent_app_keys *before)
+{
+	bool same = !before->pinned_id_len;
+
+	keys->pinned_id_len = same ? before->provider_id_len :
+		before->pinned_id_len;
+	memcpy(keys->pinned_id, same ? before->provider_id : before->pinned_id,
+	       keys->pinned_id_len);
+}
+
 void agent_app_keys_free_all(struct agent_app_keys *keys[AGENT_APP_KEYS_ALL])
 {
 	agent_app_keys_free(keys[0]);
