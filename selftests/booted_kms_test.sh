@@ -3,8 +3,8 @@
 # Copyright The dstack for Linux authors
 #
 # An application that has its keys, and then its certificates, from a KMS: of
-# those that the host names, from the one that app-compose.json wants, and
-# measured once.  For a machine in which nothing else was booted.
+# those that the host names, from the one that succeeds the root which
+# app-compose.json wants, and measured once.  For a machine in which nothing else was booted.
 set -u
 # shellcheck source=selftests/agent.sh
 . "$(dirname "$0")/agent.sh"
@@ -38,19 +38,29 @@ kms() {
 	done
 }
 
-kms good --seed one
-kms denies --seed one --fault denies
+# root_of NAME: the root of that KMS, as key_provider_id and events have it.
+root_of() {
+	curl -sk --json null "$(<"$work/$1.url")/prpc/GetTempCaCert?json" |
+		jq -r .ca_cert >"$work/root.pem"
+	openssl x509 -in "$work/root.pem" -noout -pubkey |
+		openssl pkey -pubin -outform DER | od -An -v -tx1 | tr -d ' \n'
+}
+
+# The application pins the root that the KMS had in the epoch before.
+kms before --seed zero
+kms good --seed one --before zero
+kms lost --seed one
+kms denies --seed one --before zero --fault denies
 kms other --seed two
-curl -sk --json null "$(<"$work/good.url")/prpc/GetTempCaCert?json" |
-	jq -r .ca_cert >"$work/root.pem"
-provider=$(openssl x509 -in "$work/root.pem" -noout -pubkey |
-	openssl pkey -pubin -outform DER | od -An -v -tx1 | tr -d ' \n')
+pinned=$(root_of before)
+kill "${servers[0]}"
+provider=$(root_of good)
 services="services:
   test:
     image: reg.example/app@sha256:$(printf '%064d' 1)
     environment: ['SECRET=\${SECRET}', 'OTHER=\${OTHER:-none}']
 "
-jq -n --arg provider "$provider" --arg services "$services" --argjson epoch "$((epoch + 1))" '{
+jq -n --arg provider "$pinned" --arg services "$services" --argjson epoch "$((epoch + 1))" '{
 	manifest_version: "3", name: "test", runner: "docker-compose",
 	docker_compose_file: $services, allowed_envs: ["SECRET", "ABSENT"],
 	key_provider: "kms", key_provider_id: $provider, secure_time: false,
@@ -98,6 +108,10 @@ claim it_is_told_in_its_words has "$(<"$work/said")" \
 boot other
 claim another_kms_ends_the_boot is $? 1
 claim it_is_told_what_it_is has "$(<"$work/said")" 'it is another KMS'
+boot lost
+claim kms_that_shows_no_record_ends_the_boot is $? 1
+claim it_is_told_what_is_missing has "$(<"$work/said")" \
+	'it has no record that leads there'
 claim nothing_was_measured_of_either is "$(measured key-provider)" ""
 claim nothing_was_stored_of_either test ! -e "$dir/.appkeys.json"
 
@@ -109,6 +123,10 @@ claim its_keys_are_taken has "$(<"$work/said")" \
 	"'$(<"$work/good.url")' gave the keys"
 claim image_is_measured_once \
 	is "$(measured os-image-hash)" "$(printf 'ab%.0s' {1..32})"
+claim it_is_told_that_it_succeeds_the_pinned_one has "$(<"$work/said")" \
+	"root of KMS '$(<"$work/good.url")' succeeds the one that key_provider_id"
+claim pin_is_kept_with_the_keys is \
+	"$(jq -r .key_provider.Kms.pinned "$dir/.appkeys.json")" "$pinned"
 claim provider_is_measured_once is "$(measured key-provider | from_hex)" \
 	"{\"name\":\"kms\",\"id\":\"$provider\"}"
 claim root_key_of_a_kms_is_named has "$(settle; dstackctl log)" \

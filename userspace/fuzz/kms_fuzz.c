@@ -238,17 +238,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 static size_t nr_epochs;
 static struct stand_in_record record;
 
-static void make_record(void)
-{
-	struct key_succession made;
-
-	record.epoch = 1;
-	record.next = *issue_public(roots.issue);
-	record.ca_len = ISSUE_SPKI_SIZE;
-	must(!issue_succession_make(before.issue, 1, &record.next, &made));
-	record.len = key_succession_write(&made, record.record);
-}
-
 static char *answer(const char *method, X509 *client, const char *body)
 {
 	const struct stand_in_config config = {
@@ -322,7 +311,7 @@ void fuzz_seeds(void)
 	X509 *client;
 
 	begin();
-	make_record();
+	stand_in_succeed(before.issue, 1, roots.issue, &record);
 	client = make_client();
 	seed("f2", both(answer("GetTempCaCert", NULL, "null"),
 			answer("GetMeta", NULL, "null")),

@@ -62,14 +62,7 @@ static inline void show_record(struct stand_in_kms *who,
 			       const struct issue *next,
 			       struct stand_in_record *record)
 {
-	struct key_succession made;
-
-	*record = (struct stand_in_record){
-		.epoch = 1, .ca_len = 91, .next = *issue_public(next),
-	};
-	assert_int_equal(issue_succession_make(from, 1, issue_public(next),
-					       &made), 0);
-	record->len = key_succession_write(&made, record->record);
+	stand_in_succeed(from, 1, next, record);
 	who->config.records = record;
 	who->config.nr_records = 1;
 }

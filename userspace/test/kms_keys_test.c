@@ -269,15 +269,22 @@ static void another_kms_is_good_only_without_a_pin(void **state)
  * Key epochs
  */
 
+static struct stand_in_record record;
+
+/* Both live, and the first vouches for the second. */
+static void two_epochs(void)
+{
+	first->state.key_epoch = 1;
+	show_record(first, first->roots.issue, first->others.issue, &record);
+}
+
 static void keys_of_an_epoch_come_with_the_root_of_that_epoch(void **state)
 {
 	static const uint64_t both[] = { 0, 1 };
-	struct stand_in_record record;
 	uint8_t *id = NULL;
 
 	(void)state;
-	first->state.key_epoch = 1;
-	show_record(first, first->roots.issue, first->others.issue, &record);
+	two_epochs();
 	/* The pin is of the root that it shows, as long as the older lives. */
 	kms.provider_id_len = i2d_PUBKEY(first->roots.ca_key, &id);
 	kms.provider_id = id;
@@ -329,7 +336,7 @@ static void attack_63_keys_of_another_epoch_are_not_taken(void **state)
 	size_t i;
 
 	(void)state;
-	first->state.key_epoch = 1;
+	two_epochs();
 	epoch = 1;
 	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
 		first->fault = faults[i].fault;
@@ -351,7 +358,7 @@ static void keys_are_kept_with_their_epoch(void **state)
 	(void)state;
 	assert_int_equal(libdstack_secret_alloc(sizeof(*kept), &memory), 0);
 	kept = memory;
-	first->state.key_epoch = 1;
+	two_epochs();
 	epoch = 1;
 	assert_int_equal(get(), 0);
 	assert_int_equal(kms_app_keys_keep(&keys, kept), 0);

@@ -70,6 +70,19 @@ void stand_in_epoch(const struct stand_in_roots *roots, uint64_t number,
 	memcpy(epoch->temp_ca_cert, temp, strlen(temp) + 1);
 }
 
+void stand_in_succeed(const struct issue *from, uint64_t epoch,
+		      const struct issue *to, struct stand_in_record *record)
+{
+	struct key_succession made;
+
+	stand_in_need(!issue_succession_make(from, epoch, issue_public(to),
+					     &made));
+	record->epoch = epoch;
+	record->next = *issue_public(to);
+	record->ca_len = sizeof(record->next.ca);
+	record->len = key_succession_write(&made, record->record);
+}
+
 /* The first of that name, before the boot was complete. */
 static const struct libdstack_event *
 find(const struct libdstack_attestation *att, const char *name)

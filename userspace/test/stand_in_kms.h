@@ -91,6 +91,9 @@ struct stand_in_roots {
 	X509 *ca, *temp_ca;
 };
 
+/* @from vouches for @to. */
+void stand_in_succeed(const struct issue *from, uint64_t epoch,
+		      const struct issue *to, struct stand_in_record *record);
 void stand_in_roots_init(struct stand_in_roots *roots, const uint8_t *seed);
 void stand_in_roots_clear(struct stand_in_roots *roots);
 /*

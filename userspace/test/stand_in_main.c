@@ -21,6 +21,7 @@ static void usage(FILE *out)
 	      "  --name NAME        in its certificate and URL (default: the address)\n"
 	      "  --port PORT        (default: any)\n"
 	      "  --seed TEXT        who it is: the same gives the same keys\n"
+	      "  --before TEXT      whom it succeeds: the seed of another one\n"
 	      "  --gateway ID       the application id of the gateway\n"
 	      "  --image HEX        the hash of the system that it has allowed\n"
 	      "  --fault NAME       what is wrong with it; \"list\" lists them\n",
@@ -47,6 +48,33 @@ static int take_fault(const char *name, enum stand_in_fault *fault)
 	return EXIT_USAGE;
 }
 
+static const char *seed_before;		/* NULL: it succeeds nobody */
+static struct stand_in_record record;
+
+/* Nothing of another one is behind it. */
+static void take_seed(const char *text, uint8_t seed[STAND_IN_SEED])
+{
+	memset(seed, 0, STAND_IN_SEED);
+	snprintf((char *)seed, STAND_IN_SEED, "%s", text);
+}
+
+static void succeed(struct stand_in_config *config)
+{
+	struct stand_in_roots before, now;
+	uint8_t seed[STAND_IN_SEED];
+
+	if (!seed_before)
+		return;
+	take_seed(seed_before, seed);
+	stand_in_roots_init(&before, seed);
+	stand_in_roots_init(&now, config->seed);
+	stand_in_succeed(before.issue, 1, now.issue, &record);
+	config->records = &record;
+	config->nr_records = 1;
+	stand_in_roots_clear(&before);
+	stand_in_roots_clear(&now);
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse(int argc, char **argv, struct stand_in_config *config,
 		 enum stand_in_fault *fault)
@@ -56,6 +84,7 @@ static int parse(int argc, char **argv, struct stand_in_config *config,
 		{ "name", required_argument, NULL, 'n' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "seed", required_argument, NULL, 's' },
+		{ "before", required_argument, NULL, 'b' },
 		{ "gateway", required_argument, NULL, 'g' },
 		{ "image", required_argument, NULL, 'i' },
 		{ "fault", required_argument, NULL, 'f' },
@@ -76,8 +105,10 @@ static int parse(int argc, char **argv, struct stand_in_config *config,
 			config->port = atoi(optarg);
 			break;
 		case 's':
-			snprintf((char *)config->seed, STAND_IN_SEED, "%s",
-				 optarg);
+			take_seed(optarg, config->seed);
+			break;
+		case 'b':
+			seed_before = optarg;
 			break;
 		case 'g':
 			config->gateway_app_id = optarg;
@@ -114,6 +145,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	succeed(&config);
 	kms = stand_in_start(&config);
 	kms->fault = fault;
 	puts(kms->url);
