@@ -72,25 +72,44 @@ static void try_config(const char *text, size_t len)
 	must(!image_config_read(text, len, &memory, &why) == !why.text[0]);
 }
 
-/* Whatever it was, what is there are plain files with plain names. */
-static void check_unpacked(int dir)
+static size_t check_files(int dir, bool (*good)(int dir, const char *name))
 {
-	DIR *entries = fdopendir(dup(dir));
+	DIR *entries = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY |
+					O_CLOEXEC));
 	struct dirent *entry;
-	struct stat st;
 	size_t nr = 0;
 
 	must(entries);
-	rewinddir(entries);
 	while ((entry = readdir(entries))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
-		must(image_name_ok(entry->d_name) && ++nr <= IMAGE_FILES_MAX);
-		must(!fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
-		     S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-		     !(st.st_mode & 077));
+		must(good(dir, entry->d_name));
+		nr++;
 	}
 	closedir(entries);
+	return nr;
+}
+
+static bool is_plain(int dir, const char *name)
+{
+	struct stat st;
+
+	return image_name_ok(name) &&
+		!fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) &&
+		S_ISREG(st.st_mode) && st.st_nlink == 1 && !(st.st_mode & 077);
+}
+
+static bool is_unpacked(int dir, const char *name)
+{
+	(void)dir;
+	return !strcmp(name, UNPACKED);
+}
+
+/* Whatever it was: plain files with plain names, and nothing beside them. */
+static void check_unpacked(int dir)
+{
+	must(check_files(dir, is_plain) <= IMAGE_FILES_MAX);
+	must(check_files(scratch, is_unpacked) == 1);
 }
 
 static void end_scratch(void)
