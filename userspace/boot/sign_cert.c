@@ -116,11 +116,10 @@ static int read_provider(const struct options *opt, struct job *job)
 
 static int read_app(const struct options *opt, struct job *job)
 {
-	const char *dir = opt->dir;
 	char path[PATH_MAX];
 
 	return read_provider(opt, job) ?:
-		path_in(dir, ".sys-config.json", path) ?:
+		path_in(opt->dir, ".sys-config.json", path) ?:
 		app_sys_config_read(path, &job->config, tell);
 }
 

@@ -269,7 +269,8 @@ struct part {
 	size_t at, len;
 };
 
-static int open_device(const struct disk *disk, int *device)
+/* Or -errno. */
+static int open_device(const struct disk *disk)
 {
 	char path[PATH_MAX];
 	int fd = openat(disk->dir, DISK_DEVICE,
@@ -280,9 +281,9 @@ static int open_device(const struct disk *disk, int *device)
 	if (len <= 0)
 		return fail(disk, -ENOENT, "'" DISK_DEVICE "' does not say which disk it is");
 	path[len] = '\0';
-	*device = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	return *device < 0 ? fail(disk, -errno, "'%s' can't be opened: %s",
-				  path, strerror(errno)) : 0;
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return fd >= 0 ? fd : fail(disk, -errno, "'%s' can't be opened: %s",
+				   path, strerror(errno));
 }
 
 /* It is there before the next one is written. */
@@ -333,9 +334,11 @@ static int write_next(const struct disk *disk, const uint8_t *data,
 	/* Which of its two headers was opened; the other one was wiped. */
 	err = dstack_luks_keep_checked(before, DISK_HEADER_SIZE, &old);
 	free(before);
-	err = err ?: open_device(disk, &device);
 	if (err)
 		return err;
+	device = open_device(disk);
+	if (device < 0)
+		return device;
 	err = put_parts(disk, device, data, &old, new);
 	if (close(device) && !err)
 		err = fail(disk, -errno, "the disk's header can't be written: %s",

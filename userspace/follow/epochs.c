@@ -258,8 +258,8 @@ static int end(struct follow *follow)
 	}
 	wipe(fd);
 	/* Who has the old root is a KMS to nobody here any more. */
-	return epochs_read(follow) ?: epochs_pin(follow, follow->keys[0]) ?:
-		retire(follow, ended);
+	err = epochs_read(follow) ?: epochs_pin(follow, follow->keys[0]);
+	return err ? err : retire(follow, ended);
 }
 
 /*
