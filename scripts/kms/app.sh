@@ -3,9 +3,10 @@
 # Copyright The dstack for Linux authors
 #
 # An application's part, inside its own confidential VM: it boots as soon as a
-# KMS gives it its keys, and opens its disk.  Then it leaves the disk to the next
-# machine in /out; or, if it is to, it lives: it runs containers and says what they
-# may do, while dstack-boot follows what the contract says.
+# KMS gives it its keys, and opens its disk.  Then, if it is to, it lives: it runs
+# containers and says what they may do, while dstack-boot follows what the contract
+# says, until somebody calls at port 9000.  It leaves the disk to the next machine in
+# /out.
 set -u
 
 dir=/run/app
@@ -30,14 +31,22 @@ until dstack-boot --host /copy/host --dir "$dir" --data-device "$disk" \
 	sleep 1
 done
 echo "disk: $(cat /data/file 2>/dev/null || echo new)"
-if test ! -e /copy/lives; then
-	echo "what $(</copy/name) wrote" >/data/file
+echo "keys: $(jq '.key_epoch // 0' "$dir/.appkeys.json")"
+echo "what $(</copy/name) wrote" >/data/file
+
+leave_disk() {
 	umount /data
 	dmsetup remove dstack-data
 	losetup -d "$disk"
 	gzip -1 </run/disk >/out/disk.gz
+}
+
+if test ! -e /copy/lives; then
+	leave_disk
 	exit
 fi
+node -e 'require("net").createServer(() => process.exit()).listen(9000)' &
+lives=$!
 
 dstackd agent --app "$dir" --socket "$dir/agent.sock" \
 	--tappd "$dir/tappd.sock" &
@@ -62,10 +71,12 @@ inside() (
 
 container web
 container tool
-inside tool "$(command -v node)" /copy/key.mjs "$dir/agent.sock" &
+# Without JIT: who lost his policy gets no memory for code any more, and would end.
+inside tool "$(command -v node)" --jitless /copy/key.mjs "$dir/agent.sock" &
 inside web /copy/busybox sleep 100000 &
 runs=$!
 dstack-boot follow --app "$dir" --host /copy/host &
+follows=$!
 
 record() {
 	dstackctl log | grep -E 'dstack\.(policy|revoke|root) ' | tail -n 40 |
@@ -73,7 +84,7 @@ record() {
 }
 
 last=
-while sleep 0.1; do
+while sleep 0.1 && kill -0 "$lives" 2>/dev/null; do
 	if inside web /copy/busybox true 2>/dev/null; then
 		now=allowed
 	else
@@ -90,3 +101,6 @@ while sleep 0.1; do
 		runs=
 	fi
 done
+kill "$follows"
+wait "$follows"
+leave_disk

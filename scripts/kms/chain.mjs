@@ -48,6 +48,16 @@ const commands = {
 		"announceExecPolicy", hex(root), BigInt(epoch)),
 	revoke: (name, epoch) => apps.get(name).send(owner,
 		"revokeExecPolicy", BigInt(epoch)),
+	// The KMS's next one, from here on; the one before lives for an hour.
+	async "key-epoch"() {
+		const { timestamp } = await rpc("eth_getBlockByNumber", "latest",
+			false);
+		const starts = BigInt(timestamp) + 2n;
+
+		return kms.send(owner, "announceKeyEpoch", starts, starts + 3600n);
+	},
+	"end-key-epoch": (epoch) => kms.send(owner, "revokeKeyEpoch",
+		BigInt(epoch)),
 };
 
 await rpc("evm_setIntervalMining", 1);

@@ -64,7 +64,7 @@ approve_app() {
 	sees first 400 'refused: Boot denied: [A-Za-z ]*'
 	transaction "approve the compose hash" allow web "$(sha256 "$compose")"
 	sees first 150 '^disk: '
-	app_end
+	machine_end first
 }
 
 move() {

@@ -18,8 +18,9 @@ busybox ip link set lo up
 work=build/kms
 pki=build/tdx-module/pki
 port=18000
-# Who calls there ends the KMS's machine.
+# Who calls there ends the KMS's machine, and that of an application that lives.
 end_port=19000
+app_end_port=19001
 modules=$(scripts/npm.sh contracts)
 rm -rf "$work"
 mkdir -p "$work"/kms/host
@@ -110,19 +111,20 @@ kms_host() {
 			known_code: $chain.known_code}}' >"$kms/dstack-kms.json"
 }
 
+declare -A machines
+
 # kms_start NAME: it begins to boot, with the disk that its last boot left.
 kms_start() {
 	local name=$1
 	scripts/td run --net "$port:8000,$end_port:9000" --timeout 900 \
 		--copy "$work/kms" --out "$work/kms-disk" -- \
 		bash /copy/kms.sh >"$work/$name.log" 2>&1 &
-	kms_machine=$!
+	machines[$name]=$!
 }
 
 # kms_end: its machine is gone, and its disk is there for the next boot.
 kms_end() {
-	echo >"/dev/tcp/127.0.0.1/$end_port"
-	wait "$kms_machine"
+	machine_end kms "$end_port"
 	cp -a "$work/kms-disk" "$work/kms/disk"
 }
 
@@ -167,7 +169,7 @@ compose() {
 # app MACHINE COMPOSE [OPTION]...: it begins to boot there; "lives" in the
 # environment: and goes on; "disk" there: with the disk of that machine.
 app() {
-	local name=$1 dir=$work/$1 next
+	local name=$1 dir=$work/$1 net=none next
 	mkdir -p "$dir/host" "$dir/disk"
 	echo "$name" >"$dir/name"
 	test -z "${disk-}" || cp "$work/$disk-disk/disk.gz" "$dir/disk/"
@@ -180,15 +182,18 @@ app() {
 	next=$(policy 2)
 	printf '%s' "$next" >"$dir/host/policy-$(sha256 "$next").json"
 	test -z "${lives-}" || touch "$dir/lives"
-	scripts/td run --net none --timeout 800 --copy "$dir" \
+	test -z "${lives-}" || net=$app_end_port:9000
+	scripts/td run --net "$net" --timeout 800 --copy "$dir" \
 		--out "$work/$name-disk" "${@:3}" -- \
 		bash /copy/app.sh >"$work/$name.log" 2>&1 &
-	app_machine=$!
+	machines[$name]=$!
 }
 
-# app_end: the machine that was begun last is gone, and its disk is there.
-app_end() {
-	wait "$app_machine"
+# machine_end NAME [PORT]: it is gone, and its disk is in NAME-disk; who lives is
+# told there.
+machine_end() {
+	test -z "${2-}" || echo >"/dev/tcp/127.0.0.1/$2"
+	wait "${machines[$1]}"
 }
 
 # seconds FROM [TO]: between two values of EPOCHREALTIME, with one decimal.

@@ -54,7 +54,7 @@ claim application_is_denied_with_the_contracts_reason waits 300 \
 chain allow web "$hash" >/dev/null
 claim application_boots_once_a_transaction_approves_it \
 	waits 150 "$work/first.log" '^disk: new'
-app_end
+machine_end first
 
 #
 # Its KMS boots again, and it moves to another machine, where it lives on
@@ -118,12 +118,41 @@ claim policy_of_the_next_epoch_is_loaded \
 echo "# from transaction mined to first exec under it: $(seconds "$mined") s"
 claim and_gives_keys_again until_ 10 occurs 2 '^key: given'
 
+#
+# Key epochs
+#
+
+# keys: how many different ones the container was given.
+keys() {
+	sed -n 's/^key: given, //p' "$work/second.log" | sort -u | wc -l
+}
+
+# has_keys NUMBER
+has_keys() {
+	test "$(keys)" -ge "$1"
+}
+
+claim keys_are_the_same_under_the_next_policy test "$(keys)" = 1
+chain key-epoch >/dev/null
+mined=$EPOCHREALTIME
+claim guest_takes_up_the_next_key_epoch_without_restart until_ 60 has_keys 2
+echo "# from transaction mined to a key of the next epoch: $(seconds "$mined") s"
+claim attack_63_keys_of_two_epochs_differ test "$(keys)" = 2
+chain end-key-epoch 0 >/dev/null
+claim attack_63_epoch_that_ended_is_retired_in_the_guest \
+	waits 60 "$work/second.log" 'follow: key epoch 0 has ended: its keys are gone'
+
 chain deny web "$hash" >/dev/null
 mined=$EPOCHREALTIME
 claim compose_hash_that_is_taken_back_denies_execs_as_well \
 	until_ 30 occurs 2 '^exec: denied'
 echo "# from transaction mined to first denied exec: $(seconds "$mined") s"
-app third "$compose"
+machine_end second "$app_end_port"
+disk=second app third "$compose"
 claim application_is_denied_once_a_transaction_takes_that_back waits 400 \
 	"$work/third.log" 'refused: Boot denied: Compose hash not allowed'
+chain allow web "$hash" >/dev/null
+claim its_disk_went_on_to_the_next_key_epoch waits 150 "$work/third.log" \
+	'^disk: what second wrote'
+claim and_the_next_boot_has_keys_of_it waits 10 "$work/third.log" '^keys: 1'
 ktap_finish
