@@ -4,11 +4,11 @@
  *
  * Copyright The dstack for Linux authors
  *
- * The file is upstream's .appkeys.json; ours in it are "key_epoch", where that is
- * not 0, and of a KMS "pinned".  All of it, keys and not, is in one
- * piece of memory of libdstack_secret_alloc(): locked, in no core dump, in no
- * child, and wiped in the end.  OpenSSL's secure heap would be one more thing
- * that a program sets up first, and of one size for all that it ever holds.
+ * The file is upstream's .appkeys.json; ours in it are "key_epoch", where that
+ * is not 0, and of a KMS "pinned".  All of it, keys and not, is in one piece of
+ * memory of libdstack_secret_alloc(): locked, in no core dump, in no child, and
+ * wiped in the end.  OpenSSL's secure heap would be one more thing that a
+ * program sets up first, and of one size for all that it ever holds.
  */
 #ifndef KEYS_APP_KEYS_H
 #define KEYS_APP_KEYS_H

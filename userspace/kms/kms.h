@@ -125,8 +125,8 @@ struct kms_signer {
 };
 
 /*
- * A certificate under the root of the KMS that gave the keys, or, if no epoch is
- * named, the one that the KMS has now, if that succeeds it.  *@chain: the
+ * A certificate under the root of the KMS that gave the keys, or, if no epoch
+ * is named, the one that the KMS has now, if that succeeds it.  *@chain: the
  * certificate and its issuers up to that root, PEM, for free().
  * kms->provider_id: if it is there, it is whom the KMS must succeed or be.
  */

@@ -190,7 +190,8 @@ static void attack_63_epoch_that_went_does_not_come_back(void **unused)
 	state.kms_keys = (struct kms_key_epochs){ .current = 0 };
 	look();
 	assert_has(1, false);
-	assert_int_equal(libdstack_ensure_root(NULL, app_id, 0, old, 0), -ESTALE);
+	assert_int_equal(libdstack_ensure_root(NULL, app_id, 0, old, 0),
+			 -ESTALE);
 	/* Nor by a block that is older than one that was seen. */
 	follow.view.block = 101;
 	overlap();
