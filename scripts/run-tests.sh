@@ -470,9 +470,9 @@ one_selftest_test() {
 
 # Parts, each with its time limit in seconds, which are for slow machines.
 declare -A limits=(
-	[build]=900 [runner]=60 [style]=1000 [layers]=60 [abi]=120 [unit]=1200
+	[build]=900 [runner]=60 [style]=1000 [layers]=60 [abi]=200 [unit]=2000
 	[module_analysis]=600 [user_analysis]=1500 [tdx_module]=400
-	[td_7]=2000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
+	[td_7]=3000 [sim_7]=1400 [sim_6_12]=1800 [faults]=800 [bench]=600
 	[locked]=400 [load]=3000 [parsers]=2000 [migration]=400
 	[measured]=200 [local_key]=900 [peers]=300 [scaling]=300 [booted]=1500
 	[contracts]=600 [authorisation]=600 [kms]=1200 [kms_load]=900

@@ -192,7 +192,11 @@ app() {
 # machine_end NAME [PORT]: it is gone, and its disk is in NAME-disk; who lives is
 # told there.
 machine_end() {
-	test -z "${2-}" || echo >"/dev/tcp/127.0.0.1/$2"
+	# Again and again: a call to a machine that is busy is lost at times.
+	while test -n "${2-}" && kill -0 "${machines[$1]}" 2>/dev/null; do
+		cat <"/dev/tcp/127.0.0.1/$2" >/dev/null 2>&1 || true
+		sleep 1
+	done
 	wait "${machines[$1]}"
 }
 

@@ -138,21 +138,34 @@ mined=$EPOCHREALTIME
 claim guest_takes_up_the_next_key_epoch_without_restart until_ 60 has_keys 2
 echo "# from transaction mined to a key of the next epoch: $(seconds "$mined") s"
 claim attack_63_keys_of_two_epochs_differ test "$(keys)" = 2
-chain end-key-epoch 0 >/dev/null
-claim attack_63_epoch_that_ended_is_retired_in_the_guest \
-	waits 60 "$work/second.log" 'follow: key epoch 0 has ended: its keys are gone'
+claim its_disk_opens_with_the_key_of_that_epoch waits 30 "$work/second.log" \
+	'follow: the disk opens with the key of key epoch 1'
+machine_end second "$app_end_port"
 
+# Both live: a machine that boots is given keys of the older one first.
+lives=yes disk=second app third "$compose"
+claim machine_that_boots_meanwhile_opens_the_disk_too \
+	waits 400 "$work/third.log" '^disk: what second wrote'
+claim and_its_keys_are_of_the_older waits 10 "$work/third.log" '^keys: 0'
+claim and_it_takes_up_those_of_the_next waits 60 "$work/third.log" \
+	'follow: new keys are of key epoch 1'
+chain end-key-epoch 0 >/dev/null
+claim attack_63_epoch_that_ended_is_retired_in_the_guest waits 60 \
+	"$work/third.log" 'follow: key epoch 0 has ended: its keys are gone'
+
+waits 60 "$work/third.log" '^exec: allowed'
 chain deny web "$hash" >/dev/null
 mined=$EPOCHREALTIME
 claim compose_hash_that_is_taken_back_denies_execs_as_well \
-	until_ 30 occurs 2 '^exec: denied'
+	waits 30 "$work/third.log" '^exec: denied'
 echo "# from transaction mined to first denied exec: $(seconds "$mined") s"
-machine_end second "$app_end_port"
-disk=second app third "$compose"
+machine_end third "$app_end_port"
+
+disk=third app fourth "$compose"
 claim application_is_denied_once_a_transaction_takes_that_back waits 400 \
-	"$work/third.log" 'refused: Boot denied: Compose hash not allowed'
+	"$work/fourth.log" 'refused: Boot denied: Compose hash not allowed'
 chain allow web "$hash" >/dev/null
-claim its_disk_went_on_to_the_next_key_epoch waits 150 "$work/third.log" \
-	'^disk: what second wrote'
-claim and_the_next_boot_has_keys_of_it waits 10 "$work/third.log" '^keys: 1'
+claim its_disk_goes_on_under_the_next_key_epoch \
+	waits 150 "$work/fourth.log" '^disk: what third wrote'
+claim and_its_keys_are_of_that waits 10 "$work/fourth.log" '^keys: 1'
 ktap_finish

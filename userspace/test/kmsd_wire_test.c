@@ -121,8 +121,10 @@ static void get_meta_is_upstreams(void **state)
 	say(out, "ca_cert", ca);
 	fputs(",\"allow_any_upgrade\":true,", out);
 	say_bytes(out, "k256_pubkey", k256, 33);
-	fputs(",\"bootstrap_info\":null,\"is_dev\":true,\"gateway_app_id\":\"any\",\"kms_contract_address\":null,\"chain_id\":null,\"app_auth_implementation\":null}",
+	fputs(",\"bootstrap_info\":null,\"is_dev\":true,\"gateway_app_id\":\"any\",\"kms_contract_address\":null,\"chain_id\":null,\"app_auth_implementation\":null",
 	      out);
+	/* Ours, of which there is nothing on the wire. */
+	fputs(",\"successions\":[]}", out);
 	fclose(out);
 	wire_text(&want, 1, ca);
 	wire_value(&want, 2, 1);
