@@ -194,7 +194,7 @@ app() {
 machine_end() {
 	# Again and again: a call to a machine that is busy is lost at times.
 	while test -n "${2-}" && kill -0 "${machines[$1]}" 2>/dev/null; do
-		cat <"/dev/tcp/127.0.0.1/$2" >/dev/null 2>&1 || true
+		{ cat <"/dev/tcp/127.0.0.1/$2" >/dev/null; } 2>/dev/null || true
 		sleep 1
 	done
 	wait "${machines[$1]}"
