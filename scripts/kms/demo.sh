@@ -92,7 +92,8 @@ revoke() {
 	sees second 10 'follow: withdrawn: [^(]*'
 	say "what ran is ended, and the keys are revoked; it is all in the event log:"
 	sleep 2
-	show sh -c "sed -n 's/^record: //p' '$work/second.log' | tail -n 3"
+	show sh -c "sed -n 's/^record: //p' '$work/second.log' |
+		grep -E 'dstack.(policy|root)|action=kill' | tail -n 3"
 }
 
 renew() {
