@@ -15,6 +15,9 @@
  *	limits.c	how much one address may ask for
  *	leases.c	on which machine an instance had its keys
  *	visit.c		one who asks: by evidence, judged, written down
+ *	evidence.c	of each TEE: good enough, whose, of which machine
+ *	tees*.c		TEEs besides TDX, see tees.h
+ *	read.c		files that the configuration names
  *	method_*.c	what can be asked
  *	routes.c	where
  *	audit*.c	what was given, and refused
@@ -42,6 +45,7 @@
 #include "images.h"
 #include "leases.h"
 #include "state/state.h"
+#include "tees.h"
 
 #define KMSD_VERSION	"0.1.0"		/* as dkms.conf has it */
 
@@ -59,6 +63,7 @@ struct kmsd_options {
 	struct auth_config auth;
 	struct libdstack_collateral_source collateral;
 	struct libdstack_quote_policy policy;
+	struct tees *tees;		/* besides TDX; or NULL */
 	struct images *images;
 	struct image_options image;	/* without "dir": none by files */
 	bool any_image, any_self;	/* not looked at */
@@ -269,6 +274,24 @@ uint64_t visit_floor(const struct visit *visit);
 /* It is written down; only then it may be given. */
 int visit_grant(struct visit *visit, uint64_t epoch);
 void visit_end(struct visit *visit);
+
+/*
+ * evidence.c
+ */
+
+/* Of struct libdstack_trust; @data: the struct kmsd. */
+int kmsd_accept(const struct libdstack_peer *peer, void *data,
+		struct libdstack_failure *failure);
+/*
+ * Its identity once more, as its attestation has it now.  What an enclave of
+ * Nitro says it is counts for who asks a contract about it, and nobody else.
+ */
+int kmsd_identify(const struct libdstack_peer *peer, uint32_t flags,
+		  struct libdstack_identity *identity,
+		  struct libdstack_failure *failure);
+/* Which machine it runs on; false: nothing tells it from others. */
+bool kmsd_machine(const struct libdstack_peer *peer,
+		  uint8_t machine[LEASES_MACHINE]);
 
 /*
  * other.c

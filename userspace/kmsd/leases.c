@@ -19,7 +19,7 @@ struct lease {
 	TAILQ_ENTRY(lease) link;
 	LIST_ENTRY(lease) same;		/* of a bucket */
 	uint8_t instance[SHA256_DIGEST_LENGTH];
-	uint8_t device_id[32];
+	uint8_t machine[LEASES_MACHINE];
 	uint64_t time;
 };
 
@@ -112,18 +112,20 @@ static struct lease *add(struct leases *leases,
 	return lease;
 }
 
-static void compare(const struct lease *lease, const struct auth_boot *boot,
-		    uint64_t now, struct lease_moved *moved)
+static void compare(const struct lease *lease,
+		    const uint8_t machine[LEASES_MACHINE], uint64_t now,
+		    struct lease_moved *moved)
 {
-	moved->moved = memcmp(lease->device_id, boot->device_id,
-			      sizeof(lease->device_id)) != 0;
-	memcpy(moved->device_id, lease->device_id, sizeof(moved->device_id));
+	moved->moved = memcmp(lease->machine, machine,
+			      sizeof(lease->machine)) != 0;
+	memcpy(moved->machine, lease->machine, sizeof(moved->machine));
 	/* A clock that was set back ends no lease. */
 	moved->seconds = now > lease->time ? now - lease->time : 0;
 }
 
 static int take(struct leases *leases, const struct auth_boot *boot,
-		uint64_t now, struct lease_moved *moved)
+		const uint8_t machine[LEASES_MACHINE], uint64_t now,
+		struct lease_moved *moved)
 {
 	uint8_t instance[SHA256_DIGEST_LENGTH];
 	struct lease *lease;
@@ -131,7 +133,7 @@ static int take(struct leases *leases, const struct auth_boot *boot,
 	name_of(boot, instance);
 	lease = find(leases, instance);
 	if (lease) {
-		compare(lease, boot, now, moved);
+		compare(lease, machine, now, moved);
 		if (moved->moved && moved->seconds < leases->seconds)
 			return -EBUSY;
 		TAILQ_REMOVE(&leases->all, lease, link);
@@ -141,13 +143,14 @@ static int take(struct leases *leases, const struct auth_boot *boot,
 	}
 	if (!lease)
 		return -ENOMEM;
-	memcpy(lease->device_id, boot->device_id, sizeof(lease->device_id));
+	memcpy(lease->machine, machine, sizeof(lease->machine));
 	lease->time = now;
 	return 0;
 }
 
 int leases_take(struct leases *leases, const struct auth_boot *boot,
-		uint64_t now, struct lease_moved *moved)
+		const uint8_t machine[LEASES_MACHINE], uint64_t now,
+		struct lease_moved *moved)
 {
 	int err;
 
@@ -155,7 +158,7 @@ int leases_take(struct leases *leases, const struct auth_boot *boot,
 	if (!boot->instance_id.len)
 		return 0;
 	pthread_mutex_lock(&leases->lock);
-	err = take(leases, boot, now, moved);
+	err = take(leases, boot, machine, now, moved);
 	pthread_mutex_unlock(&leases->lock);
 	return err;
 }

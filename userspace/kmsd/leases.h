@@ -13,13 +13,14 @@
 #include "auth/auth.h"
 
 #define LEASES_MAX	65536		/* instances; the oldest makes room */
+#define LEASES_MACHINE	32		/* bytes that tell machines apart */
 
 struct leases;
 
 /* What is known of the one before, if that was another machine. */
 struct lease_moved {
 	bool moved;
-	uint8_t device_id[32];
+	uint8_t machine[LEASES_MACHINE];
 	uint64_t seconds;		/* since it had keys there */
 };
 
@@ -27,11 +28,12 @@ struct lease_moved {
 int leases_open(uint64_t seconds, struct leases **leases);
 void leases_close(struct leases *leases);
 /*
- * This machine has the keys of @boot's instance from now on, unless another has
+ * @machine has the keys of @boot's instance from now on, unless another has
  * them: -EBUSY.  Who has no instance id shares a disk with all others, and is
  * not looked at.  For many threads.
  */
 int leases_take(struct leases *leases, const struct auth_boot *boot,
-		uint64_t now, struct lease_moved *moved);
+		const uint8_t machine[LEASES_MACHINE], uint64_t now,
+		struct lease_moved *moved);
 
 #endif /* KMSD_LEASES_H */

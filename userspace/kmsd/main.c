@@ -43,17 +43,6 @@ static void tell(const char *line)
 	msg("%s", line);
 }
 
-/* Any TD that nobody can look into: who may have what is asked. */
-static int accept_peer(const struct libdstack_peer *peer, void *data,
-		       struct libdstack_failure *failure)
-{
-	const struct kmsd *kmsd = data;
-
-	return libdstack_quote_policy_check(&kmsd->options->policy,
-					    &peer->verdict.quote, NULL, NULL,
-					    failure);
-}
-
 static int find_collateral(const void *quote, size_t len, time_t now,
 			   void *data,
 			   struct libdstack_collateral **collateral,
@@ -250,12 +239,13 @@ static int run(const struct kmsd_options *options)
 			.find = find_collateral, .root = options->root,
 			.root_len = options->root_len,
 			.flags = LIBDSTACK_RATLS_F_ANY_ISSUER,
-			.accept = accept_peer, .clock = time,
+			.accept = kmsd_accept, .clock = time,
 		},
 	};
 	int err;
 
 	kmsd.trust.data = &kmsd;
+	tees_trust(options->tees, &kmsd.trust);
 	pthread_mutex_init(&kmsd.onboard_lock, NULL);
 	notify_init();
 	/* Keys are here: in no core dump, and not for our peers. */

@@ -5,10 +5,8 @@
  * Copyright The dstack for Linux authors
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../app/app.h"
 #include "../daemon/daemon.h"
@@ -22,29 +20,6 @@
 static void tell(const char *line)
 {
 	msg("%s", line);
-}
-
-/*
- * Files
- */
-
-static int read_in(const char *path, size_t max, char **text, size_t *len)
-{
-	const char *slash = strrchr(path, '/');
-	char *parent = slash ? strndup(path, slash - path + 1) : strdup(".");
-	int dir, err;
-
-	if (!parent)
-		return -ENOMEM;
-	dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	err = dir < 0 ? -errno : app_file_read(dir, slash ? slash + 1 : path,
-					       max, text, len, tell);
-	if (dir < 0 || err == -ENOENT)
-		msg("%s: %s", path, strerror(-err));
-	if (dir >= 0)
-		close(dir);
-	free(parent);
-	return err;
 }
 
 /*
@@ -152,7 +127,8 @@ static int take_root(const struct app_json *json, struct kmsd_options *options)
 	int err = app_json_text(json, "root", TEXT_MAX, &path);
 
 	if (!err && path)
-		err = read_in(path, 65536, &options->root, &options->root_len);
+		err = kmsd_read_file(path, 65536, &options->root,
+				     &options->root_len);
 	free(path);
 	options->collateral.root = options->root;
 	options->collateral.root_len = options->root_len;
@@ -176,7 +152,8 @@ static int take_policy(const struct app_json *json,
 
 	any_status(&options->policy);
 	if (!err && path) {
-		err = read_in(path, LIBDSTACK_QUOTE_POLICY_MAX, &text, &len);
+		err = kmsd_read_file(path, LIBDSTACK_QUOTE_POLICY_MAX, &text,
+				     &len);
 		if (!err) {
 			err = libdstack_quote_policy_parse(text, len,
 							   &options->policy,
@@ -256,7 +233,7 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		"quote_policy", "images", "any_image", "any_self", "loops",
 		"workers", "rate", "burst", "request_rate", "request_burst",
 		"image_dir", "image_url", "acpi_dir", "image_timeout", "quorum",
-		"lease_s", NULL
+		"lease_s", "sev_snp", "nitro", NULL
 	};
 
 	return app_json_check(json, known) ?: take_sockets(json, options) ?:
@@ -264,6 +241,7 @@ static int take_all(const struct app_json *json, struct kmsd_options *options)
 		take_numbers(json, options) ?: take_auth(json, options) ?:
 		take_collateral(json, options) ?: take_root(json, options) ?:
 		take_policy(json, options) ?:
+		tees_read(json, &options->tees) ?:
 		images_read(json, "images", &options->images) ?:
 		take_image(json, options) ?: take_quorum(json, options) ?:
 		want(json, "state", options->state) ?:
@@ -286,7 +264,7 @@ int kmsd_options_read(const char *path, struct kmsd_options *options)
 	options->image.seconds = 120;
 	options->request_rate = 50;
 	options->request_burst = 500;
-	err = read_in(path, FILE_MAX, &text, &len) ?:
+	err = kmsd_read_file(path, FILE_MAX, &text, &len) ?:
 		app_json_open(&json, text, len, &doc) ?:
 		take_all(&json, options);
 	yyjson_doc_free(doc);
@@ -314,6 +292,7 @@ void kmsd_options_clear(struct kmsd_options *options)
 	free((char *)options->collateral.url);
 	free((char *)options->collateral.root_crl_url);
 	free((char *)options->collateral.ca_file);
+	tees_free(options->tees);
 	images_free(options->images);
 	free((char *)options->image.dir);
 	free((char *)options->image.url);

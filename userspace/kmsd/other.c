@@ -56,9 +56,12 @@ int kmsd_is_kms(const struct libdstack_peer *peer, void *arg,
 	struct chain_why why = { "" };
 	struct image_why image;
 	struct auth_boot boot;
-	int err;
+	int err = 0;
 
-	err = auth_boot_of(peer, NULL, &boot, &why) ?:
+	if (peer->identity.tee != LIBDSTACK_TEE_TDX)
+		err = chain_fail(&why, -EACCES,
+				 "its evidence is not of a TD, and KMSs run in those");
+	err = err ?: auth_boot_of(peer, NULL, &boot, &why) ?:
 		auth_kms(kmsd->auth, &boot, (uint64_t)time(NULL), &verdict,
 			 &why);
 	if (!err && !verdict.allowed)

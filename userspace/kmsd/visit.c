@@ -35,27 +35,36 @@ int visit_begin(struct visit *visit)
 static int not_verified(struct visit *visit, int err,
 			const struct libdstack_failure *failure)
 {
+	const struct libdstack_attestation *att = visit->peer.attestation;
+	const char *object = att ? tees_object(att->tee) : NULL;
+
 	atomic_fetch_add(&visit->kmsd->counters.attestation_failures, 1);
+	if (object && !(visit->kmsd->trust.tees & 1U << att->tee))
+		return rpc_fail(visit->error, err,
+				"attestation verification failed: evidence of %s is not accepted here: it takes \"%s\" in the KMS's configuration",
+				libdstack_tee_name(att->tee), object);
 	return rpc_fail(visit->error, err,
 			"attestation verification failed: %s: %s",
 			failure->step, failure->text);
 }
 
-/* Guests of old say what machine they are beside their evidence. */
-static int take_config(struct visit *visit, const char *vm_config,
+/*
+ * Guests of old say what machine they are beside their evidence, and enclaves
+ * which application they are.
+ */
+static int take_claims(struct visit *visit, const char *vm_config,
 		       struct libdstack_failure *failure)
 {
 	struct libdstack_peer *peer = &visit->peer;
+	struct libdstack_span *config = &peer->attestation->config;
 
-	if (peer->attestation->config.len || !*vm_config)
+	if (!config->len && *vm_config)
+		*config = (struct libdstack_span){
+			(const uint8_t *)vm_config, strlen(vm_config)
+		};
+	else if (peer->identity.tee != LIBDSTACK_TEE_NITRO_ENCLAVE)
 		return 0;
-	peer->attestation->config = (struct libdstack_span){
-		(const uint8_t *)vm_config, strlen(vm_config)
-	};
-	return libdstack_identity_of_td(peer->attestation,
-					&peer->verdict.quote.td,
-					peer->verdict.quote.ppid, 0,
-					&peer->identity, failure);
+	return kmsd_identify(peer, 0, &peer->identity, failure);
 }
 
 static int remember(struct visit *visit,
@@ -85,7 +94,7 @@ static int verify(struct visit *visit, const char *vm_config)
 				     X509_PURPOSE_SSL_CLIENT,
 				     &visit->kmsd->trust, visit->now,
 				     &visit->peer, &failure) ?:
-		take_config(visit, vm_config, &failure);
+		take_claims(visit, vm_config, &failure);
 	return err ? not_verified(visit, err, &failure) : 0;
 }
 
@@ -97,16 +106,12 @@ int visit_verify(struct visit *visit, const char *vm_config)
 /* As it booted: nothing counts that was measured after that. */
 static int remember_boot(struct visit *visit)
 {
-	const struct libdstack_peer *peer = &visit->peer;
 	struct libdstack_identity boot;
 	struct libdstack_failure failure = { 0 };
 	int err;
 
-	err = libdstack_identity_of_td(peer->attestation,
-				       &peer->verdict.quote.td,
-				       peer->verdict.quote.ppid,
-				       LIBDSTACK_IDENTITY_F_BOOT, &boot,
-				       &failure);
+	err = kmsd_identify(&visit->peer, LIBDSTACK_IDENTITY_F_BOOT, &boot,
+			    &failure);
 	return err ? not_verified(visit, err, &failure) :
 		remember(visit, &boot);
 }
@@ -127,7 +132,8 @@ int visit_verify_csr(struct visit *visit, const ProtobufCBinaryData *csr,
 	err = libdstack_csr_verify(csr->data, csr->len, version,
 				   signature->data, signature->len,
 				   &visit->kmsd->trust, visit->now, parsed,
-				   &visit->peer, &failure);
+				   &visit->peer, &failure) ?:
+		take_claims(visit, "", &failure);
 	return err ? not_verified(visit, err, &failure) : remember_boot(visit);
 }
 
@@ -138,7 +144,7 @@ static int write_down(struct visit *visit, const char *refused, uint64_t epoch)
 		.time = (uint64_t)visit->now, .boot = &visit->boot,
 		.verdict = &visit->verdict, .refused = refused,
 		.epoch = epoch, .moved_s = visit->moved.seconds,
-		.moved_from = visit->moved.moved ? visit->moved.device_id :
+		.moved_from = visit->moved.moved ? visit->moved.machine :
 			NULL,
 	};
 	struct audit_entry line = entry;
@@ -178,10 +184,20 @@ static int take_lease(struct visit *visit)
 {
 	static const char busy[] =
 		"this instance has its keys on another machine";
+	static const char unknown[] =
+		"its evidence does not tell its machine from others, "
+		"and \"lease_s\" asks for that";
 	struct kmsd *kmsd = visit->kmsd;
-	int err = leases_take(kmsd->leases, &visit->boot, (uint64_t)visit->now,
-			      &visit->moved);
+	uint8_t machine[LEASES_MACHINE];
+	int err;
 
+	if (!visit->boot.instance_id.len)
+		return 0;
+	if (!kmsd_machine(&visit->peer, machine))
+		return kmsd->options->lease_s ? deny(visit, unknown, unknown) :
+			0;
+	err = leases_take(kmsd->leases, &visit->boot, machine,
+			  (uint64_t)visit->now, &visit->moved);
 	if (visit->moved.moved)
 		atomic_fetch_add(&kmsd->counters.moved, 1);
 	if (err == -EBUSY)
@@ -194,10 +210,14 @@ int visit_judge(struct visit *visit,
 			   uint64_t now, struct auth_verdict *verdict,
 			   struct chain_why *why))
 {
+	static const char no_td[] =
+		"roots and shares are for KMSs, which run in TDs";
 	struct image_why image;
 	struct chain_why why;
 	int err;
 
+	if (ask == auth_kms && visit->peer.identity.tee != LIBDSTACK_TEE_TDX)
+		return deny(visit, no_td, no_td);
 	err = ask(visit->kmsd->auth, &visit->boot, (uint64_t)visit->now,
 		  &visit->verdict, &why);
 	if (err) {

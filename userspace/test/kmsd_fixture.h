@@ -48,6 +48,8 @@ static struct {
 	uint64_t block;			/* 0: it is no contract */
 	int asked;			/* about KMSs */
 	int spared;			/* so often none was denied */
+	const uint8_t *only_compose;	/* that the application has; or NULL */
+	struct auth_boot app;		/* the last that was asked about */
 } contract;
 
 /*
@@ -90,7 +92,7 @@ const char *auth_how_name(enum auth_how how)
 	return how == AUTH_BY_PROOF ? "proof" : "dev";
 }
 
-static int judge(bool denied, struct auth_verdict *judged,
+static int judge(bool denied, const char *reason, struct auth_verdict *judged,
 		 struct chain_why *why)
 {
 	memset(judged, 0, sizeof(*judged));
@@ -99,7 +101,7 @@ static int judge(bool denied, struct auth_verdict *judged,
 	judged->how = contract.block ? AUTH_BY_PROOF : AUTH_BY_DEV;
 	judged->allowed = !denied;
 	snprintf(judged->reason, sizeof(judged->reason), "%s",
-		 denied ? "Aggregated MR not allowed" : "");
+		 denied ? reason : "");
 	judged->block.number = contract.block;
 	judged->block.time = contract.block;
 	judged->kms_keys = contract.kms_keys;
@@ -111,9 +113,13 @@ int auth_app(struct auth *auth, const struct auth_boot *boot, uint64_t now,
 	     struct auth_verdict *judged, struct chain_why *why)
 {
 	(void)auth;
-	(void)boot;
 	(void)now;
-	return judge(contract.app_denied, judged, why);
+	contract.app = *boot;
+	if (contract.only_compose &&
+	    memcmp(boot->compose_hash, contract.only_compose, 32) != 0)
+		return judge(true, "Compose hash not allowed", judged, why);
+	return judge(contract.app_denied, "Aggregated MR not allowed", judged,
+		     why);
 }
 
 int auth_kms(struct auth *auth, const struct auth_boot *boot, uint64_t now,
@@ -124,7 +130,8 @@ int auth_kms(struct auth *auth, const struct auth_boot *boot, uint64_t now,
 	assert_memory_equal(boot->app_id, APP, 20);
 	contract.asked++;
 	return judge(contract.kms_denied &&
-		     contract.asked > contract.spared, judged, why);
+		     contract.asked > contract.spared,
+		     "Aggregated MR not allowed", judged, why);
 }
 
 int auth_info(struct auth *auth, uint64_t now, struct auth_info *info,

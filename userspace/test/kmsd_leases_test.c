@@ -37,10 +37,10 @@ static int teardown(void **state)
 static int take(uint32_t instance, uint8_t device, uint64_t now)
 {
 	struct auth_boot boot = { .instance_id.len = 20 };
+	uint8_t machine[LEASES_MACHINE] = { device };
 
 	memcpy(boot.instance_id.data, &instance, sizeof(instance));
-	boot.device_id[0] = device;
-	return leases_take(leases, &boot, now, &moved);
+	return leases_take(leases, &boot, machine, now, &moved);
 }
 
 static void same_machine_has_its_keys_again(void **state)
@@ -70,7 +70,7 @@ static void attack_59_is_noticed_later(void **state)
 	assert_int_equal(take(1, 1, NOW), 0);
 	assert_int_equal(take(1, 2, NOW + LEASE_S), 0);
 	assert_true(moved.moved);
-	assert_int_equal(moved.device_id[0], 1);
+	assert_int_equal(moved.machine[0], 1);
 	assert_int_equal(moved.seconds, LEASE_S);
 	assert_int_equal(take(1, 1, NOW + LEASE_S + 1), -EBUSY);
 }
@@ -95,11 +95,14 @@ static void without_a_lease_it_is_only_noticed(void **state)
 static void who_has_no_instance_id_is_not_looked_at(void **state)
 {
 	struct auth_boot boot = { .instance_id.len = 0 };
+	uint8_t machine[LEASES_MACHINE] = { 0 };
 
 	(void)state;
-	assert_int_equal(leases_take(leases, &boot, NOW, &moved), 0);
-	boot.device_id[0] = 1;
-	assert_int_equal(leases_take(leases, &boot, NOW, &moved), 0);
+	assert_int_equal(leases_take(leases, &boot, machine, NOW,
+				     &moved), 0);
+	machine[0] = 1;
+	assert_int_equal(leases_take(leases, &boot, machine, NOW,
+				     &moved), 0);
 	assert_false(moved.moved);
 }
 

@@ -29,6 +29,11 @@ struct nitro_fixture {
 	X509 *root, *ca, *leaf;
 	uint8_t *root_der;
 	size_t root_len;
+	const char *module_id;		/* NULL: i-0-enc0 */
+	const void *user_data;		/* NULL: it is empty */
+	size_t user_data_len;
+	uint8_t image;			/* another one, if it is not 0 */
+	bool debug;			/* registers are zeros */
 	struct nitro_cbor payload;	/* to be changed before signing */
 	struct nitro_cbor document;
 };
@@ -65,8 +70,9 @@ static inline void cbor_put_cert(struct nitro_cbor *c, X509 *cert)
 	OPENSSL_free(der);
 }
 
-/* Registers 0 to 3, each byte of which is its number plus one. */
-static inline void nitro_put_pcrs(struct nitro_cbor *c, const char *name)
+/* Registers 0 to 3: each byte is that of the register before it and @step. */
+static inline void nitro_put_registers(struct nitro_cbor *c, const char *name,
+				       int first, int step)
 {
 	uint8_t pcr[48];
 	int i;
@@ -74,10 +80,16 @@ static inline void nitro_put_pcrs(struct nitro_cbor *c, const char *name)
 	cbor_put_text(c, name);
 	cbor_put(c, CBOR_MAP, 4);
 	for (i = 0; i < 4; i++) {
-		memset(pcr, i + 1, sizeof(pcr));
+		memset(pcr, first + i * step, sizeof(pcr));
 		cbor_put(c, CBOR_UINT, i);
 		cbor_put_bytes(c, CBOR_BYTES, pcr, sizeof(pcr));
 	}
+}
+
+/* Each byte is the register's number plus one. */
+static inline void nitro_put_pcrs(struct nitro_cbor *c, const char *name)
+{
+	nitro_put_registers(c, name, 1, 1);
 }
 
 /* What all documents have but for their registers: five pairs. */
@@ -86,7 +98,7 @@ static inline void nitro_put_rest(struct nitro_fixture *f)
 	struct nitro_cbor *c = &f->payload;
 
 	cbor_put_text(c, "module_id");
-	cbor_put_text(c, "i-0-enc0");
+	cbor_put_text(c, f->module_id ? f->module_id : "i-0-enc0");
 	cbor_put_text(c, "digest");
 	cbor_put_text(c, "SHA384");
 	cbor_put_text(c, "timestamp");
@@ -106,11 +118,13 @@ static inline void nitro_fixture_payload(struct nitro_fixture *f)
 	c->len = 0;
 	cbor_put(c, CBOR_MAP, 9);
 	nitro_put_rest(f);
-	nitro_put_pcrs(c, "pcrs");
+	nitro_put_registers(c, "pcrs", f->debug ? 0 : 1 + f->image,
+			    !f->debug);
 	cbor_put_text(c, "nonce");
 	cbor_put_bytes(c, CBOR_BYTES, "nonce", 5);
 	cbor_put_text(c, "user_data");
-	cbor_put_bytes(c, CBOR_BYTES, "", 0);
+	cbor_put_bytes(c, CBOR_BYTES, f->user_data ? f->user_data : "",
+		       f->user_data ? f->user_data_len : 0);
 	cbor_put_text(c, "public_key");
 	c->data[c->len++] = CBOR_NULL;
 }

@@ -15,7 +15,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef PKI_NOW
 #define PKI_NOW		1750000000	/* a time at which all is valid */
+#endif
 #define PKI_DAY		86400
 #define PKI_EXTENSIONS	16
 
