@@ -164,7 +164,13 @@ int app_launch_token_check(const char *text, size_t len,
  */
 int app_file_read(int dir, const char *name, size_t max, char **text,
 		  size_t *len, libdstack_message_fn tell);
-/* The same, for who reads it in pieces: a descriptor. */
+/*
+ * The same of a file by its path, whose directory may be reached as its owner
+ * likes.  Also that there is none is said.
+ */
+int app_path_read(const char *path, size_t max, char **text, size_t *len,
+		  libdstack_message_fn tell);
+/* As app_file_read(), for who reads it in pieces: a descriptor. */
 int app_file_open(int dir, const char *name, libdstack_message_fn tell);
 
 const char *app_key_provider_name(enum app_key_provider provider);

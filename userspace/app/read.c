@@ -149,9 +149,8 @@ int app_file_read(int dir, const char *name, size_t max, char **text,
 	return fail(tell, name, err, err == -EFBIG ? why : strerror(-err));
 }
 
-/* The directory of @path may be reached as its owner likes, and is open. */
-static int read_path(const char *path, size_t max, char **text, size_t *len,
-		     libdstack_message_fn tell)
+int app_path_read(const char *path, size_t max, char **text, size_t *len,
+		  libdstack_message_fn tell)
 {
 	const char *slash = strrchr(path, '/');
 	char *parent = slash ? strndup(path, slash - path + 1) : strdup(".");
@@ -176,7 +175,7 @@ int app_compose_read(const char *path, struct app_compose **out,
 {
 	size_t len;
 	char *text;
-	int err = read_path(path, APP_COMPOSE_MAX, &text, &len, tell);
+	int err = app_path_read(path, APP_COMPOSE_MAX, &text, &len, tell);
 
 	*out = NULL;
 	if (err)
@@ -191,7 +190,7 @@ int app_sys_config_read(const char *path, struct app_sys_config **out,
 {
 	size_t len;
 	char *text;
-	int err = read_path(path, APP_SYS_CONFIG_MAX, &text, &len, tell);
+	int err = app_path_read(path, APP_SYS_CONFIG_MAX, &text, &len, tell);
 
 	*out = NULL;
 	if (err)

@@ -17,7 +17,6 @@
  *	visit.c		one who asks: by evidence, judged, written down
  *	evidence.c	of each TEE: good enough, whose, of which machine
  *	tees*.c		TEEs besides TDX, see tees.h
- *	read.c		files that the configuration names
  *	method_*.c	what can be asked
  *	routes.c	where
  *	audit*.c	what was given, and refused

@@ -127,8 +127,8 @@ static int take_root(const struct app_json *json, struct kmsd_options *options)
 	int err = app_json_text(json, "root", TEXT_MAX, &path);
 
 	if (!err && path)
-		err = kmsd_read_file(path, 65536, &options->root,
-				     &options->root_len);
+		err = app_path_read(path, 65536, &options->root,
+				    &options->root_len, tell);
 	free(path);
 	options->collateral.root = options->root;
 	options->collateral.root_len = options->root_len;
@@ -152,8 +152,8 @@ static int take_policy(const struct app_json *json,
 
 	any_status(&options->policy);
 	if (!err && path) {
-		err = kmsd_read_file(path, LIBDSTACK_QUOTE_POLICY_MAX, &text,
-				     &len);
+		err = app_path_read(path, LIBDSTACK_QUOTE_POLICY_MAX, &text,
+				    &len, tell);
 		if (!err) {
 			err = libdstack_quote_policy_parse(text, len,
 							   &options->policy,
@@ -264,7 +264,7 @@ int kmsd_options_read(const char *path, struct kmsd_options *options)
 	options->image.seconds = 120;
 	options->request_rate = 50;
 	options->request_burst = 500;
-	err = kmsd_read_file(path, FILE_MAX, &text, &len) ?:
+	err = app_path_read(path, FILE_MAX, &text, &len, tell) ?:
 		app_json_open(&json, text, len, &doc) ?:
 		take_all(&json, options);
 	yyjson_doc_free(doc);

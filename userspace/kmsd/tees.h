@@ -17,11 +17,6 @@
 
 #define TEES_IMAGES_MAX	4096	/* launches of all images */
 
-/*
- * read.c: a whole file of at most @max bytes, for free().  -errno after a line.
- */
-int kmsd_read_file(const char *path, size_t max, char **text, size_t *len);
-
 struct tees_image {
 	uint8_t hash[32], measurement[48];
 };

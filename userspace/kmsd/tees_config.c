@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../app/app.h"
 #include "tees.h"
 
 #define PATH_MAX_LEN	1024
@@ -45,7 +46,7 @@ static int read_certs(const struct app_json *json, const char *field,
 	int err = app_json_text(json, field, PATH_MAX_LEN, &path);
 
 	if (!err && path)
-		err = kmsd_read_file(path, CERTS_MAX, data, len);
+		err = app_path_read(path, CERTS_MAX, data, len, json->tell);
 	if (!err && path && !is_cert(*data, *len))
 		err = app_json_refuse(json, field, "no certificate is in that file, in PEM or DER");
 	free(path);
